@@ -1,0 +1,49 @@
+"""Message, Presence, IQ and StanzaError; payload classes, data forms, result sets, delays."""
+
+from xmppd.stanza.dates import format_datetime, parse_datetime
+from xmppd.stanza.delay import Delay
+from xmppd.stanza.errors import StanzaError, error_reply
+from xmppd.stanza.forms import Field, FieldType, Form, FormType, Option
+from xmppd.stanza.payload import (
+    Payload,
+    attr,
+    child,
+    child_text,
+    child_texts,
+    children,
+    flag,
+    text,
+)
+from xmppd.stanza.read import read_stanza
+from xmppd.stanza.rsm import Page, ResultSet, ResultSetRequest, page
+from xmppd.stanza.stanza import IQ, Message, Presence, Stanza
+
+__all__ = [
+    "IQ",
+    "Delay",
+    "Field",
+    "FieldType",
+    "Form",
+    "FormType",
+    "Message",
+    "Option",
+    "Page",
+    "Payload",
+    "Presence",
+    "ResultSet",
+    "ResultSetRequest",
+    "Stanza",
+    "StanzaError",
+    "attr",
+    "child",
+    "child_text",
+    "child_texts",
+    "children",
+    "error_reply",
+    "flag",
+    "format_datetime",
+    "page",
+    "parse_datetime",
+    "read_stanza",
+    "text",
+]
