@@ -1,0 +1,184 @@
+"""Accounts in the server's own database."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Self
+
+from twisted.logger import Logger
+
+from xmppd.auth.interfaces import AuthBusy, IAccounts, PasswordRefused
+from xmppd.auth.pool import InlinePool, Pool
+from xmppd.auth.tables import AccountTable
+from xmppd.config.server import AuthOptions
+from xmppd.jid import JIDError, prepare_local, prepare_password
+from xmppd.storage import Database, StorageError
+from xmppd.stream.sasl import HASHES, ScramKeys, derive
+
+SALT_BYTES = 16
+CHECKED = "SHA-256"  # the keys that a password of PLAIN is checked against
+log = Logger()
+
+
+def derive_all(password: str, iterations: int) -> dict[str, ScramKeys]:
+    """Keys for all hashes, of one fresh salt: clients choose their mechanism, we cannot."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    return {name: derive(name, password, salt, iterations) for name in HASHES}
+
+
+class Known:
+    """Whether accounts exist, of those that were asked for lately. Anybody may ask for any name,
+    so it is bounded, and forgets the one that was not asked for longest.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._known: OrderedDict[str, bool] = OrderedDict()
+        self.changes = 0  # an answer from before a change must not be remembered after it
+
+    def get(self, user: str) -> bool | None:
+        found = self._known.get(user)
+        if found is not None:
+            self._known.move_to_end(user)
+        return found
+
+    def put(self, user: str, exists: bool) -> None:
+        self._known[user] = exists
+        self._known.move_to_end(user)
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+
+    def changed(self, user: str, exists: bool) -> None:
+        self.changes += 1
+        self.put(user, exists)
+
+
+class SQLAccounts(IAccounts):
+    """`options` may be replaced while it runs. `clock` gives seconds since 1970.
+
+    Unknown users are given the iterations of new passwords, so as long as older passwords have
+    not been upgraded, they can be told from those who never were.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        host: str,
+        pool: Pool,
+        options: AuthOptions | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        cached: int = 10_000,
+    ) -> None:
+        self.options = options or AuthOptions()
+        self._table = AccountTable(database, host)
+        self._pool = pool
+        self._clock = clock
+        self._known = Known(cached)
+        self._secret: bytes | None = None
+
+    @classmethod
+    def inline(cls, database: Database, host: str, iterations: int = 1) -> Self:
+        """For tests: computes in the calling thread, and not for long."""
+        options = AuthOptions.model_construct(scram_iterations=iterations)
+        return cls(database, host, InlinePool(), options)
+
+    def known(self, user: str) -> bool | None:
+        return self._known.get(user)
+
+    async def exists(self, user: str) -> bool:
+        known = self._known.get(user)
+        if known is not None:
+            return known
+        before = self._known.changes
+        exists = await self._table.exists(user)
+        if self._known.changes == before:
+            self._known.put(user, exists)
+        return exists
+
+    async def users(self) -> list[str]:
+        return await self._table.users()
+
+    async def keys(self, user: str, hash_name: str) -> ScramKeys:
+        real, secret = await self._table.keys(user, hash_name), await self._fake_secret()
+        fake = self._fake(secret, user, hash_name)  # at no time only for unknown users
+        return fake if real is None else real
+
+    async def check_password(self, user: str, password: str) -> bool:
+        try:
+            prepared = prepare_password(password)
+        except JIDError:
+            return False
+        keys = await self.keys(user, CHECKED)
+        found = await self._pool.run(
+            partial(derive, CHECKED, prepared, keys.salt, keys.iterations)
+        )
+        right = hmac.compare_digest(found.stored_key, keys.stored_key)
+        if right and keys.iterations < self.options.scram_iterations:
+            await self._upgrade(user, prepared, keys)
+        return right
+
+    async def _upgrade(self, user: str, password: str, old: ScramKeys) -> None:
+        """Of old keys the password is seen now, and maybe not again. Can fail: next time, then."""
+        try:
+            keys = await self._pool.run(
+                partial(derive_all, password, self.options.scram_iterations)
+            )
+            await self._table.upgrade(user, old, keys)
+        except (AuthBusy, StorageError) as e:
+            log.info("The keys of {user!r} stay weaker than configured: {e!r}", user=user, e=e)
+
+    async def create(self, user: str, password: str) -> None:
+        name, prepared = prepare_local(user), _prepared(password)
+        keys = await self._pool.run(partial(derive_all, prepared, self.options.scram_iterations))
+        await self._table.create(name, int(self._clock() * 1_000_000), keys)
+        self._known.changed(name, True)
+
+    async def set_password(self, user: str, password: str) -> None:
+        prepared = _prepared(password)
+        keys = await self._pool.run(partial(derive_all, prepared, self.options.scram_iterations))
+        await self._table.set_keys(user, keys)
+
+    async def delete(self, user: str) -> None:
+        await self._table.delete(user)
+        self._known.changed(user, False)
+
+    async def disable(self, user: str, reason: str) -> None:
+        await self._table.disable(user, reason)
+
+    async def enable(self, user: str) -> None:
+        await self._table.disable(user, None)
+
+    async def disabled(self, user: str) -> str | None:
+        return await self._table.disabled(user)
+
+    async def _fake_secret(self) -> bytes:
+        if self._secret is None:
+            self._secret = await self._table.secret(secrets.token_bytes(32))
+        return self._secret
+
+    def _fake(self, secret: bytes, user: str, hash_name: str) -> ScramKeys:
+        """Keys that nobody can meet; the salt is one for all hashes, as with real ones."""
+
+        def made_up(what: str, algorithm: str = "sha256") -> bytes:
+            return hmac.digest(secret, f"{what}\0{user}".encode(), algorithm)
+
+        algorithm = HASHES[hash_name]
+        return ScramKeys(
+            made_up("salt")[:SALT_BYTES],
+            self.options.scram_iterations,
+            hashlib.new(algorithm, made_up("stored", algorithm)).digest(),
+            made_up("server", algorithm),
+            refusal="not-authorized",
+        )
+
+
+def _prepared(password: str) -> str:
+    try:
+        return prepare_password(password)
+    except JIDError as e:
+        raise PasswordRefused(str(e)) from None

@@ -1,0 +1,65 @@
+"""What the server asks of the accounts of a virtual host, whoever keeps them."""
+
+from typing import Protocol
+
+from xmppd.stream.sasl import ScramKeys
+
+
+class AccountExists(Exception):
+    """The name is taken; the account was not touched."""
+
+
+class NoSuchAccount(Exception):
+    """There is no account of this name."""
+
+
+class PasswordRefused(ValueError):
+    """Empty, or with characters that no password may have (RFC 8265 §4.2)."""
+
+
+class AuthBusy(Exception):
+    """Too many passwords wait to be checked: temporary-auth-failure (RFC 6120 §6.5.11)."""
+
+
+class IAccounts(Protocol):
+    """A backend of accounts. `user` is always a prepared local part.
+
+    All but `known` may raise StorageError; what computes keys may raise AuthBusy.
+    """
+
+    def known(self, user: str) -> bool | None:
+        """`exists` without waiting; None: ask `exists`."""
+
+    async def exists(self, user: str) -> bool:
+        """Whether there is such an account, disabled ones included."""
+
+    async def keys(self, user: str, hash_name: str) -> ScramKeys:
+        """Its keys for "SHA-1", "SHA-256" or "SHA-512". An unknown user gets fakes: always the
+        same for the same name, and never to be met by a proof (RFC 5802 §9).
+        """
+
+    async def check_password(self, user: str, password: str) -> bool:
+        """Whether this is the password, with the same work if there is no such user. A disabled
+        account's is right too: `keys(...).refusal` tells.
+        """
+
+    async def create(self, user: str, password: str) -> None:
+        """Raises AccountExists, PasswordRefused, and JIDError for a name that cannot be."""
+
+    async def set_password(self, user: str, password: str) -> None:
+        """Raises NoSuchAccount, PasswordRefused."""
+
+    async def delete(self, user: str) -> None:
+        """Remove it with its keys; the caller tells the modules. Raises NoSuchAccount."""
+
+    async def users(self) -> list[str]:
+        """All accounts, in order."""
+
+    async def disable(self, user: str, reason: str) -> None:
+        """Let nobody log in as `user`; who is logged in stays. Raises NoSuchAccount."""
+
+    async def enable(self, user: str) -> None:
+        """Undo `disable`. Raises NoSuchAccount."""
+
+    async def disabled(self, user: str) -> str | None:
+        """Why it is disabled; None if it is not. Raises NoSuchAccount."""

@@ -1,0 +1,1 @@
+"""What may be said on a stream, and when: negotiation, SASL, stream management. No sockets."""

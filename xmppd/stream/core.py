@@ -1,0 +1,626 @@
+"""A client's stream on the server's side, without sockets (RFC 6120 §4 to §7).
+
+`ClientStream` takes bytes, returns events (`xmppd.stream.events`) and has bytes to send. An event
+that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`) makes it hold back what
+comes in until the answer is given.
+"""
+
+from collections.abc import Callable, Container
+from dataclasses import replace
+from typing import cast
+
+from xmppd.jid import JID, JIDError, jid, make_jid
+from xmppd.ns import BIND, CLIENT, SASL, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
+from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError, read_stanza
+from xmppd.stream import features
+from xmppd.stream.events import (
+    Authenticated,
+    AuthFailed,
+    BindRequest,
+    Closed,
+    EarlyIQ,
+    Event,
+    StartTLS,
+    StreamNonza,
+)
+from xmppd.stream.features import StreamPolicy
+from xmppd.stream.header import END, Header, HeaderError, read_header, write_error, write_header
+from xmppd.stream.sasl import (
+    Challenge,
+    Channel,
+    Done,
+    Exchange,
+    SASLFailure,
+    ScramKeys,
+    Step,
+    announced_bindings,
+    begin,
+    offered,
+)
+from xmppd.stream.sasl.base64 import decode, encode
+from xmppd.stream.states import AFTER_LOGIN, NEXT, Input, State, after
+from xmppd.stream.unread import Unread, first_payload, is_own, wanted
+from xmppd.xml import (
+    XML_LANG,
+    Element,
+    Nonza,
+    StreamClose,
+    StreamError,
+    StreamOpen,
+    StreamParser,
+    to_xml,
+)
+
+EARLY_IQS = 20  # a stream; registering takes a handful
+HELD_BYTES = 262144  # that come in while an answer is waited for; the owner stops reading anyway
+_STANZAS = frozenset((Message, Presence, IQ))
+_STREAM_IQS = frozenset((BIND, SESSION))
+
+
+# What the parser makes of a stanza: an error stands in its place, so that order is kept.
+Read = Stanza | Unread | StreamError
+Item = StreamOpen | StreamClose | Nonza | Read
+
+
+def no_features(domain: str, state: State) -> list[Element]:
+    """Stands for the features of modules where there are none."""
+    return []
+
+
+def no_early_iqs(domain: str, ns: str, name: str) -> bool:
+    """Stands for the IQs before login where there are none."""
+    return False
+
+
+class ClientStream:
+    """One stream of one client; after TLS and after SASL a new one begins in its place.
+
+    `channel(domain)` tells what the connection offers to SASL, with `offered` still empty;
+    `more_features(domain, state)` gives those of modules, `early(domain, ns, name)` says whether
+    an IQ with such a payload is answered before login. All are dropped when a resource is bound.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_bind_failures",
+        "_channel",
+        "_early",
+        "_early_iqs",
+        "_exchange",
+        "_features",
+        "_full",
+        "_held",
+        "_held_bytes",
+        "_hosts",
+        "_offered",
+        "_opened",
+        "_out",
+        "_parser",
+        "_policy",
+        "_sasl_failures",
+        "_sender",
+        "_waits",
+        "domain",
+        "lang",
+        "secure",
+        "state",
+        "user",
+    )
+
+    def __init__(
+        self,
+        hosts: Container[str],
+        channel: Callable[[str], Channel],
+        policy: StreamPolicy,
+        *,
+        secure: bool = False,
+        more_features: Callable[[str, State], list[Element]] = no_features,
+        early: Callable[[str, str, str], bool] = no_early_iqs,
+    ) -> None:
+        self._hosts: Container[str] | None = hosts
+        self._channel: Callable[[str], Channel] | None = channel
+        self._policy = policy
+        self._features: Callable[[str, State], list[Element]] | None = more_features
+        self._early: Callable[[str, str, str], bool] | None = early
+        self._parser: StreamParser[Read] = StreamParser(self._make, limits=policy.before_login)
+        self.state = State.SECURED if secure else State.CONNECTED
+        self.secure = secure
+        self.domain = ""  # of ours, once a header named it
+        self.user: JID | None = None  # bare, once authenticated
+        self.lang: str | None = None
+        self._full: JID | None = None  # once bound
+        self._sender: JID | None = None  # who the header says the client is
+        self._opened = False  # our header of this stream was sent
+        self._exchange: Exchange | None = None
+        self._offered: Channel | None = None  # as announced on this stream
+        self._asked: IQ | Unread | None = None  # what an answer is owed to
+        self._waits = False
+        self._held: list[Item] = []
+        self._held_bytes = 0
+        self._out: list[bytes] = []
+        self._sasl_failures = self._bind_failures = self._early_iqs = 0
+
+    # What comes in
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is owed to it; it is better to read nothing until then."""
+        return self._waits
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take bytes from the client. Never raises for anything that a peer can send."""
+        if self.state is State.CLOSED or self.state is State.SECURING:
+            return []  # injected behind <starttls/>, or after the end
+        items: list[Item]
+        try:
+            items = self._parser.feed(data)
+        except StreamError as error:
+            items = [*self._parser.pending, error]
+        if self._full is not None and not self._held:
+            for item in items:
+                if item.__class__ not in _STANZAS:
+                    break
+            else:
+                return cast("list[Event]", items)
+        self._held.extend(items)
+        return self._hold(len(data)) if self._waits else self._go_on()
+
+    def _hold(self, size: int) -> list[Event]:
+        self._held_bytes += size
+        if self._held_bytes > HELD_BYTES:
+            return self.fail(StreamError("policy-violation"))
+        return []
+
+    def _go_on(self) -> list[Event]:
+        """Take what is held back, until there is something to wait for."""
+        events: list[Event] = []
+        if self.waits:
+            return events
+        held, self._held = self._held, []
+        self._held_bytes = 0
+        for position, item in enumerate(held):
+            try:
+                events += self._take(item)
+            except StreamError as error:
+                events += self.fail(error)
+            if self.state is State.CLOSED or self.state is State.SECURING:
+                break  # what follows is nobody's
+            if self._waits:
+                self._held = held[position + 1 :]
+                break
+        return events
+
+    def _take(self, item: Item) -> list[Event]:
+        if isinstance(item, Stanza):
+            return [item]
+        if isinstance(item, Unread):
+            return self._stanza(item)
+        if isinstance(item, Nonza):
+            return self._nonza(item)
+        if isinstance(item, StreamOpen):
+            return self._open(item)
+        if isinstance(item, StreamClose):
+            return self._end(Closed(END, by_peer=True))
+        raise item
+
+    def _make(
+        self,
+        kind: str,
+        attrs: dict[str, str],
+        payloads: tuple[tuple[str, str], ...],
+        raw: bytes,
+        tree: Element | None,
+    ) -> Read:
+        """Called by the parser for each stanza."""
+        full = self._full
+        if full is None or (kind == "iq" and payloads and payloads[0][0] in _STREAM_IQS):
+            return Unread(kind, attrs, payloads, raw)
+        return self._read(full, kind, attrs, payloads, raw)
+
+    def _read(
+        self,
+        full: JID,
+        kind: str,
+        attrs: dict[str, str],
+        payloads: tuple[tuple[str, str], ...],
+        raw: bytes,
+    ) -> Stanza | StreamError:
+        """A stanza of the bound client, stamped with its full JID (§8.1.2.1).
+
+        A `to` that is no address is answered by the host (§8.3.3.8): the `fault` says so.
+        """
+        claimed = attrs.get("from")
+        if claimed is not None and claimed != full and not is_own(claimed, full):
+            return StreamError("invalid-from")
+        malformed = False
+        try:
+            addressed = attrs.get("to")
+            to = full.bare if addressed is None else jid(addressed)
+        except JIDError:
+            malformed = True
+            to = jid(self.domain)
+        stanza = read_stanza(kind, attrs, payloads, raw, to=to, from_=full)
+        if malformed:
+            stanza.fault = StanzaError("jid-malformed")
+        if stanza.lang is None:
+            stanza.lang = self.lang  # §4.7.4
+        return stanza
+
+    def doze(self) -> None:
+        """Give memory back that is not needed until the client says something."""
+        self._parser.drop()
+
+    # What goes out
+
+    def take(self) -> bytes:
+        """The bytes to send, in order; they are the caller's then."""
+        if not self._out:
+            return b""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def _write(self, element: Element) -> None:
+        self._out.append(to_xml(element, CLIENT).encode())
+
+    def _move(self, said: Input) -> None:
+        self.state = after(self.state, said)
+
+    # The end
+
+    def fail(self, error: StreamError) -> list[Event]:
+        """End the stream with an error (§4.9); before our header was sent, with that first."""
+        if self.state is State.CLOSED:
+            return []
+        if self.state is State.SECURING:  # where XML has no place (§5.4.3.1)
+            return self._end(Closed(b"", error))
+        header = b"" if self._opened else self._header_before(error)
+        return self._end(Closed(header + write_error(error) + END, error))
+
+    def _header_before(self, error: StreamError) -> bytes:
+        if isinstance(error, HeaderError):
+            return write_header(error.from_, error.to, versioned=error.versioned)
+        return write_header(self.domain)
+
+    def close(self) -> list[Event]:
+        """End the stream without an error (§4.4)."""
+        if self.state is State.CLOSED:
+            return []
+        in_words = self._opened and self.state is not State.SECURING
+        return self._end(Closed(END if in_words else b""))
+
+    def _end(self, closed: Closed) -> list[Event]:
+        self._move(Input.CLOSE)
+        self._waits = False
+        self._held = []
+        self._forget()
+        return [closed]
+
+    def _forget(self) -> None:
+        """Let go of all that served the negotiation."""
+        self._asked = self._exchange = self._offered = None
+        self._hosts = self._channel = self._features = self._early = None
+
+    # Headers and features
+
+    def _open(self, opened: StreamOpen) -> list[Event]:
+        if self.user is not None and opened.name != "stream" and opened.ns != STREAMS:
+            raise StreamError("not-authorized")  # a stanza where the stream had to begin anew
+        hosts = self._hosts
+        if hosts is None:
+            raise StreamError("bad-format")
+        header = read_header(opened, hosts)
+        self._check_user(header)
+        self.domain, self.lang, self._sender = header.domain, header.lang, header.from_
+        self._out.append(write_header(header.domain, header.from_))
+        self._opened = True
+        self._out.append(features.write_features(self._offer()))
+        return []
+
+    def _check_user(self, header: Header) -> None:
+        """After login the header speaks of the user that was authenticated, if of any."""
+        if self.user is None:
+            return
+        if header.domain != self.domain:
+            raise HeaderError("not-authorized", from_=self.domain)
+        if header.from_ is not None and header.from_ != self.user:
+            raise HeaderError("invalid-from", from_=self.domain)
+
+    def _offer(self) -> list[Element]:
+        policy = self._policy
+        if self.state is State.KNOWN:
+            offer = [*self._modules_offer(), *features.bind()]
+            return [*offer, features.limits(policy.after_login.stanza_bytes, policy.idle_s)]
+        offer = []
+        if not self.secure:
+            offer.append(features.starttls(required=policy.tls_required))
+        if self.secure or not policy.tls_required:
+            offer += self._modules_offer()
+            offer += self._sasl_offer()
+        return [*offer, features.limits(policy.before_login.stanza_bytes, policy.idle_s)]
+
+    def _modules_offer(self) -> list[Element]:
+        return self._features(self.domain, self.state) if self._features is not None else []
+
+    def _sasl_offer(self) -> list[Element]:
+        assert self._channel is not None
+        channel = self._channel(self.domain)
+        in_clear = not self._policy.tls_required
+        names = offered(channel, self._policy.mechanisms, plain_in_clear=in_clear)
+        channel = self._offered = replace(channel, offered=tuple(names))
+        bindings = announced_bindings(channel)
+        offer = [features.channel_bindings(bindings)] if bindings else []
+        return [*offer, features.mechanisms(names)] if names else offer
+
+    # What is no stanza
+
+    def _nonza(self, nonza: Nonza) -> list[Event]:
+        element = nonza.element
+        if element.ns == TLS and element.name == "starttls":
+            return self._starttls(element)
+        if element.ns == SASL and element.name in ("auth", "response", "abort"):
+            return self._sasl(element)
+        if element.ns == STREAMS:
+            return self._stream_element(element)
+        if element.ns in (SASL, TLS, CLIENT):
+            raise StreamError("unsupported-stanza-type")
+        if self.state in AFTER_LOGIN:
+            return [StreamNonza(nonza)]
+        raise StreamError("not-authorized" if element.ns == SM else "unsupported-stanza-type")
+
+    def _stream_element(self, element: Element) -> list[Event]:
+        if element.name == "error":
+            conditions = [child.name for child in element.all(STREAM_ERRORS)]
+            named = conditions[0] if conditions else "undefined-condition"
+            return self._end(Closed(END, by_peer=True, peer_error=named))
+        raise StreamError("bad-format" if element.name == "stream" else "unsupported-stanza-type")
+
+    # STARTTLS (§5)
+
+    def _starttls(self, command: Element) -> list[Event]:
+        """§5.4.2. What else came in with the command is no part of any stream."""
+        if (self.state, Input.STARTTLS) not in NEXT or command.children:
+            self._write(Element(TLS, "failure"))
+            return self.close()
+        self._write(Element(TLS, "proceed"))
+        self._move(Input.STARTTLS)
+        return [StartTLS()]
+
+    def tls_ready(self) -> None:
+        """The handshake is done: nothing that was said before counts any more (§5.4.3.3)."""
+        self._move(Input.TLS_READY)
+        self.secure = True
+        self.domain = ""
+        self.lang = self._sender = self._offered = None
+        self._restart()
+
+    def _restart(self) -> None:
+        self._parser.reset()
+        self._opened = False
+
+    # SASL (§6)
+
+    def _sasl(self, element: Element) -> list[Event]:
+        if self.state in AFTER_LOGIN:
+            raise StreamError("not-authorized")
+        if element.elements:
+            return self._auth_failed("malformed-request")
+        if element.name == "auth":
+            return self._try(lambda: self._begin(element))
+        if element.name == "abort":
+            return self._auth_failed("aborted")
+        return self._try(lambda: self._respond(element))
+
+    def _try(self, step: Callable[[], Step]) -> list[Event]:
+        try:
+            return self._did(step())
+        except SASLFailure as failure:
+            return self._auth_failed(failure.condition, failure.text)
+
+    def _begin(self, auth: Element) -> Step:
+        """§6.4.2. A second one ends the exchange that is under way and begins another."""
+        self._move(Input.AUTH)
+        self._exchange = None
+        channel = self._offered or Channel(self.domain)  # before TLS nothing is offered
+        exchange = self._exchange = begin(auth.get("mechanism") or "", channel)
+        return exchange.respond(decode(auth.text) if auth.text else None)
+
+    def _respond(self, response: Element) -> Step:
+        """§6.4.3."""
+        exchange = self._exchange
+        if exchange is None:
+            raise SASLFailure("malformed-request")
+        self._move(Input.RESPONSE)
+        return exchange.respond(decode(response.text))
+
+    def _did(self, step: Step) -> list[Event]:
+        if isinstance(step, Challenge):
+            challenge = Element(SASL, "challenge")
+            if step.data:
+                challenge.append(encode(step.data))
+            self._write(challenge)
+            return []
+        if isinstance(step, Done):
+            return self._authenticated(step)
+        self._waits = True
+        return [step]
+
+    def keys(self, keys: ScramKeys) -> list[Event]:
+        """The answer to `AskKeys`."""
+        return self._answered(lambda exchange: exchange.keys(keys))
+
+    def verdict(self, ok: bool) -> list[Event]:
+        """The answer to `AskPassword`."""
+        return self._answered(lambda exchange: exchange.verdict(ok))
+
+    def _answered(self, answer: Callable[[Exchange], Step]) -> list[Event]:
+        exchange = self._exchange
+        if exchange is None or not self._waits:
+            return []  # the stream ended meanwhile
+        self._waits = False
+        try:
+            events = self._try(lambda: answer(exchange))
+        except StreamError as error:
+            events = self.fail(error)
+        return events + self._go_on()
+
+    def refuse_login(self, condition: str = "temporary-auth-failure") -> list[Event]:
+        """In place of `keys` or `verdict`: the credentials cannot be looked at now (§6.5)."""
+        if self._exchange is None or not self._waits:
+            return []
+        self._waits = False
+        return self._auth_failed(condition) + self._go_on()
+
+    def _auth_failed(self, condition: str, text: str | None = None) -> list[Event]:
+        """§6.4.5: tell it, and after some of them let the client go."""
+        self._move(Input.FAILURE)
+        self._exchange = None
+        failure = Element(SASL, "failure", None, Element(SASL, condition))
+        if text:
+            failure.append(Element(SASL, "text", {XML_LANG: "en"}, text))
+        self._write(failure)
+        self._sasl_failures += 1
+        events: list[Event] = [AuthFailed(condition)]
+        if self._sasl_failures >= self._policy.sasl_failures:
+            events += self.fail(StreamError("policy-violation", "too many failed logins"))
+        return events
+
+    def _authenticated(self, done: Done) -> list[Event]:
+        """§6.4.6. The client's header, if TLS protected it, must have named the same user."""
+        user = make_jid(done.user, self.domain)
+        if self.secure and self._sender is not None and self._sender != user:
+            raise StreamError("invalid-from")
+        success = Element(SASL, "success")
+        if done.data is not None:
+            success.append(encode(done.data))
+        self._write(success)
+        self._move(Input.SUCCESS)
+        self.user = user
+        self._exchange = None
+        self._restart()
+        self._parser.limits = self._policy.after_login
+        return [Authenticated(user)]
+
+    # Stanzas of the stream itself
+
+    def _stanza(self, unread: Unread) -> list[Event]:
+        """A stanza before the bind, and after it those that the stream answers itself."""
+        if self._full is not None:
+            return self._own_iq(unread, self._full)
+        said = first_payload(unread)
+        if unread.kind == "iq" and self.state is State.KNOWN and said == (BIND, "bind"):
+            return self._bind(unread)
+        if unread.kind == "iq" and self._is_early(*said):
+            return self._early_iq(unread)
+        after(self.state, Input.STANZA)  # which raises
+        raise StreamError("not-authorized")
+
+    def _own_iq(self, unread: Unread, full: JID) -> list[Event]:
+        stanza = self._read(full, *unread)
+        if isinstance(stanza, StreamError):
+            raise stanza
+        for_us = stanza.to in (full.bare, self.domain) and stanza.type == "set"
+        if stanza.fault is None and for_us and unread.kind == "iq":
+            said = first_payload(unread)
+            if said == (SESSION, "session"):
+                self._reply(unread.attrs, None)
+                return []
+            if said == (BIND, "bind"):  # one resource a stream
+                self._reply(unread.attrs, StanzaError("not-allowed"))
+                return []
+        return [stanza]
+
+    def _reply(self, attrs: dict[str, str], answer: Element | StanzaError | None) -> None:
+        """Answer an IQ for the host."""
+        refused = isinstance(answer, StanzaError)
+        reply = Element(CLIENT, "iq", {"type": "error" if refused else "result"})
+        reply.attrs["id"] = attrs.get("id", "")
+        if self.domain:
+            reply.attrs["from"] = self.domain
+        if isinstance(answer, StanzaError):
+            reply.append(answer.element())
+        elif answer is not None:
+            reply.append(answer)
+        self._write(reply)
+
+    # IQs before login (XEP-0077 §3.1.1)
+
+    def _is_early(self, ns: str, name: str) -> bool:
+        return (
+            self.state in (State.CONNECTED, State.SECURED)
+            and (self.secure or not self._policy.tls_required)
+            and self._early is not None
+            and self._early(self.domain, ns, name)
+        )
+
+    def _early_iq(self, unread: Unread) -> list[Event]:
+        self._early_iqs += 1
+        if self._early_iqs > EARLY_IQS:
+            raise StreamError("policy-violation")
+        host = jid(self.domain)
+        iq = read_stanza(*unread, to=host, from_=host)
+        assert isinstance(iq, IQ)
+        if unread.attrs.get("to", self.domain) != self.domain or iq.type not in ("get", "set"):
+            raise StreamError("not-authorized")
+        if iq.fault is not None:
+            self._reply(unread.attrs, iq.fault)
+            return []
+        self._asked, self._waits = unread, True
+        return [EarlyIQ(iq)]
+
+    def answer_early(self, answer: Element | StanzaError | None) -> list[Event]:
+        """The answer to `EarlyIQ`: the payload of the result, or what went wrong."""
+        asked = self._asked
+        if not isinstance(asked, Unread):
+            return []
+        self._asked, self._waits = None, False
+        self._reply(asked.attrs, answer)
+        return self._go_on()
+
+    # Resource binding (§7)
+
+    def _bind(self, unread: Unread) -> list[Event]:
+        assert self.user is not None
+        self._move(Input.BIND)
+        try:
+            full = wanted(read_stanza(*unread, to=self.user, from_=self.user), self.user)
+        except StanzaError as error:
+            self._asked = unread
+            return self._bind_failed(error)
+        self._asked, self._waits = unread, True
+        return [BindRequest(full)]
+
+    def bound(self, full: JID) -> list[Event]:
+        """The answer to `BindRequest`: the session is open, under this full JID."""
+        asked = self._asked
+        if self.state is not State.BINDING or not isinstance(asked, Unread):
+            return []
+        result = Element(BIND, "bind", None, Element(BIND, "jid", None, str(full)))
+        self._reply(asked.attrs, result)
+        self._move(Input.BOUND)
+        self._full = full
+        self._waits = False
+        self._forget()
+        # What came in behind the bind was read before its sender had a name.
+        self._held = [
+            self._make(*item, None) if isinstance(item, Unread) else item for item in self._held
+        ]
+        return self._go_on()
+
+    def bind_refused(self, error: StanzaError) -> list[Event]:
+        """In place of `bound`: no session was opened (§7.6.2, §7.7.2)."""
+        if self.state is not State.BINDING:
+            return []
+        self._waits = False
+        return self._bind_failed(error) + self._go_on()
+
+    def _bind_failed(self, error: StanzaError) -> list[Event]:
+        asked = self._asked
+        assert isinstance(asked, Unread)
+        self._asked = None
+        self._move(Input.REFUSED)
+        self._reply(asked.attrs, error)
+        self._bind_failures += 1
+        if self._bind_failures >= self._policy.bind_failures:
+            return self.fail(StreamError("policy-violation"))
+        return []

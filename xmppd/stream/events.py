@@ -1,0 +1,79 @@
+"""What a client's stream tells its owner. Who asks a question here waits for the answer."""
+
+from dataclasses import dataclass, field
+
+from xmppd.jid import JID
+from xmppd.stanza import IQ, Stanza
+from xmppd.stream.sasl import AskKeys, AskPassword
+from xmppd.xml import Nonza, StreamError
+
+
+@dataclass(frozen=True, slots=True)
+class StartTLS:
+    """Send what there is to send, begin the handshake, then call `tls_ready`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The exchange succeeded; the client opens a new stream next."""
+
+    user: JID
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFailed:
+    """The exchange failed, by this condition of RFC 6120 §6.5; the client has been told."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyIQ:
+    """An IQ that is legal before authentication (XEP-0077); answer with `answer_early`.
+
+    Nobody is logged in: `from_` and `to` are both the host.
+    """
+
+    iq: IQ
+
+
+@dataclass(frozen=True, slots=True)
+class BindRequest:
+    """Open a session for this full JID, then call `bound` or `bind_refused`."""
+
+    full: JID
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNonza:
+    """An element of an extension, after authentication; call `fail` if nobody knows it."""
+
+    nonza: Nonza
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The stream is over: send `farewell` after all else and close the connection.
+
+    `error` is what we say in it, or None; `by_peer` whether the client ended the stream,
+    `peer_error` with which stream error.
+    """
+
+    farewell: bytes = field(repr=False)
+    error: StreamError | None = None
+    by_peer: bool = False
+    peer_error: str | None = None
+
+
+Event = (
+    Stanza
+    | StartTLS
+    | AskKeys
+    | AskPassword
+    | Authenticated
+    | AuthFailed
+    | EarlyIQ
+    | BindRequest
+    | StreamNonza
+    | Closed
+)

@@ -1,0 +1,71 @@
+"""What a client may negotiate next (RFC 6120 §4.3.2), in the order of XEP-0170."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, SASL, SESSION, TLS
+from xmppd.xml import AFTER_LOGIN, BEFORE_LOGIN, Element, Limits, to_xml
+
+STREAM_LIMITS = "urn:xmpp:stream-limits:0"  # XEP-0478
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPolicy:
+    """What a listener demands of its clients; one object for all of its streams.
+
+    `sasl_failures` a stream, then policy-violation (RFC 6120 §6.4.5 wants 3 to 6 attempts);
+    `bind_failures` likewise (§7.7.3: 5 to 10). `idle_s` is announced by XEP-0478, None: not.
+    """
+
+    tls_required: bool = True
+    mechanisms: tuple[str, ...] = (
+        "SCRAM-SHA-256-PLUS",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-1",
+        "PLAIN",
+    )
+    sasl_failures: int = 3
+    bind_failures: int = 10
+    before_login: Limits = BEFORE_LOGIN
+    after_login: Limits = AFTER_LOGIN
+    idle_s: int | None = None
+
+
+def starttls(*, required: bool) -> Element:
+    """§5.4.1."""
+    feature = Element(TLS, "starttls")
+    if required:
+        feature.append(Element(TLS, "required"))
+    return feature
+
+
+def mechanisms(names: Iterable[str]) -> Element:
+    """§6.4.1, in our order of preference."""
+    return Element(SASL, "mechanisms", None, *(Element(SASL, "mechanism", None, n) for n in names))
+
+
+def channel_bindings(types: Iterable[str]) -> Element:
+    """XEP-0440."""
+    bindings = (Element(CHANNEL_BINDING, "channel-binding", {"type": type_}) for type_ in types)
+    return Element(CHANNEL_BINDING, "sasl-channel-binding", None, *bindings)
+
+
+def bind() -> list[Element]:
+    """§7.4; and the session of RFC 3921, which is nothing any more but still asked for."""
+    session = Element(SESSION, "session", None, Element(SESSION, "optional"))
+    return [Element(BIND, "bind"), session]
+
+
+def limits(stanza_bytes: int, idle_s: int | None) -> Element:
+    """XEP-0478."""
+    announced = Element(STREAM_LIMITS, "limits")
+    announced.append(Element(STREAM_LIMITS, "max-bytes", None, str(stanza_bytes)))
+    if idle_s is not None:
+        announced.append(Element(STREAM_LIMITS, "idle-seconds", None, str(idle_s)))
+    return announced
+
+
+def write_features(features: Iterable[Element]) -> bytes:
+    inner = "".join([to_xml(feature, CLIENT) for feature in features])
+    return f"<stream:features>{inner}</stream:features>".encode()

@@ -1,0 +1,62 @@
+"""Which mechanisms there are, which of them a stream is offered, and how one begins."""
+
+from collections.abc import Callable, Collection
+from types import MappingProxyType
+
+from xmppd.stream.sasl.anonymous import Anonymous
+from xmppd.stream.sasl.external import External, identities
+from xmppd.stream.sasl.plain import Plain
+from xmppd.stream.sasl.scram import PLUS, Scram, announced_bindings
+from xmppd.stream.sasl.steps import Channel, Exchange, SASLFailure
+
+__all__ = ["MECHANISMS", "announced_bindings", "begin", "offered"]
+
+# In order of preference (RFC 6120 §6.3.3).
+MECHANISMS: MappingProxyType[str, Callable[[str, Channel], Exchange]] = MappingProxyType(
+    {
+        "EXTERNAL": External,
+        "SCRAM-SHA-512-PLUS": Scram,
+        "SCRAM-SHA-256-PLUS": Scram,
+        "SCRAM-SHA-1-PLUS": Scram,
+        "SCRAM-SHA-512": Scram,
+        "SCRAM-SHA-256": Scram,
+        "SCRAM-SHA-1": Scram,
+        "PLAIN": Plain,
+        "ANONYMOUS": Anonymous,
+    }
+)
+
+
+def offered(
+    channel: Channel, enabled: Collection[str], *, plain_in_clear: bool = False
+) -> list[str]:
+    """Of the `enabled` mechanisms those that this channel can carry, best first.
+
+    `channel.offered` is what this is about to become, and is not looked at.
+    """
+    return [
+        name for name in MECHANISMS if name in enabled and _fits(name, channel, plain_in_clear)
+    ]
+
+
+def _fits(name: str, channel: Channel, plain_in_clear: bool) -> bool:
+    if name.endswith(PLUS):
+        return channel.secure and bool(channel.binding_types)
+    if name == "PLAIN":
+        return channel.secure or plain_in_clear
+    if name == "EXTERNAL":
+        return channel.secure and bool(identities(channel))
+    return True
+
+
+def begin(mechanism: str, channel: Channel) -> Exchange:
+    """Begin an exchange by a mechanism that was offered; its name counts to the letter.
+
+    Raises SASLFailure invalid-mechanism; encryption-required where TLS is what is missing
+    (RFC 6120 §6.5.4).
+    """
+    if mechanism in channel.offered and mechanism in MECHANISMS:
+        return MECHANISMS[mechanism](mechanism, channel)
+    if mechanism in MECHANISMS and not channel.secure:
+        raise SASLFailure("encryption-required")
+    raise SASLFailure("invalid-mechanism")
