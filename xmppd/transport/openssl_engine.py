@@ -1,0 +1,303 @@
+"""The complete engine: pyOpenSSL on memory BIOs, with the fewest calls for a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+from OpenSSL._util import lib  # the one binding that SSL does not wrap
+from zope.interface import implementer  # type: ignore[import-untyped]
+
+from xmppd.transport.certificates import Credentials, end_point_binding
+from xmppd.transport.tls import CIPHERS, RECORD_BYTES, ITLSEngine, TLSError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from OpenSSL.crypto import X509
+
+RECORD_TYPES = range(20, 24)
+LONGEST_RECORD = RECORD_BYTES + 256  # encrypted (RFC 8446 §5.2)
+UNCHECKED = "no certificate"
+
+
+class _Verdict:
+    """What verification said about the peer's chain: the first problem, "" for none."""
+
+    __slots__ = ("problem",)
+
+    def __init__(self) -> None:
+        self.problem = UNCHECKED
+
+
+def _note_verdict(
+    connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int
+) -> bool:
+    """Accept every chain: whether an unverified certificate will do is judged later."""
+    verdict = connection.get_app_data()
+    if not ok and verdict.problem in ("", UNCHECKED):
+        verdict.problem = f"{_error_name(error)} (depth {depth})"
+    elif depth == 0 and verdict.problem == UNCHECKED:
+        verdict.problem = ""
+    return True
+
+
+def _error_name(error: int) -> str:
+    for name, value in vars(SSL.X509VerificationCodes).items():
+        if value == error and name.startswith("ERR_"):
+            return name.removeprefix("ERR_").replace("_", " ").lower()
+    return f"verification error {error}"
+
+
+class OpenSSLContext:
+    """A pyOpenSSL context of one certificate; `find` names the context for another SNI name."""
+
+    __slots__ = ("__weakref__", "_context", "_find")
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        find: Callable[[str], OpenSSLContext | None],
+        *,
+        alpn: Sequence[str] = (),
+        ask_for_certificate: bool = False,
+        authorities: str | None = None,
+    ) -> None:
+        self._find = find
+        self._context = context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_cipher_list(CIPHERS.encode())
+        context.set_options(
+            SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+        )
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        # Sessions live in the clients' tickets; our cache would keep each one in memory.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.use_certificate(credentials.certificate)
+        for certificate in credentials.chain:
+            context.add_extra_chain_cert(certificate)
+        context.use_privatekey(credentials.key)
+        context.set_tlsext_servername_callback(self._switch)
+        if alpn:
+            context.set_alpn_select_callback(_alpn_choice(alpn))
+        if ask_for_certificate:
+            self._ask_for_certificate(authorities)
+
+    def engine(self) -> PyOpenSSLEngine:
+        return PyOpenSSLEngine(self._context)
+
+    def _ask_for_certificate(self, authorities: str | None) -> None:
+        context = self._context
+        if authorities is None:
+            context.set_default_verify_paths()
+        else:
+            context.load_verify_locations(authorities)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _note_verdict)
+        # A resumed session brings the certificate and not what verification said about it.
+        context.set_options(SSL.OP_NO_TICKET)
+
+    def _switch(self, connection: SSL.Connection) -> None:
+        """Called with the ClientHello; whatever name is in there, it must not raise."""
+        name = _text(connection.get_servername())
+        found = self._find(name) if name else None
+        if found is not None and found is not self:
+            connection.set_context(found._context)
+
+
+def _alpn_choice(
+    known: Sequence[str],
+) -> Callable[[SSL.Connection, list[bytes]], bytes | SSL._NoOverlappingProtocols]:
+    names = [name.encode() for name in known]
+
+    def choose(
+        connection: SSL.Connection, offered: list[bytes]
+    ) -> bytes | SSL._NoOverlappingProtocols:
+        return next((name for name in names if name in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
+
+    return choose
+
+
+def _text(name: bytes | None) -> str | None:
+    try:
+        return name.decode("ascii").lower() if name else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _whole_records(data: bytes) -> int:
+    """Up to where `data` is whole records; up to its end where OpenSSL will find a fault."""
+    position, end = 0, len(data)
+    while position < end:
+        if data[position] not in RECORD_TYPES:
+            return end
+        if position + 5 > end:
+            break
+        length = data[position + 3] << 8 | data[position + 4]
+        if length > LONGEST_RECORD:
+            return end
+        if position + 5 + length > end:
+            break
+        position += 5 + length
+    return position
+
+
+@implementer(ITLSEngine)
+class PyOpenSSLEngine:
+    """Only whole records go into the BIO: so one that came alone needs one read, where asking
+    for more would cost a second one and an exception. And a BIO never shrinks, so it is fed and
+    emptied a record's size at a time.
+    """
+
+    __slots__ = ("_connection", "_context", "_done", "_partial", "closed", "established", "talks")
+
+    def __init__(self, context: SSL.Context) -> None:
+        self._context: SSL.Context | None = context  # owns the callbacks of the handshake
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_app_data(_Verdict() if context.get_verify_mode() else None)
+        self._connection.set_accept_state()
+        self._partial = b""
+        self._done = False  # failed, or close_notify sent
+        self.established = False
+        self.closed = False
+        self.talks = False
+
+    def receive(self, data: bytes) -> bytes:
+        if self._partial:
+            data = self._partial + data
+            self._partial = b""
+        size = len(data)
+        if size < 5 or 5 + (data[3] << 8 | data[4]) != size:
+            whole = _whole_records(data)
+            if whole < size:
+                self._partial = data[whole:]
+                data = data[:whole]
+            if not data:
+                return b""
+        elif self.established and size <= RECORD_BYTES:
+            try:
+                self._connection.bio_write(data)
+                return self._connection.recv(RECORD_BYTES)
+            except SSL.Error as error:
+                self._stopped(error)
+                return b""
+        return self._receive_many(data)
+
+    def _receive_many(self, data: bytes) -> bytes:
+        plaintext: list[bytes] = []
+        for start in range(0, len(data), RECORD_BYTES):
+            try:
+                self._connection.bio_write(data[start : start + RECORD_BYTES])
+                if not self.established:
+                    self._connection.do_handshake()
+                    self.established = True
+                    self._context = None
+                while True:
+                    plaintext.append(self._connection.recv(RECORD_BYTES))
+            except SSL.Error as error:
+                self._stopped(error)
+        return b"".join(plaintext)
+
+    def _stopped(self, error: SSL.Error) -> None:
+        """Why there is no more plaintext: normal, the end, or a failure."""
+        self.talks = True
+        if isinstance(error, SSL.WantReadError):
+            return
+        if isinstance(error, SSL.ZeroReturnError):
+            self.closed = True
+            return
+        self._done = True
+        raise TLSError(_reason(error)) from None
+
+    def send(self, data: bytes) -> bytes:
+        size = len(data)
+        try:
+            if size <= RECORD_BYTES:
+                self._connection.send(data)
+                out = self._connection.bio_read(size + 256)
+                return out if len(out) < size + 256 else out + self.outgoing()
+            out = b""
+            for start in range(0, size, RECORD_BYTES):
+                self._connection.send(data[start : start + RECORD_BYTES])
+                out += self.outgoing()
+        except SSL.Error as error:
+            self._done = True
+            raise TLSError(_reason(error)) from None
+        return out
+
+    def outgoing(self) -> bytes:
+        self.talks = False
+        parts: list[bytes] = []
+        try:
+            while not parts or len(parts[-1]) == RECORD_BYTES:
+                parts.append(self._connection.bio_read(RECORD_BYTES))
+        except SSL.Error:  # WantReadError: it is empty
+            pass
+        return b"".join(parts)
+
+    def close(self) -> bytes:
+        if self._done or not self.established:
+            return b""
+        self._done = True
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            pass
+        return self.outgoing()
+
+    def channel_binding(self, name: str) -> bytes | None:
+        if not self.established:
+            return None
+        if name == "tls-exporter" and self._exporter_is_unique():
+            # b"", not None: under TLS 1.2 no context and an empty one differ (RFC 5705 §4).
+            return self._connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+        if name == "tls-server-end-point":
+            certificate = self._connection.get_certificate(as_cryptography=True)
+            return None if certificate is None else end_point_binding(certificate)
+        return None
+
+    def _exporter_is_unique(self) -> bool:
+        """RFC 9266 §4.2: below TLS 1.3 only with the extended master secret."""
+        if self.version == "TLSv1.3":
+            return True
+        supports = getattr(lib, "SSL_get_extms_support", None)
+        return supports is not None and supports(self._connection._ssl) == 1
+
+    @property
+    def server_name(self) -> str | None:
+        return _text(self._connection.get_servername())
+
+    @property
+    def alpn(self) -> str | None:
+        return _text(self._connection.get_alpn_proto_negotiated())
+
+    @property
+    def version(self) -> str:
+        return self._connection.get_protocol_version_name()
+
+    @property
+    def cipher(self) -> str:
+        return self._connection.get_cipher_name() or ""
+
+    @property
+    def peer_certificate(self) -> x509.Certificate | None:
+        try:
+            return self._connection.get_peer_certificate(as_cryptography=True)
+        except ValueError:  # one that OpenSSL reads and cryptography does not
+            return None
+
+    @property
+    def peer_verified(self) -> bool:
+        return self.peer_problem == "" and self.peer_certificate is not None
+
+    @property
+    def peer_problem(self) -> str:
+        verdict = self._connection.get_app_data()
+        return UNCHECKED if verdict is None else str(verdict.problem)
+
+
+def _reason(error: SSL.Error) -> str:
+    """`error` in OpenSSL's words, as "wrong version number"."""
+    first = error.args[0] if error.args else None
+    if isinstance(first, list) and first:
+        return str(first[-1][-1])
+    return " ".join(str(part) for part in error.args) or type(error).__name__
