@@ -5,7 +5,7 @@ is ours. `Attempts` slows down those who guess.
 """
 
 from xmppd.auth.accounts import SQLAccounts
-from xmppd.auth.attempts import Attempts
+from xmppd.auth.attempts import Attempts, network_of
 from xmppd.auth.interfaces import (
     AccountExists,
     AuthBusy,
@@ -28,4 +28,5 @@ __all__ = [
     "Pool",
     "SQLAccounts",
     "ScramKeys",
+    "network_of",
 ]

@@ -14,7 +14,7 @@ from xml.parsers.expat import ExpatError, XMLParserType
 
 from xmppd.xml.document import build
 from xmppd.xml.element import Element
-from xmppd.xml.errors import StreamError
+from xmppd.xml.errors import STREAMS, StreamError
 from xmppd.xml.events import BEFORE_LOGIN, Limits, Nonza, StreamClose, StreamOpen
 from xmppd.xml.expat import SEPARATOR, create, expand, not_well_formed, split
 from xmppd.xml.prolog import WHITESPACE, skip_declaration, skip_whitespace
@@ -354,6 +354,8 @@ class StreamParser(Generic[S]):
         limits = self.limits
         self._elements_left = limits.elements
         self._expanded_left = limits.expanded
+        if name == _HEADER:
+            raise StreamError("bad-format", "a second stream header without a restart")
 
     def _end_stanza(self, at: int, view: bytes | bytearray) -> None:
         """Cuts the stanza out of the bytes; `at` is where its end tag begins or, of an empty
@@ -421,6 +423,9 @@ class StreamParser(Generic[S]):
         if len(raw) > max(2 * size, _SMALL):
             raise _too_much("namespaces")
         return raw
+
+
+_HEADER = f"{STREAMS}{SEPARATOR}stream"
 
 
 class _RenewError(Exception):

@@ -1,0 +1,414 @@
+"""One client: its connection, its stream, and after the bind its session."""
+
+from collections.abc import Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from xmppd import events
+from xmppd.auth import AuthBusy
+from xmppd.c2s.channel import channel_of
+from xmppd.c2s.service import Service
+from xmppd.hooks import spawn
+from xmppd.host import Host
+from xmppd.jid import JID, jid
+from xmppd.ns import PING
+from xmppd.routing import Intake
+from xmppd.routing.iqs import refusal
+from xmppd.sessions import Session
+from xmppd.stanza import IQ, Stanza, StanzaError
+from xmppd.storage import StorageError
+from xmppd.stream.core import ClientStream
+from xmppd.stream.events import (
+    Authenticated,
+    AuthFailed,
+    BindRequest,
+    Closed,
+    EarlyIQ,
+    Event,
+    StartTLS,
+    StreamNonza,
+)
+from xmppd.stream.header import HeaderError
+from xmppd.stream.sasl import AskKeys, AskPassword, Channel
+from xmppd.stream.states import State
+from xmppd.transport.connection import CLOSE_TIMEOUT_S, Pause, StreamTransport
+from xmppd.transport.wheel import Timer
+from xmppd.xml import Element, StreamError
+
+if TYPE_CHECKING:
+    from xmppd.c2s.factory import ClientFactory
+
+log = Logger()
+
+DOZE_S = 30.0  # of silence, after which a session's parser gives its memory back
+SHOWN = 256  # characters of a peer's data in the log
+
+
+class _Write(Protocol):
+    def __call__(self, data: bytes) -> None: ...
+
+
+class _Outlet:
+    """The connection as its session sees it (`xmppd.sessions.Outlet`)."""
+
+    __slots__ = ("_connection", "write")
+
+    def __init__(self, connection: "ClientConnection") -> None:
+        self._connection = connection
+        self.write: _Write = connection.write
+
+    def close(self, error: StreamError | None = None) -> None:
+        self._connection.end(error)
+
+    def pause(self) -> None:
+        self._connection.pause(Pause.SLOW_READER)
+
+    def resume(self) -> None:
+        self._connection.resume(Pause.SLOW_READER)
+
+    @property
+    def buffered(self) -> int:
+        return self._connection.buffered
+
+
+class ClientConnection(StreamTransport):
+    """Drives a `ClientStream`: asks accounts, opens the session, hands its stanzas on.
+
+    What the client says is taken in order. While something has to be waited for, the connection
+    is not read from and what was parsed already waits in `_queue`.
+    """
+
+    __slots__ = (
+        "_factory",
+        "_heard_at",
+        "_intake",
+        "_queue",
+        "_seconds",
+        "_service",
+        "_stream",
+        "_timer",
+        "_trying",
+        "_waits",
+        "session",
+    )
+
+    def __init__(self, factory: "ClientFactory", service: Service) -> None:
+        super().__init__(service.flusher, service.wheel)
+        self.max_buffered = service.options.limits.outbound_bytes
+        self.session: Session | None = None
+        self._factory: ClientFactory = factory
+        self._service = service
+        self._intake: Intake  # once there is a session
+        self._queue: list[Event] = []
+        self._waits = False  # for a handler of the last stanza
+        self._seconds = service.clock.seconds
+        self._heard_at = 0.0
+        self._timer: Timer | None = None
+        self._trying = ""  # the account that somebody tries to log in to
+        self._stream = self._new_stream(secure=False)
+
+    def _new_stream(self, *, secure: bool) -> ClientStream:
+        service = self._service
+        return ClientStream(
+            service.hosts,
+            self._channel,
+            service.policy,
+            secure=secure,
+            more_features=self._features,
+            early=self._answers_early,
+        )
+
+    # From the transport
+
+    def opened(self) -> None:
+        if self.direct_tls is not None:
+            self._stream = self._new_stream(secure=True)
+        self._timer = self._wheel.add(self._service.options.login_timeout, self._late)
+        self._factory.connections.add(self)
+
+    def secured(self) -> None:
+        if self._stream.state is State.SECURING:  # else TLS was there from the first byte on
+            self._stream.tls_ready()
+
+    def received(self, data: bytes) -> None:
+        self._heard_at = self._seconds()
+        happened = self._stream.receive(data)
+        if self._queue or self._waits:
+            self._queue.extend(happened)
+        else:
+            self._handle(happened)
+
+    def overflowed(self) -> None:
+        error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
+        # Not now: whoever wrote may be in the middle of telling many sessions something.
+        self._flusher.call_soon(partial(self.end, error))
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S, why: str = "closed by us") -> None:
+        """As the transport's; the session goes at once, for what is written now is dropped."""
+        self._leave(why)
+        super().close(timeout_s, why)
+
+    def lost(self, why: str) -> None:
+        self._factory.gone(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._queue.clear()
+        self._stream.close()
+        self._leave(why)
+
+    def _leave(self, why: str) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            self._say("session closed: {why}", who=session.jid, why=why)
+            self._intake.close(session, why)
+
+    @property
+    def domain(self) -> str:
+        """The host that the client's header named; "" before that."""
+        return self._stream.domain
+
+    # What the stream says
+
+    def _handle(self, happened: list[Event]) -> None:
+        """Take events in order, until one has to be waited for."""
+        self._flush()  # the bind's result comes before any answer of the session
+        for position, event in enumerate(happened):
+            if not isinstance(event, Stanza):
+                self._take(event)
+                continue
+            session = self.session
+            if session is None:
+                return  # closed meanwhile: what it said late is dropped
+            done = self._intake.accept(session, event)
+            if done is not None and self._wait_for(done):
+                self._queue.extend(happened[position + 1 :])
+                return
+
+    def _wait_for(self, done: Deferred[None]) -> bool:
+        """Hold the client back until `done` fires; False if it has."""
+        fired: list[object] = []
+        _ = done.addBoth(fired.append)
+        if fired:
+            return False
+        self._waits = True
+        self.pause()
+        _ = done.addBoth(self._go_on)
+        return True
+
+    def _go_on(self, result: object) -> None:
+        self._waits = False
+        if isinstance(result, Failure):
+            log.failure("A stanza's handling failed", failure=result)
+        self.resume()
+        happened, self._queue = self._queue, []
+        if self.open:
+            self._handle(happened)
+
+    def _flush(self) -> None:
+        data = self._stream.take()
+        if data:
+            self.write(data)
+
+    def _take(self, event: Event) -> None:
+        """All but the stanzas of a session; while the stream waits for us it gives no others."""
+        if isinstance(event, Closed):
+            self._closed(event)
+        elif isinstance(event, StartTLS):
+            self._start_tls()
+        elif isinstance(event, AskKeys | AskPassword):
+            self._apart(self._prove(event))
+        elif isinstance(event, Authenticated):
+            self._service.attempts.succeeded(self.peer_address, event.user)
+        elif isinstance(event, AuthFailed):
+            self._failed(event)
+        elif isinstance(event, BindRequest):
+            self._apart(self._bind(event.full))
+        elif isinstance(event, EarlyIQ):
+            self._apart(self._answer_early(event.iq))
+        elif isinstance(event, StreamNonza):
+            self._nonza(event.nonza.element)
+
+    def _apart(self, work: "Coroutine[Deferred[Any], Any, list[Event]]") -> None:
+        """Run what has to wait; the client is not read from meanwhile."""
+        self.pause()
+        _ = spawn(work).addCallbacks(self._happened, self._crashed)
+
+    def _happened(self, happened: list[Event]) -> None:
+        self.resume()
+        if self.open:
+            self._handle(happened)
+
+    def _crashed(self, failure: Failure) -> None:
+        log.failure("A client's stream failed", failure=failure)
+        self.resume()
+        self.end(StreamError("internal-server-error"))
+
+    def end(self, error: StreamError | None = None) -> None:
+        """End the stream, with `error` if there is one; what the client still says is dropped."""
+        self._queue.clear()
+        stream = self._stream
+        self._handle(stream.close() if error is None else stream.fail(error))
+
+    def _closed(self, event: Closed) -> None:
+        """The stream is over: so is the connection, as soon as our last words are sent."""
+        self._flush()
+        self.write(event.farewell)
+        why = "stream closed"
+        if event.error is not None:
+            why = f"stream error {event.error.condition}"
+            self._say("{why}{detail}", why=why, detail=_detail(event.error))
+        elif event.peer_error is not None:
+            why = f"client sent stream error {event.peer_error!r:.{SHOWN}}"
+        self.close(why=why)
+
+    def _say(self, message: str, **values: object) -> None:
+        """One line for the operator."""
+        address = self.peer_address or "local socket"
+        who = str(values.pop("who", self._stream.user) or "client")[:SHOWN]
+        log.info("{who} at {address}: " + message, who=who, address=address, **values)
+
+    # Negotiation
+
+    def _host_now(self) -> Host | None:
+        return self._service.hosts.get(self._stream.domain)
+
+    def _features(self, domain: str, state: State) -> list[Element]:
+        host = self._service.hosts.get(domain)
+        if host is None:
+            return []
+        when = "before_bind" if state is State.KNOWN else "before_auth"
+        return host.hooks.of(events.stream_features).gather(when)
+
+    def _channel(self, domain: str) -> Channel:
+        return channel_of(self, domain)
+
+    def _start_tls(self) -> None:
+        self._flush()
+        self.start_tls(self._service.certificates.context(self._stream.domain))
+
+    async def _prove(self, event: AskKeys | AskPassword) -> list[Event]:
+        """Look at credentials, unless there were too many failures lately."""
+        stream, host = self._stream, self._host_now()
+        self._trying = f"{event.user}@{stream.domain}"
+        if host is None or self._service.attempts.blocked(self.peer_address, self._trying):
+            return stream.refuse_login()
+        try:
+            if isinstance(event, AskKeys):
+                return stream.keys(await host.accounts.keys(event.user, event.hash_name))
+            return stream.verdict(await host.accounts.check_password(event.user, event.password))
+        except (AuthBusy, StorageError):
+            return stream.refuse_login()
+
+    def _failed(self, event: AuthFailed) -> None:
+        if event.condition == "not-authorized" and self._trying:
+            self._service.attempts.failed(self.peer_address, self._trying)
+        if event.condition != "aborted":
+            tried = f"{self._trying!r:.{SHOWN}}"
+            self._say("login of {tried} failed: {why}", tried=tried, why=event.condition)
+        self._trying = ""
+
+    def _answers_early(self, domain: str, ns: str, name: str) -> bool:
+        host = self._service.hosts.get(domain)
+        early_iq = self._service.extensions.early_iq
+        return host is not None and early_iq(host, ns, name) is not None
+
+    async def _answer_early(self, iq: IQ) -> list[Event]:
+        host, (ns, name) = self._host_now(), iq.payloads[0]
+        handler = None if host is None else self._service.extensions.early_iq(host, ns, name)
+        if handler is None:
+            return self._stream.answer_early(StanzaError("service-unavailable"))
+        try:
+            answer = await handler(iq, self.peer_address)
+        except Exception as problem:
+            return self._stream.answer_early(refusal(problem))
+        return self._stream.answer_early(answer)
+
+    async def _bind(self, full: JID) -> list[Event]:
+        host = self._host_now()
+        if host is None:
+            return self._stream.fail(StreamError("reset"))
+        session = Session(
+            full,
+            host.hooks,
+            _Outlet(self),
+            secure=self.secure,
+            address=self.peer_address,
+            opened_at=self._seconds(),
+        )
+        self._intake, self.session = host.intake, session
+        try:
+            await self._intake.open(session)
+        except StanzaError as error:
+            self.session = None
+            return self._stream.bind_refused(error)
+        if self.session is not session or not self.open:
+            return []  # gone while we waited
+        self._log_in(session)
+        return self._stream.bound(session.jid)
+
+    def _log_in(self, session: Session) -> None:
+        """The client is known and bound: it counts as such, and what led here is forgotten."""
+        if self.ticket is not None:
+            self.ticket.authenticated()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._trying = ""
+        self._timer = self._wheel.add(DOZE_S, self._silent)
+        self._say("session opened", who=session.jid)
+
+    def _nonza(self, element: Element) -> None:
+        host = self._host_now()
+        handler = None
+        if host is not None:
+            handler = self._service.extensions.nonza(host, element.ns, element.name)
+        if handler is None:
+            self._handle(self._stream.fail(StreamError("unsupported-stanza-type")))
+        else:
+            handler(self.session, element)
+
+    # Time
+
+    def _late(self) -> None:
+        """L1: from the connection to the bound resource, whatever was said meanwhile."""
+        if self._stream.state is State.SECURING or (self.engine is not None and not self.secure):
+            self._say("connection-timeout in the TLS handshake")
+            self.abort("no TLS handshake in time")
+        else:
+            self.end(StreamError("connection-timeout"))
+
+    def _silent(self) -> None:
+        """RFC 6120 §4.6.3: ask a client that has been silent for long whether it is there."""
+        options = self._service.options
+        silent_s = self._seconds() - self._heard_at
+        if silent_s < options.idle_ping or self.paused:
+            next_s = DOZE_S if silent_s < DOZE_S else options.idle_ping
+            self._timer = self._wheel.add(max(next_s - silent_s, 1.0), self._silent)
+            if silent_s >= DOZE_S:
+                self._stream.doze()
+            return
+        self._ping()
+        asked_at = self._seconds()
+        self._timer = self._wheel.add(options.ping_timeout, self._unanswered, asked_at)
+
+    def _ping(self) -> None:
+        session = self.session
+        if session is not None:
+            host = jid(session.jid.domain)
+            session.send(IQ(session.jid, host, "get", "idle", Element(PING, "ping")))
+
+    def _unanswered(self, asked_at: float) -> None:
+        if self._heard_at >= asked_at or self.paused:
+            self._silent()
+        else:
+            self.end(StreamError("connection-timeout"))
+
+
+def _detail(error: StreamError) -> str:
+    """What the operator wants to know beyond the condition; peers' data only by repr, cut."""
+    if isinstance(error, HeaderError) and error.asked is not None:
+        return f" (to={error.asked[:SHOWN]!r})"
+    return f" ({error.text[:SHOWN]!r})" if error.text else ""

@@ -1,0 +1,87 @@
+"""What all connections of clients have in common."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from xmppd.auth import Attempts
+from xmppd.config.server import C2SOptions, StreamLimits
+from xmppd.host import Host
+from xmppd.sessions import Session
+from xmppd.stanza import IQ
+from xmppd.stream.features import StreamPolicy
+from xmppd.transport.admission import Admission
+from xmppd.transport.flusher import Flusher
+from xmppd.transport.store import CertificateStore
+from xmppd.transport.wheel import Clock, TimerWheel
+from xmppd.xml import Element, Limits
+
+# Answers an IQ before login: the payload of the result, or None; may raise StanzaError. The
+# second argument is the IP address of the client, "" for a Unix socket.
+EarlyHandler = Callable[[IQ, str], Awaitable[Element | None]]
+# Takes an element that is no stanza, after login; the session is None before the bind.
+NonzaHandler = Callable[[Session | None, Element], None]
+
+
+def _nobody(host: Host, *name: str) -> None:
+    """Stands for the extensions of modules where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What modules of a host answer on a stream beside stanzas of bound sessions.
+
+    Both are asked by (host, namespace, name of the element) and give None where nobody is in
+    charge: the stream then ends with not-authorized, or unsupported-stanza-type.
+    """
+
+    early_iq: Callable[[Host, str, str], EarlyHandler | None] = _nobody
+    nonza: Callable[[Host, str, str], NonzaHandler | None] = _nobody
+
+
+@dataclass(slots=True, eq=False)
+class Service:
+    """Handed to each connection; `options` and `policy` are replaced when they are reloaded.
+
+    `hosts` are by prepared domain; `clock` is the reactor, whose seconds are monotonic.
+    """
+
+    hosts: Mapping[str, Host]
+    options: C2SOptions
+    certificates: CertificateStore
+    flusher: Flusher
+    wheel: TimerWheel
+    clock: Clock
+    admission: Admission
+    attempts: Attempts
+    extensions: Extensions = field(default_factory=Extensions)
+    policy: StreamPolicy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.configure(self.options)
+
+    def configure(self, options: C2SOptions) -> None:
+        """Take new options, for connections to come."""
+        self.options = options
+        self.policy = policy_of(options)
+
+
+def policy_of(options: C2SOptions) -> StreamPolicy:
+    """What these options mean to a stream."""
+    return StreamPolicy(
+        tls_required=not options.plaintext_auth,
+        mechanisms=tuple(options.mechanisms),
+        sasl_failures=options.attempts,
+        before_login=_limits(options.limits.before_login),
+        after_login=_limits(options.limits.after_login),
+        idle_s=int(options.idle_ping),
+    )
+
+
+def _limits(options: StreamLimits) -> Limits:
+    return Limits(
+        stanza_bytes=options.stanza,
+        elements=options.elements,
+        depth=options.depth,
+        attributes=options.attributes,
+        uri_bytes=options.uri,
+    )

@@ -1,0 +1,88 @@
+"""Every hook that the core fires, with its contract: when, with what, what may change, what STOP
+means.
+
+`user` is a bare JID of the host. A StanzaError raised by a handler of a Filter or WaitingFilter is
+the answer to whoever sent the stanza; any other exception is a bug in that module: it is logged
+with the module's name and the sender gets internal-server-error. `docs/hooks.rst` is made of this.
+"""
+
+from typing import TYPE_CHECKING
+
+from xmppd.hooks import Filter, Gather, Signal, WaitingFilter
+from xmppd.jid import JID
+from xmppd.stanza import Message, Presence, Stanza
+from xmppd.xml import Element
+
+if TYPE_CHECKING:  # this file names sessions in annotations only
+    from xmppd.sessions import Session
+
+# A session's life
+
+stream_features: Gather[Element, [str]] = Gather(
+    "The features of a client's stream are written; the argument is the state in which: "
+    "`before_auth` or `before_bind`. Handlers give the elements to add (RFC 6120 §4.3.2)."
+)
+session_opening: WaitingFilter["Session", []] = WaitingFilter(
+    "A client asks to bind a resource (RFC 6120 §7). Load here what the session will need. STOP or "
+    "a StanzaError refuses the bind; nobody can see the session yet."
+)
+session_bound: Signal["Session"] = Signal(
+    "The session can be found and gets stanzas from now on. Its client reads the result of the "
+    "bind first, so do not send to it from here."
+)
+presence_changed: Signal["Session", Presence, Presence | None] = Signal(
+    "The session sent presence without `to` (RFC 6121 §4.2, §4.4, §4.5), or is going and the core "
+    "says so for it. `session.presence` and `.priority` are set already; the third argument is "
+    "what they were before (None: not available). Nothing has been sent to anybody yet."
+)
+session_closed: Signal["Session", str] = Signal(
+    "The session is gone, with the reason in words: it cannot be found any more, its client gets "
+    "nothing more. `presence_changed` came before if it had been available."
+)
+
+# A stanza's way
+
+user_sends: Filter[Stanza, ["Session"]] = Filter(
+    "A client's stanza came in, checked and stamped with its full JID. A new stanza replaces it; "
+    "STOP swallows it: the handler has answered or there is nothing to answer."
+)
+user_receives: Filter[Stanza, [JID]] = Filter(
+    "A stanza for the local account `user` or one of its resources, once, before it is decided "
+    "who gets it (RFC 6121 §8.5). STOP swallows it; a StanzaError goes back to its sender."
+)
+session_receives: Filter[Stanza, ["Session"]] = Filter(
+    "A stanza is about to be written to this session, once per session. STOP: this session does "
+    "not get it, or gets it later from whoever stopped it."
+)
+message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
+    "A message of type normal or chat for an existing account that has no resource to take it "
+    "(RFC 6121 §8.5.2.2.1). STOP: a handler has stored it durably. Not stopped: the sender gets "
+    "service-unavailable."
+)
+subscription_sending: WaitingFilter[Presence, ["Session"]] = WaitingFilter(
+    "A client sends presence of type subscribe, subscribed, unsubscribe or unsubscribed; `to` is "
+    "the contact's bare JID (RFC 6121 §3). The stanza that comes out is routed, from the user's "
+    "bare JID; STOP: it is not."
+)
+subscription_arriving: WaitingFilter[Presence, [JID]] = WaitingFilter(
+    "Presence of those types for the local account `user`, which may not exist. What comes out is "
+    "dropped: the handlers deliver what is to be delivered."
+)
+probe_arriving: WaitingFilter[Presence, [JID]] = WaitingFilter(
+    "A presence probe for the local account `user`, which may not exist (RFC 6121 §4.3.2). What "
+    "comes out is dropped: the handlers answer."
+)
+host_receives: Filter[Stanza, []] = Filter(
+    "A message or presence for the host itself (`example.org`, `example.org/announce`). STOP: "
+    "taken; else a message is answered with service-unavailable and presence is dropped."
+)
+
+# Accounts
+
+account_created: Signal[JID] = Signal("The account `user` exists from now on.")
+password_changed: Signal[JID] = Signal("The password of `user` is another from now on.")
+account_deleting: WaitingFilter[JID, []] = WaitingFilter(
+    "The account `user` is about to be removed; its sessions are closed already. Tell others what "
+    "they must be told (unsubscriptions) and remove what belongs to it. STOP is not obeyed."
+)
+account_deleted: Signal[JID] = Signal("The account `user` is gone, and its credentials with it.")

@@ -1,0 +1,381 @@
+"""The hook bus: typed points in the server's work at which modules take part.
+
+A hook is declared once, at the top of a file (`events.py`, or a module that offers hooks of its
+own), and carries its types and its contract. `Hooks` keeps, for one virtual host, the chain of
+handlers of each hook; a chain is a tuple that is replaced whole when a module comes or goes, so a
+fire site finds its chain once and calls it for ever.
+
+Four kinds, told apart by the grammar of their names: Filter (`user_sends`), Signal
+(`session_bound`), Gather (`stream_features`), WaitingFilter (`session_opening`). `docs/hooks.rst`
+is generated from the declarations.
+"""
+
+import sys
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from enum import Enum, IntEnum
+from typing import (
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    NamedTuple,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+)
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+T = TypeVar("T")
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., object])
+log = Logger()
+
+
+class Stop(Enum):
+    """What a Filter's handler answers to swallow the value: no later handler sees it, nor does
+    the fire site.
+    """
+
+    STOP = "stop"
+
+
+STOP: Final = Stop.STOP
+
+
+class Order(IntEnum):
+    """The phase of a handler in its chain; within a phase the module's name decides, so a chain
+    never changes order.
+    """
+
+    EARLY = 0  # guards: blocking, limits
+    NORMAL = 1  # work
+    LATE = 2  # copies: carbons, archive
+
+
+EARLY, NORMAL, LATE = Order.EARLY, Order.NORMAL, Order.LATE
+
+
+class HandlerCrashed(Exception):
+    """A handler raised what it should not have; it is logged already. The fire site fails
+    closed.
+    """
+
+    def __init__(self, hook: str, owner: str) -> None:
+        super().__init__(f"{owner} failed in {hook}")
+        self.hook = hook
+        self.owner = owner
+
+
+class Hook:
+    """What the four kinds share: a contract in words, and a name found from the file that
+    declares the hook.
+    """
+
+    kind = "Hook"
+
+    def __init__(self, doc: str) -> None:
+        self.doc = doc
+        self._home = str(sys._getframe(1).f_globals.get("__name__", "?"))
+        self._key: str | None = None
+
+    @property
+    def key(self) -> str:
+        """`module.name`: the same before and after a reload, so chains outlive the objects that
+        declare them.
+        """
+        if self._key is None:
+            places = vars(sys.modules[self._home]) if self._home in sys.modules else {}
+            names = (name for name, value in places.items() if value is self)
+            name = next(names, f"<hook {id(self):x}>")
+            self._key = f"{self._home}.{name}"
+        return self._key
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition(".")[2]
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.key}>"
+
+
+class Filter(Hook, Generic[T, P]):
+    """A handler answers None (unchanged), another value (replaced) or STOP (swallowed); plain
+    functions only.
+    """
+
+    kind = "Filter"
+
+
+class Signal(Hook, Generic[P]):
+    """It has happened. Handlers answer nothing; one that fails is logged and the rest run."""
+
+    kind = "Signal"
+
+
+class Gather(Hook, Generic[T, P]):
+    """Handlers answer items (an iterable); the fire site gets them all in one list."""
+
+    kind = "Gather"
+
+
+class WaitingFilter(Hook, Generic[T, P]):
+    """As Filter, and handlers may be `async`: the stream that caused it is not read meanwhile."""
+
+    kind = "WaitingFilter"
+
+
+FilterAnswer: TypeAlias = "T | Stop | None"
+
+
+class Handler(NamedTuple):
+    """One handler in a chain."""
+
+    order: Order
+    owner: str
+    call: Callable[..., Any]  # typed where it was decorated; a chain holds handlers of all shapes
+
+
+class Watcher(Protocol):
+    """Stands beside the chains for metrics and tracing; none installed costs nothing."""
+
+    def __call__(self, hook: str, handler: Handler) -> Callable[..., Any]:
+        """Return what is called in the handler's place: usually a wrapper that measures."""
+
+
+class Chain:
+    """The handlers of one hook on one virtual host, in order."""
+
+    __slots__ = ("_calls", "_expected", "_watcher", "handlers", "hook")
+
+    def __init__(self, hook: str, expected: tuple[type[Exception], ...]) -> None:
+        self.hook = hook
+        self.handlers: tuple[Handler, ...] = ()
+        self._calls: tuple[Callable[..., Any], ...] = ()
+        self._expected = expected
+        self._watcher: Watcher | None = None
+
+    def replace(self, handlers: Iterable[Handler]) -> None:
+        self.handlers = tuple(sorted(handlers, key=lambda handler: handler[:2]))
+        watcher = self._watcher
+        self._calls = tuple(
+            handler.call if watcher is None else watcher(self.hook, handler)
+            for handler in self.handlers
+        )
+
+    def watch(self, watcher: Watcher | None) -> None:
+        self._watcher = watcher
+        self.replace(self.handlers)
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def _crashed(self, call: Callable[..., Any]) -> HandlerCrashed:
+        """Log the exception now being handled, under the name of the module it came from."""
+        at = self._calls.index(call) if call in self._calls else -1
+        owner = self.handlers[at].owner if at >= 0 else "?"
+        log.failure("{owner} failed in {hook}", owner=owner, hook=self.hook)
+        return HandlerCrashed(self.hook, owner)
+
+
+class FilterChain(Chain, Generic[T, P]):
+    __slots__ = ()
+
+    def filter(self, value: T, *args: P.args, **kwargs: P.kwargs) -> T | Stop:
+        """Pass `value` through the chain. Raises what handlers refuse with, and HandlerCrashed
+        for a bug.
+        """
+        call: Callable[..., Any] = _nothing
+        try:
+            for call in self._calls:
+                answer: T | Stop | None = call(value, *args, **kwargs)
+                if answer is not None:
+                    if isinstance(answer, Stop):
+                        return STOP
+                    value = answer
+        except self._expected:
+            raise
+        except Exception:
+            raise self._crashed(call) from None
+        return value
+
+
+class SignalChain(Chain, Generic[P]):
+    __slots__ = ()
+
+    def signal(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        for call in self._calls:
+            try:
+                call(*args, **kwargs)
+            except Exception:
+                self._crashed(call)
+
+
+class GatherChain(Chain, Generic[T, P]):
+    __slots__ = ()
+
+    def gather(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
+        """All items, in the order of the handlers; one that fails is logged and gives nothing."""
+        items: list[T] = []
+        for call in self._calls:
+            try:
+                items.extend(call(*args, **kwargs) or ())
+            except self._expected:
+                raise
+            except Exception:
+                self._crashed(call)
+        return items
+
+
+class WaitingChain(Chain, Generic[T, P]):
+    __slots__ = ()
+
+    async def wait(self, value: T, *args: P.args, **kwargs: P.kwargs) -> T | Stop:
+        """As `FilterChain.filter`, waiting for each handler in turn."""
+        call: Callable[..., Any] = _nothing
+        try:
+            for call in self._calls:
+                answer = call(value, *args, **kwargs)
+                if isinstance(answer, Awaitable):
+                    answer = await answer
+                if isinstance(answer, Stop):
+                    return STOP
+                if answer is not None:
+                    value = cast(T, answer)
+        except self._expected:
+            raise
+        except Exception:
+            raise self._crashed(call) from None
+        return value
+
+
+CHAINS: dict[type[Hook], type[Chain]] = {
+    Filter: FilterChain,
+    Signal: SignalChain,
+    Gather: GatherChain,
+    WaitingFilter: WaitingChain,
+}
+
+
+class Hooks:
+    """The chains of one virtual host. `expected` are the exceptions with which a handler may
+    refuse.
+    """
+
+    def __init__(self, expected: tuple[type[Exception], ...] = ()) -> None:
+        self._chains: dict[str, Chain] = {}
+        self._expected = expected
+        self._watcher: Watcher | None = None
+
+    @overload
+    def of(self, hook: Filter[T, P]) -> FilterChain[T, P]: ...
+    @overload
+    def of(self, hook: Signal[P]) -> SignalChain[P]: ...
+    @overload
+    def of(self, hook: Gather[T, P]) -> GatherChain[T, P]: ...
+    @overload
+    def of(self, hook: WaitingFilter[T, P]) -> WaitingChain[T, P]: ...
+    def of(self, hook: Hook) -> Chain:
+        """The chain of `hook`: the same object for as long as the host lives."""
+        chain = self._chains.get(hook.key)
+        if chain is None:
+            chain = self._chains[hook.key] = CHAINS[type(hook)](hook.key, self._expected)
+            chain.watch(self._watcher)
+        return chain
+
+    def swap(
+        self, leaving: Collection[str], coming: Iterable[tuple[Hook, Handler]] = ()
+    ) -> None:
+        """Take out the handlers of the modules `leaving` and put in `coming`, in one step."""
+        arriving: dict[str, list[Handler]] = {}
+        for hook, handler in coming:
+            self.of(hook)  # type: ignore[call-overload]  # a Hook of any kind
+            arriving.setdefault(hook.key, []).append(handler)
+        for key, chain in self._chains.items():
+            stay = [handler for handler in chain.handlers if handler.owner not in leaving]
+            if key in arriving or len(stay) != len(chain.handlers):
+                chain.replace(stay + arriving.get(key, []))
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Install (or, with None, remove) a watcher beside every chain, present and future."""
+        self._watcher = watcher
+        for chain in self._chains.values():
+            chain.watch(watcher)
+
+    def chains(self) -> list[Chain]:
+        """All chains that have handlers, by name: what `xmppctl hooks` prints."""
+        return [self._chains[key] for key in sorted(self._chains) if self._chains[key]]
+
+
+Subscriptions: TypeAlias = "list[tuple[Hook, Order]]"
+ON = "__xmppd_on__"
+Self_ = TypeVar("Self_")
+
+
+class _Marker(Protocol):
+    def __call__(self, function: F) -> F: ...
+
+
+class _FilterMarker(Protocol[T, P]):
+    def __call__(
+        self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
+    ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
+
+
+class _SignalMarker(Protocol[P]):
+    def __call__(
+        self, function: Callable[Concatenate[Self_, P], None]
+    ) -> Callable[Concatenate[Self_, P], None]: ...
+
+
+class _GatherMarker(Protocol[T, P]):
+    def __call__(
+        self, function: Callable[Concatenate[Self_, P], Iterable[T]]
+    ) -> Callable[Concatenate[Self_, P], Iterable[T]]: ...
+
+
+W = TypeVar("W")
+
+
+class _WaitingMarker(Protocol[T, P]):
+    @overload
+    def __call__(
+        self,
+        function: Callable[Concatenate[Self_, T, P], Coroutine[Any, Any, T | Stop | None]],
+    ) -> Callable[Concatenate[Self_, T, P], Coroutine[Any, Any, T | Stop | None]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
+    ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
+
+
+@overload
+def on(hook: Filter[T, P], *, order: Order = NORMAL) -> _FilterMarker[T, P]: ...
+@overload
+def on(hook: Signal[P], *, order: Order = NORMAL) -> _SignalMarker[P]: ...
+@overload
+def on(hook: Gather[T, P], *, order: Order = NORMAL) -> _GatherMarker[T, P]: ...
+@overload
+def on(hook: WaitingFilter[T, P], *, order: Order = NORMAL) -> _WaitingMarker[T, P]: ...
+def on(hook: Hook, *, order: Order = NORMAL) -> Any:
+    """Mark a method as a handler of `hook`; the module host binds it when the module starts."""
+
+    def mark(function: F) -> F:
+        subscriptions: Subscriptions = getattr(function, ON, [])
+        setattr(function, ON, [*subscriptions, (hook, order)])
+        return function
+
+    return mark
+
+
+def spawn(work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+    """The one door from plain code into a coroutine: it runs at once, up to its first wait."""
+    return Deferred.fromCoroutine(work)
+
+
+def _nothing() -> None:
+    """Stands for the handler in messages when a chain is empty."""

@@ -1,0 +1,20 @@
+"""Who gets a stanza: between domains (`Router`), within one (`Delivery`), and the table of IQs."""
+
+from xmppd.routing.delivery import Delivery
+from xmppd.routing.intake import Intake, SessionPolicy
+from xmppd.routing.iqs import ACCOUNT, HOST, SELF, Claim, ClaimedTwice, IQTable, Scope
+from xmppd.routing.router import Router
+
+__all__ = [
+    "ACCOUNT",
+    "HOST",
+    "SELF",
+    "Claim",
+    "ClaimedTwice",
+    "Delivery",
+    "IQTable",
+    "Intake",
+    "Router",
+    "Scope",
+    "SessionPolicy",
+]

@@ -1,0 +1,134 @@
+"""Where clients' stanzas come in: sessions are opened, their stanzas taken, and closed again."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from twisted.internet.defer import succeed
+
+from xmppd import events
+from xmppd.hooks import STOP, Hooks, spawn
+from xmppd.routing.delivery import SUBSCRIPTIONS
+from xmppd.routing.iqs import refusal, settled
+from xmppd.routing.router import Done, Router
+from xmppd.sessions import Session, SessionTable
+from xmppd.stanza import Presence, Stanza, StanzaError
+from xmppd.xml import StreamError
+
+
+class SessionPolicy(NamedTuple):
+    """How many sessions an account may have, and who yields when two want the same resource."""
+
+    max_sessions: int = 20
+    replace_older: bool = (
+        True  # False: the newer bind is refused with conflict (RFC 6120 §7.7.2.2)
+    )
+
+
+class Intake:
+    """The door of one virtual host for its clients' sessions."""
+
+    def __init__(
+        self,
+        router: Router,
+        hooks: Hooks,
+        sessions: SessionTable,
+        policy: Callable[[], SessionPolicy] = SessionPolicy,
+    ) -> None:
+        self._router = router
+        self._sessions = sessions
+        self._policy = policy
+        self._opening = hooks.of(events.session_opening)
+        self._bound = hooks.of(events.session_bound)
+        self._closed = hooks.of(events.session_closed)
+        self._sends = hooks.of(events.user_sends)
+        self._changed = hooks.of(events.presence_changed)
+        self._subscribing = hooks.of(events.subscription_sending)
+
+    # A session's life
+
+    async def open(self, session: Session) -> None:
+        """Make the session known (RFC 6120 §7). Raises StanzaError for the bind's answer."""
+        self._make_room(session, yielding=False)
+        try:
+            if await self._opening.wait(session) is STOP:
+                raise StanzaError("not-allowed")
+        except Exception as problem:
+            raise refusal(problem) from None
+        if session.outlet is None:
+            return  # lost while waiting
+        self._make_room(session, yielding=True)  # the world has moved
+        self._sessions.add(session)
+        self._bound.signal(session)
+
+    def _make_room(self, session: Session, *, yielding: bool) -> None:
+        """Check limit and conflict; with `yielding` an older session of the same name goes."""
+        policy = self._policy()
+        older = self._sessions.get(session.jid)
+        if older is not None:
+            if not policy.replace_older:
+                raise StanzaError("conflict")
+            if yielding:
+                older.close(StreamError("conflict"))
+                self.close(older, "replaced by a newer session")
+        elif len(self._sessions.of(session.user)) >= policy.max_sessions:
+            raise StanzaError("resource-constraint", "too many sessions", type="wait")
+
+    def close(self, session: Session, why: str) -> None:
+        """The connection is lost or the stream closed; may be called more than once."""
+        session.outlet = None
+        if not self._sessions.remove(session):
+            return
+        if session.presence is not None:
+            gone = Presence(session.user, session.jid, "unavailable")
+            self._show(session, gone)
+        self._closed.signal(session, why)
+
+    # A session's stanzas
+
+    def accept(self, session: Session, stanza: Stanza) -> Done:
+        """Take one stanza from the client, checked and stamped by its stream. Never raises."""
+        try:
+            if stanza.fault is not None:
+                raise stanza.fault
+            if self._sends:
+                passed = self._sends.filter(stanza, session)
+                if passed is STOP:
+                    return None
+                stanza = passed
+            if isinstance(stanza, Presence):
+                return self._presence(session, stanza)
+            return self._router.route(stanza)
+        except Exception as problem:
+            return self._router.bounce(stanza, refusal(problem))
+
+    def _presence(self, session: Session, presence: Presence) -> Done:
+        """Broadcast (RFC 6121 §4.2, §4.4, §4.5), subscriptions (§3) and directed presence
+        (§4.6).
+        """
+        if presence.directed:
+            if presence.type in SUBSCRIPTIONS:
+                return settled(spawn(self._subscribe(session, presence)))
+            return self._router.route(presence)
+        if presence.type not in ("", "unavailable"):
+            raise StanzaError("bad-request", f"presence of type {presence.type} needs a 'to'")
+        self._show(session, presence)
+        return None
+
+    def _show(self, session: Session, presence: Presence) -> None:
+        previous = session.presence
+        if presence.type == "":
+            session.priority = presence.priority
+            session.presence = presence
+        else:
+            session.priority = session.presence = None
+        self._changed.signal(session, presence, previous)
+
+    async def _subscribe(self, session: Session, presence: Presence) -> None:
+        asked = presence.copy(from_=session.user, to=presence.to.bare)
+        try:
+            passed = await self._subscribing.wait(asked, session)
+        except Exception as problem:
+            done = self._router.bounce(presence, refusal(problem))
+        else:
+            done = None if passed is STOP else self._router.route(passed)
+        await (done or succeed(None))

@@ -1,0 +1,145 @@
+"""One bound resource of an account (RFC 6120 §7): its addresses, its presence, the way to it."""
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+from xmppd import events
+from xmppd.hooks import STOP, FilterChain, Hooks
+from xmppd.jid import JID
+from xmppd.stanza import Presence, Stanza
+from xmppd.xml import StreamError
+
+T = TypeVar("T")
+
+
+class Outlet(Protocol):
+    """The client's end as a session sees it; c2s connections are such."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the client; gathered and sent once per reactor pass."""
+
+    def close(self, error: StreamError | None = None) -> None:
+        """End the stream, with `error` first if there is one."""
+
+    def pause(self) -> None:
+        """Stop reading from the client."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes written and not yet taken by the network."""
+
+
+class Session:
+    """A client with a full JID. Made by the stream, opened and closed by the host's `Intake`."""
+
+    __slots__ = (
+        "_receives",
+        "address",
+        "jid",
+        "opened_at",
+        "outlet",
+        "presence",
+        "priority",
+        "secure",
+        "state",
+        "user",
+    )
+
+    def __init__(
+        self,
+        jid: JID,
+        hooks: Hooks,
+        outlet: Outlet,
+        *,
+        secure: bool = True,
+        address: str = "",
+        opened_at: float = 0.0,
+    ) -> None:
+        self.jid: Final = jid
+        self.user: Final = jid.bare
+        self.outlet: Outlet | None = outlet
+        self.secure: Final = secure
+        self.address: Final = address
+        self.opened_at: Final = opened_at
+        self.priority: int | None = None  # None: no available presence was sent
+        self.presence: Presence | None = None  # the last available presence without `to`
+        self.state: dict[str, object] | None = None  # what modules keep, by PerSession
+        self._receives: FilterChain[Stanza, [Session]] = hooks.of(events.session_receives)
+
+    def send(self, stanza: Stanza) -> bool:
+        """Write a stanza to the client; False when the session is closed. RFC 6120 §10.1 order."""
+        if self._receives:
+            passed = self._receives.filter(stanza, self)
+            if passed is STOP:
+                return True
+            stanza = passed
+        outlet = self.outlet
+        if outlet is None:
+            return False
+        outlet.write(stanza.write())
+        return True
+
+    def send_bytes(self, data: bytes) -> None:
+        """Write what is serialised already, past `session_receives`."""
+        if self.outlet is not None:
+            self.outlet.write(data)
+
+    def close(self, error: StreamError | None = None) -> None:
+        """End the client's stream; the connection then tells the intake."""
+        if self.outlet is not None:
+            self.outlet.close(error)
+
+    @property
+    def available(self) -> bool:
+        return self.priority is not None
+
+    def __repr__(self) -> str:
+        shown = "unavailable" if self.priority is None else f"priority {self.priority}"
+        return f"<Session {self.jid} {shown}>"
+
+
+class PerSession(Generic[T]):
+    """What a module keeps about each session; gone with the session, kept over a reload.
+
+        wants_copies = PerSession(False)
+        self.wants_copies[session] = True
+
+    `default` is a constant, or a function that makes a fresh value for each session (`set`).
+    """
+
+    def __init__(self, default: T | Callable[[], T]) -> None:
+        self._default = default
+        self._key = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._key = f"{owner.__module__}.{owner.__qualname__}.{name}"
+
+    def __getitem__(self, session: Session) -> T:
+        state = session.state
+        if state is not None and self._key in state:
+            return cast(T, state[self._key])
+        if not callable(self._default):
+            return self._default
+        made = self._default()
+        self[session] = made
+        return made
+
+    def __setitem__(self, session: Session, value: T) -> None:
+        if session.state is None:
+            session.state = {}
+        session.state[self._key] = value
+
+    def __delitem__(self, session: Session) -> None:
+        if session.state is not None:
+            session.state.pop(self._key, None)
+
+    def __contains__(self, session: Session) -> bool:
+        return session.state is not None and self._key in session.state
+
+
+def kept_by(session: Session) -> dict[str, Any]:
+    """What modules keep on `session`, for operators to look at."""
+    return dict(session.state or {})
