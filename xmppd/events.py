@@ -22,9 +22,13 @@ stream_features: Gather[Element, [str]] = Gather(
     "The features of a client's stream are written; the argument is the state in which: "
     "`before_auth` or `before_bind`. Handlers give the elements to add (RFC 6120 §4.3.2)."
 )
+sasl_mechanisms: Gather[str, []] = Gather(
+    "A client's stream offers SASL mechanisms; handlers name those of the core that this host has "
+    "beside the configured ones (RFC 6120 §6.3.3)."
+)
 session_opening: WaitingFilter["Session", []] = WaitingFilter(
-    "A client asks to bind a resource (RFC 6120 §7). Load here what the session will need. STOP or "
-    "a StanzaError refuses the bind; nobody can see the session yet."
+    "A client asks to bind a resource (RFC 6120 §7). Load here what the session will need. STOP "
+    "or a StanzaError refuses the bind; nobody can see the session yet."
 )
 session_bound: Signal["Session"] = Signal(
     "The session can be found and gets stanzas from now on. Its client reads the result of the "

@@ -1,6 +1,7 @@
 """One client: its connection, its stream, and after the bind its session."""
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -284,7 +285,9 @@ class ClientConnection(StreamTransport):
         return host.hooks.of(events.stream_features).gather(when)
 
     def _channel(self, domain: str) -> Channel:
-        return channel_of(self, domain)
+        host = self._service.hosts.get(domain)
+        more = () if host is None else host.hooks.of(events.sasl_mechanisms).gather()
+        return replace(channel_of(self, domain), more=tuple(more))
 
     def _start_tls(self) -> None:
         self._flush()

@@ -346,7 +346,8 @@ class ClientStream:
         assert self._channel is not None
         channel = self._channel(self.domain)
         in_clear = not self._policy.tls_required
-        names = offered(channel, self._policy.mechanisms, plain_in_clear=in_clear)
+        enabled = (*self._policy.mechanisms, *channel.more)
+        names = offered(channel, enabled, plain_in_clear=in_clear)
         channel = self._offered = replace(channel, offered=tuple(names))
         bindings = announced_bindings(channel)
         offer = [features.channel_bindings(bindings)] if bindings else []

@@ -89,7 +89,8 @@ class Channel:
 
     `binding` gives the data of a channel binding type, `binding_types` those that it knows, best
     first. `certificate_jids` are the xmppAddr identities of a client certificate that was
-    *verified*. `offered` is what we announced on this stream: nothing else can be begun.
+    *verified*. `more` are mechanisms that this host has beside those configured for all.
+    `offered` is what we announced on this stream: nothing else can be begun.
     """
 
     domain: str
@@ -98,6 +99,7 @@ class Channel:
     binding_types: tuple[str, ...] = ()
     certificate_jids: tuple[JID, ...] = ()
     offered: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 class Exchange(Protocol):

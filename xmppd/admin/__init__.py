@@ -1,0 +1,1 @@
+"""Administration: commands declared once, offered over the control socket and the manhole."""

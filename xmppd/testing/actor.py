@@ -1,0 +1,178 @@
+"""A client in a conversation: what it sends, and what it must receive."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from xmppd.jid import JID, jid
+from xmppd.ns import CLIENT
+from xmppd.routing import Intake
+from xmppd.sessions import Session
+from xmppd.stanza import Stanza, read_stanza
+from xmppd.testing.matching import Matcher, matcher
+from xmppd.xml import XML_LANG, Element, StreamError, parse_fragment, to_xml
+
+Checker = Callable[[Element], None]
+
+
+class Actor(Protocol):
+    """What a conversation may do with a client, whether in memory or over TLS."""
+
+    jid: JID
+
+    def sends(self, xml: str) -> None:
+        """Send stanzas, written as in a XEP's example."""
+
+    def receives(self, *wanted: str | Matcher) -> Element:
+        """The next stanzas are these, in this order; returns the last. AssertionError if not."""
+
+    def receives_in_any_order(self, *wanted: str | Matcher) -> None:
+        """The next stanzas are these, in whatever order."""
+
+    def receives_nothing(self) -> None:
+        """No stanza has come that was not looked at."""
+
+    def forget(self) -> None:
+        """Pass over all that has come so far."""
+
+    def disconnect(self) -> None:
+        """The connection is lost, without a word."""
+
+
+class Recorder:
+    """Matches what came in, one stanza after another. `fetch` brings what is new."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.inbox: list[Element] = []
+
+    def fetch(self, count: int) -> None:
+        """Make sure that `inbox` has `count` stanzas, if they come at all."""
+
+    def settle(self) -> None:
+        """Make sure that all has come that will come."""
+
+    def receives(self, *wanted: str | Matcher) -> Element:
+        self.fetch(len(wanted))
+        stanza = Element("", "nothing")
+        for want in wanted:
+            if not self.inbox:
+                raise AssertionError(f"{self._name} received nothing; wanted: {_said(want)}")
+            stanza = self.inbox.pop(0)
+            problem = matcher(want)(stanza)
+            if problem is not None:
+                raise AssertionError(
+                    f"{self._name} received {to_xml(stanza, CLIENT)}\n{problem};"
+                    f" wanted: {_said(want)}"
+                )
+        return stanza
+
+    def receives_in_any_order(self, *wanted: str | Matcher) -> None:
+        self.fetch(len(wanted))
+        stanzas = [self.inbox.pop(0) for _ in wanted[: len(self.inbox)]]
+        for want in wanted:
+            match = next((s for s in stanzas if matcher(want)(s) is None), None)
+            if match is None:
+                got = "\n".join(to_xml(stanza, CLIENT) for stanza in stanzas)
+                raise AssertionError(f"{self._name} received\n{got}\nbut not: {_said(want)}")
+            stanzas = [stanza for stanza in stanzas if stanza is not match]
+
+    def receives_nothing(self) -> None:
+        self.settle()
+        if self.inbox:
+            got = "\n".join(to_xml(stanza, CLIENT) for stanza in self.inbox)
+            raise AssertionError(f"{self._name} should have received nothing, but received\n{got}")
+
+    def forget(self) -> None:
+        self.settle()
+        self.inbox.clear()
+
+
+def _said(wanted: str | Matcher) -> str:
+    return wanted if isinstance(wanted, str) else wanted.__qualname__.partition(".")[0]
+
+
+class Client(Recorder):
+    """A client in memory, with a session that is bound already."""
+
+    session: Session  # set by who makes the client, since a session needs its outlet first
+
+    def __init__(self, full: JID, intake: Intake, check: Checker | None = None) -> None:
+        super().__init__(full)
+        self.jid = full
+        self.closed_with: StreamError | None = None
+        self.closed = False
+        self._intake = intake
+        self._check = check
+        self._waiting: list[Stanza] = []
+        self._busy = False
+
+    # Outlet: what the session writes to
+
+    def write(self, data: bytes) -> None:
+        for node in parse_fragment(data, CLIENT):
+            assert isinstance(node, Element)
+            if self._check is not None:
+                self._check(node)
+            self.inbox.append(node)
+
+    def close(self, error: StreamError | None = None) -> None:
+        if not self.closed:
+            self.closed = True
+            self.closed_with = error
+            self._intake.close(self.session, f"closed: {error}")
+
+    def pause(self) -> None:
+        """Reading is paused by holding stanzas back here."""
+
+    def resume(self) -> None:
+        """See `pause`."""
+
+    @property
+    def buffered(self) -> int:
+        return 0
+
+    # Actor
+
+    def sends(self, xml: str) -> None:
+        for node in parse_fragment(xml.encode(), CLIENT):
+            if isinstance(node, Element):
+                self._waiting.append(stanza_from(node, self.jid))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and not self._busy and not self.closed:
+            done = self._intake.accept(self.session, self._waiting.pop(0))
+            if done is not None:
+                self._busy = True
+                _ = done.addBoth(self._done)
+
+    def _done(self, outcome: object) -> None:
+        self._busy = False
+        self._go_on()
+
+    def disconnect(self) -> None:
+        self.closed = True
+        self._intake.close(self.session, "connection lost")
+
+
+def stanza_from(element: Element, sender: JID) -> Stanza:
+    """What a stream makes of a client's stanza: `from_` is the client's full JID."""
+    inner = "".join(
+        [
+            to_xml(node, CLIENT) if isinstance(node, Element) else node
+            for node in element.children
+            if isinstance(node, Element) or node.strip()
+        ]
+    )
+    payloads = tuple((child.ns, child.name) for child in element.elements)
+    to = element.get("to")
+    stanza = read_stanza(
+        element.name,
+        dict(element.attrs),
+        payloads,
+        inner.encode(),
+        to=jid(to) if to else sender.bare,
+        from_=sender,
+    )
+    stanza.lang = element.get(XML_LANG)
+    return stanza
