@@ -28,6 +28,7 @@ from xmppd.admin.manhole import ManholeError, ManholeServer, command_functions
 from xmppd.auth import Attempts, HashPool, SQLAccounts
 from xmppd.c2s import ClientFactory, Extensions, Service
 from xmppd.config import Config, ConfigErrors, HostConfig, ServerOptions, load
+from xmppd.config.server import C2SLimits, TLSVersion
 from xmppd.hooks import spawn
 from xmppd.host import Host, make_host
 from xmppd.jid import jid
@@ -37,7 +38,7 @@ from xmppd.module.catalogue import BUNDLED, DROPPED
 from xmppd.routing import Router, SessionPolicy
 from xmppd.storage import Database, Schema, StorageError
 from xmppd.systemd import Notifier, Watchdog, forget_environment
-from xmppd.transport.admission import Admission, AdmissionLimits
+from xmppd.transport.admission import Admission, AdmissionLimits, MemoryPressure
 from xmppd.transport.certificates import CertificateError, self_signed
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.listeners import Listener, ListenError
@@ -208,7 +209,6 @@ class Process(MultiService):
 
     def _make_c2s(self) -> None:
         options = self._config.server
-        limits = options.c2s.limits
         self._certificates = CertificateStore(
             certificate_pairs(self._config), tls_settings(options)
         )
@@ -221,11 +221,8 @@ class Process(MultiService):
             clock=self._reactor,
             admission=Admission(
                 self._reactor.seconds,
-                AdmissionLimits(
-                    per_address=limits.unauthenticated_per_address,
-                    rate=limits.connections_per_second,
-                    unauthenticated_share=limits.unauthenticated_share,
-                ),
+                admission_limits(options.c2s.limits),
+                pressed=memory_pressure(options.c2s.limits, self._reactor.seconds),
             ),
             attempts=make_attempts(options, self._reactor.seconds),
             extensions=Extensions(
@@ -329,7 +326,7 @@ class Process(MultiService):
                 new = load(self._path, module_infos(self._catalogue))
             except ConfigErrors as errors:
                 raise CommandError(str(errors)) from None
-            wrong = self._certificates.reload(certificate_pairs(new))
+            wrong = self._certificates.reload(certificate_pairs(new), tls_settings(new.server))
             if wrong:
                 raise CommandError(wrong)
             sentences = [str(change) for change in self._config.changes(new)]
@@ -346,6 +343,10 @@ class Process(MultiService):
             self._c2s.attempts = make_attempts(options, self._reactor.seconds)
         self._log.configure(options.log)
         self._c2s.configure(options.c2s)
+        self._c2s.admission.configure(
+            admission_limits(options.c2s.limits),
+            memory_pressure(options.c2s.limits, self._reactor.seconds),
+        )
         for domain, host in self._hosts.items():
             if domain in self._config.hosts:  # hosts come and go with a restart
                 host.options = self._config.hosts[domain].options
@@ -417,9 +418,24 @@ def tls_settings(options: ServerOptions) -> TLSSettings:
     authority = options.tls.client_ca
     return TLSSettings(
         engine=ENGINES[options.tls.engine],  # type: ignore[arg-type]  # a str of the two there are
+        only_tls13=options.tls.min_version is TLSVersion.TLS_1_3,
+        ciphers=options.tls.ciphers,
         ask_for_certificate=authority is not None,
         authorities=str(authority) if authority else None,
     )
+
+
+def admission_limits(limits: C2SLimits) -> AdmissionLimits:
+    return AdmissionLimits(
+        per_address=limits.unauthenticated_per_address,
+        rate=limits.connections_per_second,
+        unauthenticated_share=limits.unauthenticated_share,
+        exempt=tuple(limits.exempt),
+    )
+
+
+def memory_pressure(limits: C2SLimits, seconds: Callable[[], float]) -> Callable[[], bool]:
+    return MemoryPressure(seconds, limits.memory) if limits.memory else lambda: False
 
 
 def certificate_pairs(config: Config) -> dict[str, tuple[Path, Path]]:

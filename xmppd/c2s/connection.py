@@ -100,6 +100,7 @@ class ClientConnection(StreamTransport):
     def __init__(self, factory: "ClientFactory", service: Service) -> None:
         super().__init__(service.flusher, service.wheel)
         self.max_buffered = service.options.limits.outbound_bytes
+        self.max_waiting = service.options.limits.outbound_stanzas
         self.session: Session | None = None
         self._factory: ClientFactory = factory
         self._service = service

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from xmppd.config.options import Options, option
-from xmppd.config.types import BareJID, Duration, Endpoint, Secret, Size
+from xmppd.config.types import BareJID, Duration, Endpoint, Network, Secret, Size
 
 
 class DatabaseOptions(Options):
@@ -121,6 +121,16 @@ class C2SLimits(Options):
         "Share of all file descriptors that connections without login may hold.",
         at_least=0.01,
         at_most=0.95,
+    )
+    exempt: list[Network] = option(
+        [],
+        "Networks whose addresses have no limits of their own, as a proxy's or a test's.",
+        example=["192.0.2.0/24"],
+    )
+    memory: Size = option(
+        0,
+        "Resident memory of the process, at 80 % of which no new connections are taken until "
+        "there is room again. 0: no such limit.",
     )
     outbound_bytes: Size = option(
         2 * 1024 * 1024,

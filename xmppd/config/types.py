@@ -184,6 +184,17 @@ Duration = Annotated[
     float, BeforeValidator(parse_duration), WithJsonSchema(_STRING_OR), Kind("duration")
 ]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_STRING_OR), Kind("size")]
+
+
+def check_network(text: str) -> str:
+    """An address or network, as 192.0.2.0/24 or 2001:db8::/32."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("must be an address or a network, as 192.0.2.0/24") from None
+    return text
+
+
 BareJID = Annotated[
     JID,
     PlainValidator(parse_bare_jid),
@@ -192,6 +203,7 @@ BareJID = Annotated[
 ]
 Domain = Annotated[str, AfterValidator(parse_domain), Kind("domain")]
 Endpoint = Annotated[str, AfterValidator(check_endpoint), Kind("endpoint")]
+Network = Annotated[str, AfterValidator(check_network), Kind("network")]
 Secret = SecretStr
 
 

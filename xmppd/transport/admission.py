@@ -94,19 +94,27 @@ class Admission:
         pressed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._seconds = seconds
-        self._limits = limits = limits or AdmissionLimits()
-        most = descriptor_limit or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._most_strangers = int(most * limits.unauthenticated_share)
-        self._most_open = min(int(most * limits.descriptor_share), most - limits.reserve)
+        self._most = descriptor_limit or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._descriptors = descriptors or _open_descriptors
-        self._pressed = pressed
-        self._exempt = _networks(limits.exempt)
+        self.configure(limits or AdmissionLimits(), pressed)
         self._table: dict[str, _Address] = {}
         self._swept = self._counted_at = float("-inf")
         self._counted = 0  # descriptors, and what we admitted and released since
         self.strangers = 0
         self.refused: dict[str, int] = {}  # by reason, a key of REASONS
         self._told: dict[str, float] = {}  # when the operator heard of a reason last
+
+    def configure(
+        self, limits: AdmissionLimits, pressed: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take these limits for connections to come; who is connected stays."""
+        self._limits = limits
+        self._most_strangers = int(self._most * limits.unauthenticated_share)
+        self._most_open = min(
+            int(self._most * limits.descriptor_share), self._most - limits.reserve
+        )
+        self._pressed = pressed
+        self._exempt = _networks(limits.exempt)
 
     def admit(self, address: str) -> Ticket | None:
         """A ticket for a connection from `address` ("" for a Unix socket), or None: close it."""

@@ -31,7 +31,8 @@ CLOSE_TIMEOUT_S = 5.0
 
 class Pause(IntEnum):
     """Why a connection is not read from: its owner waits for something, and order must hold; or
-    it writes to somebody who does not read. Pauses of each kind nest."""
+    it writes to somebody who does not read. Pauses of each kind nest.
+    """
 
     WAITING, SLOW_READER = range(2)
 
@@ -47,13 +48,15 @@ class StreamTransport(Protocol):
     """What carries a stream. Subclasses override `opened`, `received`, `secured`, `lost`.
 
     `write` gathers: a connection has one send for each reactor pass (see `Flusher`). What the
-    kernel does not take waits here, and above `max_buffered` bytes of it `overflowed` is called.
-    The order of calls is: opened; received and secured as it happens; lost.
+    kernel does not take waits here, and above `max_buffered` bytes or `max_waiting` writes
+    `overflowed` is called. The order of calls is: opened; received and secured as it happens;
+    lost.
     """
 
     transport: Any  # Twisted's interfaces say nothing to mypy
     direct_tls: TLSContext | None = None  # set before connecting: TLS from the first byte on
     max_buffered: int = MAX_BUFFERED
+    max_waiting: int = 1 << 62  # writes that may wait for a peer that does not read
 
     def __init__(self, flusher: Flusher, wheel: TimerWheel) -> None:
         self.engine: TLSEngine | None = None
@@ -201,7 +204,11 @@ class StreamTransport(Protocol):
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
         self._dirty = False
-        if self._unsent or self._state > _State.CLOSING:
+        if self._unsent:
+            if len(self._out) > self.max_waiting:
+                self._overflow()
+            return
+        if self._state > _State.CLOSING:
             return
         engine = self.engine
         try:
@@ -361,8 +368,12 @@ class StreamTransport(Protocol):
     def _check_overflow(self) -> None:
         """One pass may well write more than the limit to a peer that reads: try first."""
         self.flush()
-        if self.buffered > self.max_buffered and self._state is _State.OPEN:
-            self.max_buffered = 1 << 62  # once
+        if self.buffered > self.max_buffered:
+            self._overflow()
+
+    def _overflow(self) -> None:
+        if self._state is _State.OPEN:
+            self.max_buffered = self.max_waiting = 1 << 62  # once
             self.overflowed()
 
     def _finish(self) -> None:

@@ -60,13 +60,15 @@ class OpenSSLContext:
         find: Callable[[str], OpenSSLContext | None],
         *,
         alpn: Sequence[str] = (),
+        only_tls13: bool = False,
+        ciphers: str = CIPHERS,
         ask_for_certificate: bool = False,
         authorities: str | None = None,
     ) -> None:
         self._find = find
         self._context = context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_cipher_list(CIPHERS.encode())
+        context.set_min_proto_version(SSL.TLS1_3_VERSION if only_tls13 else SSL.TLS1_2_VERSION)
+        context.set_cipher_list(ciphers.encode())
         context.set_options(
             SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
         )

@@ -37,12 +37,15 @@ class StdlibContext:
         find: Callable[[str], StdlibContext | None],
         *,
         alpn: Sequence[str] = (),
+        only_tls13: bool = False,
+        ciphers: str = CIPHERS,
     ) -> None:
         self._credentials = credentials
         self._find = find
         self._context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(CIPHERS)
+        versions = ssl.TLSVersion
+        context.minimum_version = versions.TLSv1_3 if only_tls13 else versions.TLSv1_2
+        context.set_ciphers(ciphers)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 1
         context.load_cert_chain(credentials.certificate_path, credentials.key_path)

@@ -14,6 +14,7 @@ from xmppd.transport.certificates import (
 )
 from xmppd.transport.openssl_engine import OpenSSLContext
 from xmppd.transport.stdlib_engine import StdlibContext
+from xmppd.transport.tls import CIPHERS
 
 if TYPE_CHECKING:
     import datetime
@@ -30,6 +31,8 @@ class TLSSettings:
 
     engine: Literal["pyopenssl", "stdlib"] = "pyopenssl"
     alpn: Sequence[str] = ("xmpp-client",)
+    only_tls13: bool = False
+    ciphers: str = CIPHERS  # of TLS 1.2, as OpenSSL names them
     ask_for_certificate: bool = False  # of the client, for SASL EXTERNAL; pyopenssl only
     authorities: str | None = None  # file of trusted CAs; None: the system's
 
@@ -55,11 +58,19 @@ class _Table:
     def _context(self, credentials: Credentials, settings: TLSSettings) -> TLSContext:
         try:
             if settings.engine == "stdlib":
-                return StdlibContext(credentials, self._find_stdlib, alpn=settings.alpn)
+                return StdlibContext(
+                    credentials,
+                    self._find_stdlib,
+                    alpn=settings.alpn,
+                    only_tls13=settings.only_tls13,
+                    ciphers=settings.ciphers,
+                )
             return OpenSSLContext(
                 credentials,
                 self._find_openssl,
                 alpn=settings.alpn,
+                only_tls13=settings.only_tls13,
+                ciphers=settings.ciphers,
                 ask_for_certificate=settings.ask_for_certificate,
                 authorities=settings.authorities,
             )
@@ -101,15 +112,18 @@ class CertificateStore:
         found = self._table.find(ascii_domain(domain)) if domain else None
         return found or self._table.default
 
-    def reload(self, pairs: Pairs | None = None) -> str | None:
+    def reload(
+        self, pairs: Pairs | None = None, settings: TLSSettings | None = None
+    ) -> str | None:
         """Read the files again. On a failure all stays as it was, and the sentence is returned."""
+        settings = settings or self._settings
         try:
-            table = _Table(self._pairs if pairs is None else pairs, self._settings)
+            table = _Table(self._pairs if pairs is None else pairs, settings)
         except CertificateError as error:
             return str(error)
         if pairs is not None:
             self._pairs = dict(pairs)
-        self._table = table
+        self._table, self._settings = table, settings
         return None
 
     def expiring(self, now: datetime.datetime) -> list[str]:

@@ -30,6 +30,7 @@ _SMALL: Final = 1024  # rewritten stanzas up to this size may exceed twice their
 _FRESH, _PROLOG, _DOCUMENT, _OVER = range(4)
 _TAG: Final = re.compile(rb"<[^\"'>]*+(?:(?:\"[^\"]*+\"|'[^']*+')[^\"'>]*+)*+>")
 _TAG_STOP: Final = re.compile(rb"[>\"']")
+_CDATA: Final = b"<![CDATA["
 _QNAME: Final = re.compile(rb"<([^ \t\r\n/>]+)")
 
 
@@ -40,6 +41,7 @@ class StreamParser(Generic[S]):
 
     __slots__ = (
         "_base",
+        "_cdata",
         "_depth",
         "_elements_left",
         "_events",
@@ -85,6 +87,7 @@ class StreamParser(Generic[S]):
         self._suspects: tuple[bytes, ...] = ()  # what a stanza's inside must not contain to be raw
         self._head: tuple[str, dict[str, str]] | None = None  # of the stanza that is being read
         self._names.clear()  # of its children
+        self._cdata = False  # expat is within a CDATA section, where markup is text
         self._depth = 0
         self._elements_left = self._expanded_left = 0
         # Bytes that expat has seen and a stanza may still be cut from, and bytes that it has not
@@ -174,6 +177,8 @@ class StreamParser(Generic[S]):
         cut = 0 if unfinished else data.rfind(b">") + 1
         if not cut:
             held += data
+            if not unfinished and not self._cdata:
+                _refuse_markup(held)
             return b""
         self._held = bytearray(data[cut:]) if cut < len(data) else None
         return bytes(held) + data[:cut] if held else data[:cut]
@@ -241,7 +246,15 @@ class StreamParser(Generic[S]):
         self._fed = self._mark = len(self._header)
         expat.StartElementHandler = self._start
         expat.EndElementHandler = self._end
+        expat.StartCdataSectionHandler = self._start_cdata
+        expat.EndCdataSectionHandler = self._end_cdata
         return expat
+
+    def _start_cdata(self) -> None:
+        self._cdata = True
+
+    def _end_cdata(self) -> None:
+        self._cdata = False
 
     def _settle(self) -> None:
         """In the middle of something: keeps the bytes that are still needed, and counts them."""
@@ -259,6 +272,8 @@ class StreamParser(Generic[S]):
             self._view = bytearray(view[start - self._base :])
             self._base = start
         held = len(self._held) if self._held else 0
+        if self._held and self._quote is None and not self._cdata:
+            _refuse_markup(self._held)
         if (self._fed - start if view is not None else 0) + held > self.limits.stanza_bytes:
             raise _too_much("bytes")
 
@@ -456,6 +471,14 @@ def _context(
         elif prefix not in ("", "xml"):
             suspects.append(f"{prefix}:".encode())
     return f"{tag}>".encode(), tuple(suspects)
+
+
+def _refuse_markup(held: bytearray) -> None:
+    """Refuses what RFC 6120 §11.1 prohibits by its first bytes, without waiting for its end."""
+    at = held.find(b"<")
+    token = held[at : at + len(_CDATA)]
+    if at >= 0 and token[1:2] in (b"!", b"?") and not _CDATA.startswith(token):
+        raise StreamError("restricted-xml", "comment, declaration or processing instruction")
 
 
 def _check_uri(name: str, limits: Limits) -> None:

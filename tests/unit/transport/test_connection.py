@@ -143,6 +143,19 @@ def test_overflow_is_told_once(connection: Recorder) -> None:
     assert told == [16]
 
 
+def test_too_many_writes_for_a_peer_that_does_not_read_overflow_too(
+    connection: Recorder,
+) -> None:
+    told: list[int] = []
+    connection.overflowed = lambda: told.append(connection.buffered)
+    connection.max_waiting = 3
+    connection.wire.socket.room = 0
+    for _ in range(6):
+        connection.write(b"x")
+        connection.flush()
+    assert told == [5]  # one that the kernel refused, and more than three behind it
+
+
 def test_a_peer_that_reads_may_be_written_more_than_the_limit_in_one_pass(
     connection: Recorder,
 ) -> None:

@@ -1,0 +1,86 @@
+# make run    serves chat on this machine, from this checkout, with nothing to configure
+# make test   runs the tests
+# Everything lands in .venv/ and var/; a second run is quick.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AIOXMPP := .venv-aioxmpp
+PIP := $(BIN)/python -m pip install --quiet
+PYTEST_ARGS ?=
+CODE := xmppd modules tests bench docs twisted
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help run test test-packaging lint format docs bench fuzz example clean
+
+help:
+	@echo "make run | test | test-packaging | lint | docs | bench | fuzz | example | clean"
+
+define CHECK_PYTHON
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "xmppd wants Python 3.11 or later; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make a virtual environment here: apt install python3-venv" >&2; exit 1; }
+endef
+
+# A stamp for each set of packages, so that nothing is installed twice.
+$(VENV)/.made:
+	$(CHECK_PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made setup.cfg pyproject.toml
+	$(PIP) --editable .
+	@$(BIN)/twistd --help >/dev/null # writes the cache of plugins once
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.run
+	$(PIP) --editable '.[$*,postgresql]'
+	@touch $@
+
+# aioxmpp works with older libraries than ours: an environment of its own
+$(AIOXMPP)/.made: Makefile
+	$(CHECK_PYTHON)
+	$(PYTHON) -m venv $(AIOXMPP)
+	$(AIOXMPP)/bin/python -m pip install --quiet setuptools pytz 'pyopenssl<24.3' 'cryptography<44' aioxmpp
+	@touch $@
+
+run: $(VENV)/.run
+	@mkdir -p -m 700 var
+	@echo "Serving localhost from var/. In another terminal, add a user:"
+	@echo "    $(BIN)/xmppctl adduser romeo@localhost"
+	@echo "and log in with any XMPP client as romeo@localhost, server 127.0.0.1, port 5222."
+	@echo "Its certificate is self-made: let the client accept it. Ctrl-C stops."
+	$(BIN)/twistd --nodaemon --pidfile= xmppd
+
+test: $(VENV)/.test $(AIOXMPP)/.made
+	XMPPD_AIOXMPP_PYTHON="$${XMPPD_AIOXMPP_PYTHON:-$(CURDIR)/$(AIOXMPP)/bin/python}" \
+	  $(BIN)/python -m pytest -rs --ignore=tests/packaging $(PYTEST_ARGS)
+
+test-packaging: $(VENV)/.test
+	$(BIN)/python -m pytest -rs tests/packaging $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check --config .ci/ruff.toml $(CODE)
+	$(BIN)/ruff format --check --config .ci/ruff.toml $(CODE)
+	$(BIN)/mypy -p xmppd
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --config .ci/ruff.toml --fix $(CODE)
+	$(BIN)/ruff format --config .ci/ruff.toml $(CODE)
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
+bench: $(VENV)/.test
+	$(BIN)/python -m bench
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m pytest -rs tests/fuzz $(PYTEST_ARGS)
+
+example: $(VENV)/.run
+	$(BIN)/xmppctl example > etc/xmppd.example.toml.new
+	mv etc/xmppd.example.toml.new etc/xmppd.example.toml
+
+clean:
+	rm -rf $(VENV) $(AIOXMPP) build dist docs/_build docs/generated *.egg-info
