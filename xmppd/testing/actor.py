@@ -1,4 +1,8 @@
-"""A client in a conversation: what it sends, and what it must receive."""
+"""A client in a conversation: what it sends, and what it must receive.
+
+`Actor` is what a test may rely on, whichever stage it plays on. `Client` is the one in memory;
+others derive from `Recorder`, which does the matching, and bring the stanzas in.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,7 +15,12 @@ from xmppd.stanza import Stanza, read_stanza
 from xmppd.testing.matching import Matcher, matcher
 from xmppd.xml import XML_LANG, Element, StreamError, parse_fragment, to_xml
 
+# Raises AssertionError for an element that the server must not send.
 Checker = Callable[[Element], None]
+
+
+def anything(element: Element) -> None:
+    """The checker that finds no fault, for tests in which clients exchange strange things."""
 
 
 class Actor(Protocol):
@@ -37,13 +46,36 @@ class Actor(Protocol):
     def disconnect(self) -> None:
         """The connection is lost, without a word."""
 
+    def leaves(self) -> None:
+        """End the stream in good order; when this returns, the session has ended."""
+
 
 class Recorder:
-    """Matches what came in, one stanza after another. `fetch` brings what is new."""
+    """Matches what came in, one stanza after another. `fetch` brings what is new.
 
-    def __init__(self, name: str) -> None:
+    What `check` finds wrong is raised when the test looks at what came next, not in the middle
+    of the server's work.
+    """
+
+    def __init__(self, name: str, check: Checker | None = None) -> None:
         self._name = name
+        self._check = check
+        self._fault: AssertionError | None = None
         self.inbox: list[Element] = []
+
+    def record(self, stanza: Element) -> None:
+        """Put a stanza that came into the inbox."""
+        self.inbox.append(stanza)
+        if self._check is not None and self._fault is None:
+            try:
+                self._check(stanza)
+            except AssertionError as fault:
+                self._fault = fault
+
+    def _raise_fault(self) -> None:
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise AssertionError(f"{self._name} received {fault}")
 
     def fetch(self, count: int) -> None:
         """Make sure that `inbox` has `count` stanzas, if they come at all."""
@@ -53,6 +85,7 @@ class Recorder:
 
     def receives(self, *wanted: str | Matcher) -> Element:
         self.fetch(len(wanted))
+        self._raise_fault()
         stanza = Element("", "nothing")
         for want in wanted:
             if not self.inbox:
@@ -68,6 +101,7 @@ class Recorder:
 
     def receives_in_any_order(self, *wanted: str | Matcher) -> None:
         self.fetch(len(wanted))
+        self._raise_fault()
         stanzas = [self.inbox.pop(0) for _ in wanted[: len(self.inbox)]]
         for want in wanted:
             match = next((s for s in stanzas if matcher(want)(s) is None), None)
@@ -78,12 +112,14 @@ class Recorder:
 
     def receives_nothing(self) -> None:
         self.settle()
+        self._raise_fault()
         if self.inbox:
             got = "\n".join(to_xml(stanza, CLIENT) for stanza in self.inbox)
             raise AssertionError(f"{self._name} should have received nothing, but received\n{got}")
 
     def forget(self) -> None:
         self.settle()
+        self._raise_fault()
         self.inbox.clear()
 
 
@@ -97,12 +133,11 @@ class Client(Recorder):
     session: Session  # set by who makes the client, since a session needs its outlet first
 
     def __init__(self, full: JID, intake: Intake, check: Checker | None = None) -> None:
-        super().__init__(full)
+        super().__init__(full, check)
         self.jid = full
         self.closed_with: StreamError | None = None
         self.closed = False
         self._intake = intake
-        self._check = check
         self._waiting: list[Stanza] = []
         self._busy = False
 
@@ -111,9 +146,7 @@ class Client(Recorder):
     def write(self, data: bytes) -> None:
         for node in parse_fragment(data, CLIENT):
             assert isinstance(node, Element)
-            if self._check is not None:
-                self._check(node)
-            self.inbox.append(node)
+            self.record(node)
 
     def close(self, error: StreamError | None = None) -> None:
         if not self.closed:
@@ -153,6 +186,9 @@ class Client(Recorder):
     def disconnect(self) -> None:
         self.closed = True
         self._intake.close(self.session, "connection lost")
+
+    def leaves(self) -> None:
+        self.close()
 
 
 def stanza_from(element: Element, sender: JID) -> Stanza:

@@ -1,8 +1,9 @@
-"""Virtual hosts in memory, with modules, accounts and clients."""
+"""Where conversations are played: `Stage`, and `Talk`, the one in memory."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -18,10 +19,11 @@ from xmppd.module.base import dependencies, options_of
 from xmppd.routing import Router
 from xmppd.sessions import Session
 from xmppd.storage import InlineDatabase
-from xmppd.testing.actor import Checker, Client
+from xmppd.testing.actor import Actor, Checker, Client
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Module)
+A = TypeVar("A", bound=Actor)
 PASSWORD = "secret"  # noqa: S105 # of all accounts in tests
 
 
@@ -51,12 +53,48 @@ def bundled() -> Catalogue:
     return Catalogue().load()
 
 
-class Talk:
+class Stage(ABC, Generic[A]):
+    """What a conversation may ask of any stage: `A` are its clients."""
+
+    @abstractmethod
+    def account(self, address: str, password: str = PASSWORD) -> JID:
+        """Make sure that there is such an account; its bare JID."""
+
+    @abstractmethod
+    def bind(self, address: str) -> A:
+        """A client with that full JID, whose account is made if there is none; no presence yet."""
+
+    def online(self, address: str, priority: int = 0) -> A:
+        """As `bind`, and it has sent presence; what came in answer to that is forgotten."""
+        client = self.bind(address)
+        client.sends(f"<presence><priority>{priority}</priority></presence>")
+        client.forget()
+        return client
+
+    def befriend(self, one: str, other: str) -> None:
+        """Subscribe two accounts to each other's presence, through the protocol."""
+        first, second = jid(one).bare, jid(other).bare
+        clients = [self.bind(f"{user}/befriending") for user in (first, second)]
+        for type_ in ("subscribe", "subscribed"):
+            for client, contact in zip(clients, (second, first), strict=True):
+                client.sends(f"<presence to='{contact}' type='{type_}'/>")
+                client.forget()  # the server has done it
+        for client in clients:
+            client.leaves()
+
+
+class Talk(Stage[Client]):
     """Hosts in memory with the modules that are usually on, and `extra` ones.
 
     `only` names the modules to run instead (with what they use); `options` are those of modules,
     by name: `Talk(options={"offline": {"limit": 2}})`. `admins` administer all hosts.
+
+    `check` judges each stanza that the server sends, and raises AssertionError; the test sees it
+    when it looks at what came next. Without one it is `default_check`, which a conftest.py may
+    set for all tests. `anything` passes all.
     """
+
+    default_check: ClassVar[Checker | None] = None
 
     def __init__(
         self,
@@ -73,7 +111,7 @@ class Talk:
         self.router = Router()
         self.commands = Commands()
         self.hosts: dict[str, Host] = {}
-        self.check = check
+        self.check = check if check is not None else type(self).default_check
         for name in hosts:
             self._add(name, modules, options or {}, HostOptions(admins=[jid(a) for a in admins]))
 
@@ -127,24 +165,6 @@ class Talk:
         client.session = Session(full, host.hooks, client, address="127.0.0.1")
         result_of(host.intake.open(client.session))
         return client
-
-    def online(self, address: str, priority: int = 0) -> Client:
-        """As `bind`, and it has sent presence; what came in answer to that is forgotten."""
-        client = self.bind(address)
-        client.sends(f"<presence><priority>{priority}</priority></presence>")
-        client.forget()
-        return client
-
-    def befriend(self, one: str, other: str) -> None:
-        """Subscribe two accounts to each other's presence, through the protocol."""
-        first, second = jid(one).bare, jid(other).bare
-        clients = [self.bind(f"{user}/befriending") for user in (first, second)]
-        for client, contact in zip(clients, (second, first), strict=True):
-            client.sends(f"<presence to='{contact}' type='subscribe'/>")
-        for client, contact in zip(clients, (second, first), strict=True):
-            client.sends(f"<presence to='{contact}' type='subscribed'/>")
-        for client in clients:
-            client.disconnect()
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -177,8 +177,6 @@ class StreamParser(Generic[S]):
         cut = 0 if unfinished else data.rfind(b">") + 1
         if not cut:
             held += data
-            if not unfinished and not self._cdata:
-                _refuse_markup(held)
             return b""
         self._held = bytearray(data[cut:]) if cut < len(data) else None
         return bytes(held) + data[:cut] if held else data[:cut]
@@ -273,7 +271,7 @@ class StreamParser(Generic[S]):
             self._base = start
         held = len(self._held) if self._held else 0
         if self._held and self._quote is None and not self._cdata:
-            _refuse_markup(self._held)
+            _refuse_declaration(self._held)
         if (self._fed - start if view is not None else 0) + held > self.limits.stanza_bytes:
             raise _too_much("bytes")
 
@@ -473,12 +471,12 @@ def _context(
     return f"{tag}>".encode(), tuple(suspects)
 
 
-def _refuse_markup(held: bytearray) -> None:
-    """Refuses what RFC 6120 §11.1 prohibits by its first bytes, without waiting for its end."""
-    at = held.find(b"<")
+def _refuse_declaration(held: bytearray) -> None:
+    """A `<!DOCTYPE` within the stream ends it by its first bytes: it may be long in coming."""
+    at = held.find(b"<!")
     token = held[at : at + len(_CDATA)]
-    if at >= 0 and token[1:2] in (b"!", b"?") and not _CDATA.startswith(token):
-        raise StreamError("restricted-xml", "comment, declaration or processing instruction")
+    if at >= 0 and not _CDATA.startswith(token) and not token.startswith(b"<!-"):
+        raise StreamError("not-well-formed", "declaration within the stream")
 
 
 def _check_uri(name: str, limits: Limits) -> None:

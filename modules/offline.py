@@ -1,0 +1,349 @@
+"""Offline messages: kept until a resource can take them (XEP-0160 1.0.1).
+
+The sender's hints are obeyed (XEP-0334 1.0.0), and each message says since when it waited
+(XEP-0203 2.0). A message leaves the store only when it was written to a session, the network took
+all of it, and the client sent something afterwards. A connection that is lost before costs no
+message: the next session gets it, maybe again.
+"""
+
+import time
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection as Tx
+from twisted.internet.defer import Deferred
+
+from xmppd.api import (
+    EARLY,
+    JID,
+    LATE,
+    STOP,
+    XML_LANG,
+    Delay,
+    Host,
+    Message,
+    Module,
+    Options,
+    Presence,
+    Repository,
+    Session,
+    Size,
+    Stanza,
+    StanzaError,
+    Stop,
+    events,
+    lenient_jid,
+    ns,
+    on,
+    option,
+    parse,
+    table,
+    transaction,
+)
+
+BATCH = 100  # messages read at once
+MAX_HELD = 1000  # newer messages that wait in memory for a session's older ones
+MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
+PAUSE_S = 0.1
+# What alone is not worth reading later: notes on typing, and notes for servers
+PASSING = frozenset(
+    (ns.CHATSTATES, ns.HINTS, ns.STANZA_IDS, ns.DELAY, ns.CARBONS, "urn:xmpp:rtt:0")
+)
+messages = table(
+    "offline",
+    sa.Column("user", sa.String, primary_key=True),
+    sa.Column("at", sa.BigInteger, primary_key=True),  # microseconds since 1970: the order
+    # Both count on from message to message. A queue loses messages at its front only, so its two
+    # ends tell how long and how large it is, however many there are in between.
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("upto", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("stanza", sa.LargeBinary, nullable=False),
+)
+
+
+def _of(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+MINE = sa.and_(
+    messages.c.host == sa.bindparam("of_host", type_=sa.String),
+    messages.c.user == sa.bindparam("of_user", type_=sa.String),
+)
+
+
+def _end(column: "sa.Column[int]", *, newest: bool) -> "sa.ScalarSelect[int]":
+    """The column's value in the first or last message of a queue; NULL where it is empty."""
+    order = messages.c.at.desc() if newest else messages.c.at.asc()
+    return sa.select(column).where(MINE).order_by(order).limit(1).scalar_subquery()
+
+
+def _store() -> sa.Insert:
+    """Append one message, if the queue is not full: one statement, and so one visit."""
+    column = messages.c
+    last = {name: _end(column[name], newest=True) for name in ("at", "number", "upto")}
+    first = {name: _end(column[name], newest=False) for name in ("number", "upto", "size")}
+    count = sa.func.coalesce(last["number"] - first["number"] + 1, 0)
+    size = sa.func.coalesce(last["upto"] - first["upto"] + first["size"], 0)
+    row = sa.select(
+        sa.bindparam("of_host", type_=sa.String),
+        sa.bindparam("of_user", type_=sa.String),
+        sa.case((last["at"] >= _of("now"), last["at"] + 1), else_=_of("now")),
+        sa.func.coalesce(last["number"], 0) + 1,
+        sa.func.coalesce(last["upto"], 0) + _of("bytes"),
+        _of("bytes"),
+        sa.bindparam("xml", type_=sa.LargeBinary),
+    ).where(count < _of("max_count"), size + _of("bytes") <= _of("max_bytes"))
+    names = ["host", "user", "at", "number", "upto", "size", "stanza"]
+    return messages.insert().from_select(names, row).execution_options(preserve_rowcount=True)
+
+
+STORE = _store()
+NEXT = (
+    sa.select(messages.c.at, messages.c.stanza)
+    .where(MINE, messages.c.at > _of("after"))
+    .order_by(messages.c.at)
+    .limit(BATCH)
+)
+DROP = messages.delete().where(MINE, messages.c.at <= _of("until"))
+
+
+class OfflineOptions(Options):
+    limit: int = option(2000, "Messages kept for one account.", at_least=1)
+    max_bytes: Size = option(8388608, "Their size in all.", at_least=10000)
+
+
+class Queue(Repository):
+    """The messages of each account, the oldest first."""
+
+    @transaction
+    def put(self, tx: Tx, user: str, now: int, xml: bytes, limits: OfflineOptions) -> bool:
+        """False where the queue is full. `now` is in microseconds since 1970."""
+        row = {"of_host": self.host, "of_user": user, "now": now, "xml": xml, "bytes": len(xml)}
+        row |= {"max_count": limits.limit, "max_bytes": limits.max_bytes}
+        return tx.execute(STORE, row).rowcount > 0
+
+    @transaction
+    def after(self, tx: Tx, user: str, at: int) -> list[tuple[int, bytes]]:
+        """The next ones, BATCH at most; in the writers' order, so that none is missed."""
+        asked = {"of_host": self.host, "of_user": user, "after": at}
+        return [(row.at, row.stanza) for row in tx.execute(NEXT, asked)]
+
+    @transaction
+    def drop(self, tx: Tx, user: str, until: int) -> None:
+        tx.execute(DROP, {"of_host": self.host, "of_user": user, "until": until})
+
+    @transaction
+    def drop_all(self, tx: Tx, user: str) -> None:
+        tx.execute(messages.delete().where(self.mine(messages, user=user)))
+
+
+class Delivery:
+    """An account's messages on their way to one session; other sessions do not get them."""
+
+    __slots__ = ("again", "confirmed", "given", "held", "passing", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.given = 0  # up to here they are written to the session
+        self.confirmed = 0  # up to here they are dropped from the store
+        self.held: list[Stanza] | None = None  # newer messages, while older are being fetched
+        self.again = False  # there may be more than was asked for
+        self.passing = False  # the message that is being sent is one of ours
+
+
+class OfflineMessages(Module):
+    name = "offline"
+    features = ("msgoffline",)
+    options: OfflineOptions
+    queue: Queue
+
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self._deliveries: dict[JID, Delivery] = {}
+        self._latest = 0
+
+    # Into the store
+
+    @on(events.message_storing)
+    async def store(self, message: Message, user: JID) -> Stop | None:
+        """A full queue, and what must not be stored but says something, is answered with
+        service-unavailable (XEP-0160 §2; RFC 6121 §8.5.2.2.1).
+        """
+        if message.type not in ("normal", "chat"):
+            return None
+        if message.has(ns.HINTS, "no-store"):
+            return STOP if passing(message) else None
+        if passing(message) and not message.has(ns.HINTS, "store"):
+            return STOP
+        if not await self._put(message, user):
+            return None
+        self._go_on(user)
+        return STOP
+
+    async def _put(self, message: Stanza, user: JID) -> bool:
+        self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
+        return await self.queue.put(user.local, self._latest, message.write(), self.options)
+
+    def _go_on(self, user: JID) -> None:
+        """Somebody may have come online while a message was being stored, or a session gone
+        with messages that it got no hold of.
+        """
+        for session in self.host.sessions.of(user):
+            if takes(session):
+                self._deliver(session)
+                return
+
+    # Out of the store
+
+    @on(events.presence_changed, order=LATE)  # the session's own presence comes first
+    def deliver(self, session: Session, presence: Presence, previous: Presence | None) -> None:
+        """When a session begins to take messages (XEP-0160 §2)."""
+        if takes(session) and (previous is None or previous.priority < 0):
+            self._deliver(session)
+
+    def _deliver(self, session: Session) -> None:
+        going = self._deliveries.get(session.user)
+        if going is None or not takes(going.session):
+            going = self._deliveries[session.user] = Delivery(session)
+        if going.held is None:
+            self.background(self._hand_over(going))
+        else:
+            going.again = True
+
+    async def _hand_over(self, going: Delivery) -> None:
+        """Write all there is to the session, while newer messages wait."""
+        going.held = []
+        try:
+            more = True
+            while more and takes(going.session):
+                going.again = False
+                batch = await self.queue.after(going.session.user.local, going.given)
+                for at, xml in batch:
+                    await self._room(going.session)
+                    if not takes(going.session):
+                        return
+                    self._give(going, at, xml)
+                more = going.again or len(batch) == BATCH
+        finally:
+            self._release(going)
+
+    async def _room(self, session: Session) -> None:
+        """Wait while the client is far behind with reading: too much would cost it its stream."""
+        while session.outlet is not None and session.outlet.buffered > MAX_UNREAD:
+            pause: Deferred[None] = Deferred()
+            self.host.clock.callLater(PAUSE_S, pause.callback, None)
+            await pause
+
+    def _give(self, going: Delivery, at: int, xml: bytes) -> None:
+        going.given = at
+        going.passing = True
+        stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
+        delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
+        try:
+            going.session.send(read(xml).copy(add=[delay.element()]))
+        except Exception:  # damaged, or a module failed: the others must come through
+            self.log.failure("offline: a message for {user} is lost", user=going.session.user)
+        finally:
+            going.passing = False
+
+    def _release(self, going: Delivery) -> None:
+        """Newer messages go on their way: to the session, or, if it is gone, into the store."""
+        held, going.held = going.held or [], None
+        self._forget_done(going)
+        for message in held:
+            if going.session.outlet is not None:
+                going.session.send(message)
+            else:
+                self.background(self._keep(message, going.session.user))
+
+    async def _keep(self, message: Stanza, user: JID) -> None:
+        assert isinstance(message, Message)
+        if message.type != "headline" and await self.store(message, user) is None:
+            done = self.host.router.bounce(message, StanzaError("service-unavailable"))
+            if done is not None:
+                await done
+
+    @on(events.session_receives, order=EARLY)
+    def hold(self, stanza: Stanza, session: Session) -> Stop | None:
+        """Nothing newer comes before what was sent earlier (RFC 6120 §10.1)."""
+        if not self._deliveries or stanza.kind != "message":
+            return None
+        going = self._deliveries.get(session.user)
+        if going is None or going.session is not session or going.held is None or going.passing:
+            return None
+        if len(going.held) >= MAX_HELD:
+            raise StanzaError("resource-constraint", "too many messages wait for this client")
+        going.held.append(stanza)
+        return STOP
+
+    # When the client has them
+
+    @on(events.user_sends, order=EARLY)  # what others swallow is a sign of life as well
+    def confirm(self, stanza: Stanza, session: Session) -> None:
+        if not self._deliveries:
+            return
+        going = self._deliveries.get(session.user)
+        if going is None or going.session is not session or going.given == going.confirmed:
+            return
+        if session.outlet is None or session.outlet.buffered:
+            return  # some may still be with us
+        going.confirmed = going.given
+        self.background(self.queue.drop(session.user.local, going.given))
+        self._forget_done(going)
+
+    def _forget_done(self, going: Delivery) -> None:
+        user = going.session.user
+        done = going.held is None and going.given == going.confirmed
+        if done and self._deliveries.get(user) is going:
+            del self._deliveries[user]
+
+    @on(events.session_closed)
+    def pass_on(self, session: Session, why: str) -> None:
+        """What a lost session may not have got goes to another one, now or later."""
+        going = self._deliveries.get(session.user)
+        if going is not None and going.session is session:
+            del self._deliveries[session.user]
+            self._go_on(session.user)
+
+    # Accounts
+
+    @on(events.account_deleting)
+    async def erase(self, user: JID) -> None:
+        await self.queue.drop_all(user.local)
+
+    @on(events.account_deleted)
+    def erase_rest(self, user: JID) -> None:
+        """What came in meanwhile."""
+        self.background(self.queue.drop_all(user.local))
+
+
+def takes(session: Session) -> bool:
+    """Whether messages to the bare JID go to this session (RFC 6121 §8.5.2.1.1)."""
+    return session.outlet is not None and session.priority is not None and session.priority >= 0
+
+
+def passing(message: Message) -> bool:
+    """Whether nothing in it is worth reading later: empty, or chat states alone (XEP-0085 §5.8,
+    XEP-0160 §3) with what accompanies them.
+    """
+    return all(
+        of in PASSING or (of, name) == (ns.CLIENT, "thread") for of, name in message.payloads
+    )
+
+
+def read(xml: bytes) -> Message:
+    """A stored message. Raises ValueError or KeyError for one that is damaged."""
+    stanza = parse(xml, ns.CLIENT)
+    if (stanza.ns, stanza.name) != (ns.CLIENT, "message"):
+        raise ValueError("not a message")
+    attrs = dict(stanza.attrs)
+    return Message(
+        lenient_jid(attrs.pop("to")),
+        lenient_jid(attrs.pop("from")),
+        attrs.pop("type", ""),
+        attrs.pop("id", None),
+        *stanza.elements,
+        lang=attrs.pop(XML_LANG, None),
+        extra=attrs or None,
+    )

@@ -1,0 +1,136 @@
+"""Private XML storage: what a client keeps for itself on the server (XEP-0049 1.2).
+
+The namespace is the key: a set replaces all that was stored in its namespace, a get answers with
+all of it (§2.3). An element without content takes away what was there: reading gives the same.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection as Tx
+
+from xmppd.api import (
+    IQ,
+    JID,
+    SELF,
+    Element,
+    Module,
+    Options,
+    Repository,
+    Size,
+    StanzaError,
+    XMLError,
+    events,
+    iq_get,
+    iq_set,
+    on,
+    option,
+    parse,
+    query,
+    table,
+    to_xml,
+    transaction,
+    upsert,
+)
+
+NS = "jabber:iq:private"
+RESERVED = ("jabber:", "http://jabber.org/")  # what begins so is not for clients to fill (§2.3)
+fragments = table(
+    "private",
+    sa.Column("user", sa.String, primary_key=True),
+    sa.Column("ns", sa.String, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("xml", sa.Text, nullable=False),  # a <query/> with the elements
+)
+
+
+class PrivateOptions(Options):
+    max_size: Size = option(65536, "What one namespace may hold, in bytes.", at_least=1024)
+    max_total: Size = option(1048576, "What an account may hold in all.", at_least=1024)
+    max_namespaces: int = option(100, "Namespaces that one account may use.", at_least=1)
+
+
+class Fragments(Repository):
+    @query
+    def get(self, tx: Tx, user: str, ns: str) -> str | None:
+        kept = sa.select(fragments.c.xml).where(self.mine(fragments, user=user, ns=ns))
+        return tx.scalar(kept)
+
+    @transaction
+    def put(self, tx: Tx, user: str, ns: str, xml: str, count: int, total: int) -> bool:
+        """False, and nothing changes, where that is more than `count` namespaces or `total`
+        bytes.
+        """
+        others = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(fragments.c.size), 0))
+        others = others.where(self.mine(fragments, user=user), fragments.c.ns != ns)
+        used, used_bytes = tx.execute(others).one()
+        size = len(xml.encode())
+        if used >= count or used_bytes + size > total:
+            return False
+        tx.execute(upsert(fragments, host=self.host, user=user, ns=ns, size=size, xml=xml))
+        return True
+
+    @transaction
+    def drop(self, tx: Tx, user: str, ns: str) -> None:
+        tx.execute(fragments.delete().where(self.mine(fragments, user=user, ns=ns)))
+
+    @transaction
+    def drop_all(self, tx: Tx, user: str) -> None:
+        tx.execute(fragments.delete().where(self.mine(fragments, user=user)))
+
+
+class PrivateStorage(Module):
+    name = "private"
+    options: PrivateOptions
+    fragments: Fragments
+
+    @iq_get(NS, "query", at=SELF)
+    async def read(self, iq: IQ) -> Element:
+        """Where nothing was stored, the empty element of the question comes back (§2.3)."""
+        asked = iq.payload.elements
+        if not asked:
+            raise StanzaError("bad-request", "name the element to read")
+        ns = _namespace(asked, "bad-request")
+        xml = await self.fragments.get(iq.from_.local, ns)
+        stored = None if xml is None else self._readable(xml, iq.from_.bare, ns)
+        return stored or Element(NS, "query", None, Element(ns, asked[0].name))
+
+    def _readable(self, xml: str, user: JID, ns: str) -> Element | None:
+        try:
+            return parse(xml)
+        except XMLError:
+            self.log.failure("private: {user}'s {ns} is damaged", user=user, ns=ns)
+            return None
+
+    @iq_set(NS, "query", at=SELF)
+    async def write(self, iq: IQ) -> None:
+        given = iq.payload.elements
+        if not given:
+            raise StanzaError("not-acceptable", "there is nothing to store")
+        ns = _namespace(given, "not-acceptable")
+        if not any(element.children or element.attrs for element in given):
+            await self.fragments.drop(iq.from_.local, ns)
+            return
+        xml = to_xml(Element(NS, "query", None, *given))
+        limits = self.options
+        if len(xml.encode()) > limits.max_size:
+            raise StanzaError("not-acceptable", f"over {limits.max_size} bytes")
+        if not await self.fragments.put(
+            iq.from_.local, ns, xml, limits.max_namespaces, limits.max_total
+        ):
+            raise StanzaError("resource-constraint", "too much is stored already")
+
+    @on(events.account_deleting)
+    async def forget(self, user: JID) -> None:
+        await self.fragments.drop_all(user.local)
+
+
+def _namespace(elements: list[Element], several: str) -> str:
+    """The one namespace of the elements; the error `several` for more than one (§2.3)."""
+    namespaces = {element.ns for element in elements}
+    if len(namespaces) > 1:
+        raise StanzaError(several, "one namespace at a time")
+    (ns,) = namespaces
+    if not ns:
+        raise StanzaError("not-acceptable", "the element needs a namespace of its own")
+    if ns.startswith(RESERVED) or ns == "vcard-temp":
+        raise StanzaError("not-acceptable", "this namespace is reserved")
+    return ns
