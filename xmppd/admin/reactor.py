@@ -1,24 +1,13 @@
 """What administration wants of a reactor, in types that mypy can read (zope's it cannot)."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
+from xmppd.clock import Clock, Timer
 
-class Timer(Protocol):
-    """IDelayedCall."""
-
-    def active(self) -> bool: ...
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """IReactorTime."""
-
-    def seconds(self) -> float: ...
-    def callLater(self, delay: float, callable: Callable[..., object], /) -> Any: ...  # a Timer
+__all__ = ["Clock", "Port", "Reactor", "Timer"]
 
 
 class Port(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from xmppd.auth import Attempts
+from xmppd.clock import Clock
 from xmppd.config.server import C2SOptions, StreamLimits
 from xmppd.host import Host
 from xmppd.sessions import Session
@@ -12,7 +13,7 @@ from xmppd.stream.features import StreamPolicy
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.store import CertificateStore
-from xmppd.transport.wheel import Clock, TimerWheel
+from xmppd.transport.wheel import TimerWheel
 from xmppd.xml import Element, Limits
 
 # Answers an IQ before login: the payload of the result, or None; may raise StanzaError. The

@@ -10,6 +10,17 @@ from typing import Literal
 from xmppd.config.options import Options, option
 from xmppd.config.types import BareJID, Duration, Endpoint, Network, Secret, Size
 
+MECHANISMS = (
+    "SCRAM-SHA-512-PLUS",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-512",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1",
+    "EXTERNAL",
+    "PLAIN",
+)
+
 
 class DatabaseOptions(Options):
     """The database that all hosts share."""
@@ -160,27 +171,9 @@ class C2SOptions(Options):
         False, "Let clients log in without TLS: their passwords may then be read on the way."
     )
     mechanisms: list[str] = option(
-        [
-            "SCRAM-SHA-512-PLUS",
-            "SCRAM-SHA-256-PLUS",
-            "SCRAM-SHA-1-PLUS",
-            "SCRAM-SHA-512",
-            "SCRAM-SHA-256",
-            "SCRAM-SHA-1",
-            "EXTERNAL",
-            "PLAIN",
-        ],
+        list(MECHANISMS),
         "SASL mechanisms offered, where the connection permits them.",
-        choices=[
-            "SCRAM-SHA-512-PLUS",
-            "SCRAM-SHA-256-PLUS",
-            "SCRAM-SHA-1-PLUS",
-            "SCRAM-SHA-512",
-            "SCRAM-SHA-256",
-            "SCRAM-SHA-1",
-            "EXTERNAL",
-            "PLAIN",
-        ],
+        choices=MECHANISMS,
     )
     login_timeout: Duration = option(
         30.0, "From the connection to the bound resource.", at_least=1, at_most=600

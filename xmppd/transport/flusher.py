@@ -14,7 +14,7 @@ from twisted.logger import Logger
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from xmppd.transport.wheel import Clock
+    from xmppd.clock import Clock
 
 log = Logger()
 

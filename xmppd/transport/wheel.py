@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 from twisted.logger import Logger
+
+from xmppd.clock import Clock
 
 log = Logger()
 
 TICK_S = 1.0
 # A step longer than this is the clock's, not ours: it must not end all sessions at once.
 JUMP_S = 1800.0
-
-
-class Clock(Protocol):
-    """Twisted's IReactorTime, for the type checker."""
-
-    def seconds(self) -> float: ...
-    def callLater(self, delay: float, callable: Callable[..., object], /) -> object: ...
 
 
 class Timer:
