@@ -76,7 +76,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench
 
 fuzz: $(VENV)/.test
-	$(BIN)/python -m pytest -rs tests/fuzz $(PYTEST_ARGS)
+	XMPPD_FUZZ_EXAMPLES=$${XMPPD_FUZZ_EXAMPLES:-20000} XMPPD_FUZZ_MB=$${XMPPD_FUZZ_MB:-400} \
+	  $(BIN)/python -m pytest -rs --timeout=3600 tests/fuzz $(PYTEST_ARGS)
 
 example: $(VENV)/.run
 	$(BIN)/xmppctl example > etc/xmppd.example.toml.new

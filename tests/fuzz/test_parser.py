@@ -25,8 +25,8 @@ from xmppd.xml import (
 
 OPEN = b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 NS = "jabber:client"
-# 100 MB take 6 s of CPU: set XMPPD_FUZZ_MB=100 for them
-FLOOD_BYTES = int(os.environ.get("XMPPD_FUZZ_MB", "20")) * 1_000_000
+FLOOD_BYTES = int(os.environ.get("XMPPD_FUZZ_MB", "100")) * 1_000_000
+EXAMPLES = int(os.environ.get("XMPPD_FUZZ_EXAMPLES", "200"))  # `make fuzz` asks for many
 SCRAPS = [
     *(b"<", b">", b"/>", b"</", b"'", b'"', b"=", b"&", b";", b" ", b"\n", b":", b"a", b"\0"),
     *(b"<iq>", b"</iq>", b"<iq/>", b"<message to='a>b'>", b"</message>", b"<stream:x/>"),
@@ -83,7 +83,7 @@ def resident_kb() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.lists(st.one_of(st.sampled_from(SCRAPS), st.binary(max_size=4)), max_size=40), st.booleans()
 )
@@ -97,14 +97,14 @@ def test_arbitrary_bytes_raise_nothing_but_stream_errors(scraps: list[bytes], la
             parse_fragment(event[3], NS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(trees, uris)
 def test_what_is_written_reads_as_the_same_tree(tree: Element, default_ns: str) -> None:
     assert parse(to_xml(tree, default_ns), default_ns) == tree
     assert tree.copy() == tree
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.one_of(texts, trees), max_size=3), attrs, st.sampled_from(["u", "a}b", NS]))
 def test_the_raw_of_a_stanza_has_its_meaning_anywhere(
     children: list[Element | str], attrs: dict[str, str], prefixed: str
@@ -119,7 +119,7 @@ def test_the_raw_of_a_stanza_has_its_meaning_anywhere(
     assert Element(NS, kind, seen, *parse_fragment(raw, NS)) == stanza
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.sampled_from(["<p:a/>", "<a/>", "<q:b p:k='1'/>", "<c xmlns='w'><a/></c>"])))
 def test_prefixes_from_outside_do_not_change_the_tree(parts: list[str]) -> None:
     header = f"<s xmlns='{NS}' xmlns:p='u' xmlns:q='v'>"
