@@ -8,12 +8,14 @@ message: the next session gets it, maybe again.
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 from twisted.internet.defer import Deferred
 
 from xmppd.api import (
+    CLOSED_BY_CLIENT,
     EARLY,
     JID,
     LATE,
@@ -31,6 +33,7 @@ from xmppd.api import (
     Stanza,
     StanzaError,
     Stop,
+    StorageError,
     events,
     lenient_jid,
     ns,
@@ -45,6 +48,7 @@ BATCH = 100  # messages read at once
 MAX_HELD = 1000  # newer messages that wait in memory for a session's older ones
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 PAUSE_S = 0.1
+RETRY_S = 3.0  # after storage has failed
 # What alone is not worth reading later: notes on typing, and notes for servers
 PASSING = frozenset(
     (ns.CHATSTATES, ns.HINTS, ns.STANZA_IDS, ns.DELAY, ns.CARBONS, "urn:xmpp:rtt:0")
@@ -161,7 +165,30 @@ class OfflineMessages(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._deliveries: dict[JID, Delivery] = {}
+        self._unread: set[JID] = set()  # storage failed when their messages were to be read
         self._latest = 0
+        self._over = False
+
+    async def start(self) -> None:
+        self.every(RETRY_S, self._try_again)
+
+    async def stop(self) -> None:
+        self._over = True
+
+    def save(self) -> dict[str, Any]:
+        known = [each for each in self._deliveries.values() if takes(each.session)]
+        return {
+            "deliveries": [(each.session.jid, each.given, each.confirmed) for each in known],
+            "unread": [*self._unread, *(e.session.user for e in known if e.held is not None)],
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self._unread.update(saved.get("unread", ()))
+        for full, given, confirmed in saved.get("deliveries", ()):
+            session = self.host.sessions.get(full)
+            if session is not None:
+                going = self._deliveries[session.user] = Delivery(session)
+                going.given, going.confirmed = given, confirmed
 
     # Into the store
 
@@ -194,6 +221,11 @@ class OfflineMessages(Module):
                 self._deliver(session)
                 return
 
+    def _try_again(self) -> None:
+        users, self._unread = self._unread, set()
+        for user in users:
+            self._go_on(user)
+
     # Out of the store
 
     @on(events.presence_changed, order=LATE)  # the session's own presence comes first
@@ -216,7 +248,7 @@ class OfflineMessages(Module):
         going.held = []
         try:
             more = True
-            while more and takes(going.session):
+            while more and takes(going.session) and not self._over:
                 going.again = False
                 batch = await self.queue.after(going.session.user.local, going.given)
                 for at, xml in batch:
@@ -225,6 +257,9 @@ class OfflineMessages(Module):
                         return
                     self._give(going, at, xml)
                 more = going.again or len(batch) == BATCH
+        except StorageError:
+            self._unread.add(going.session.user)
+            raise
         finally:
             self._release(going)
 
@@ -289,8 +324,18 @@ class OfflineMessages(Module):
         if session.outlet is None or session.outlet.buffered:
             return  # some may still be with us
         going.confirmed = going.given
-        self.background(self.queue.drop(session.user.local, going.given))
+        self.background(self._drop(going, going.given))
         self._forget_done(going)
+
+    async def _drop(self, going: Delivery, until: int) -> None:
+        user = going.session.user
+        try:
+            await self.queue.drop(user.local, until)
+        except StorageError:
+            going.confirmed = 0  # the next sign of life tries again
+            if going.session.outlet is not None:
+                self._deliveries.setdefault(user, going)
+            raise
 
     def _forget_done(self, going: Delivery) -> None:
         user = going.session.user
@@ -302,9 +347,12 @@ class OfflineMessages(Module):
     def pass_on(self, session: Session, why: str) -> None:
         """What a lost session may not have got goes to another one, now or later."""
         going = self._deliveries.get(session.user)
-        if going is not None and going.session is session:
-            del self._deliveries[session.user]
-            self._go_on(session.user)
+        if going is None or going.session is not session:
+            return
+        del self._deliveries[session.user]
+        if why == CLOSED_BY_CLIENT and going.given != going.confirmed:
+            self.background(self._drop(going, going.given))  # a sign of life, the last one
+        self._go_on(session.user)
 
     # Accounts
 

@@ -33,7 +33,7 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, SELF
 from xmppd.routing.router import Done
-from xmppd.sessions import PerSession, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -81,6 +81,7 @@ from xmppd.xml import XML_LANG, Element, StreamError, XMLError, parse, to_xml
 
 __all__ = [
     "ACCOUNT",
+    "CLOSED_BY_CLIENT",
     "EARLY",
     "HOST",
     "IQ",

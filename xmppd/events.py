@@ -41,7 +41,8 @@ presence_changed: Signal["Session", Presence, Presence | None] = Signal(
 )
 session_closed: Signal["Session", str] = Signal(
     "The session is gone, with the reason in words: it cannot be found any more, its client gets "
-    "nothing more. `presence_changed` came before if it had been available."
+    "nothing more. `presence_changed` came before if it had been available. CLOSED_BY_CLIENT is "
+    "the reason if its client took all that was sent to it and then closed the stream."
 )
 
 # A stanza's way

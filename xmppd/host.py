@@ -13,7 +13,7 @@ from xmppd.jid import JID, jid
 from xmppd.routing import Delivery, Intake, IQTable, Router, SessionPolicy
 from xmppd.sessions import Outlet, SessionTable
 from xmppd.stanza import StanzaError
-from xmppd.storage import Database
+from xmppd.storage import Database, StorageError
 from xmppd.xml import StreamError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def make_host(
     policy: Callable[[], SessionPolicy] = SessionPolicy,
 ) -> Host:
     """Build the rooms of one virtual host and connect them; modules come later."""
-    hooks = Hooks(expected=(StanzaError,))
+    hooks = Hooks(expected=(StanzaError, StorageError))
     iqs = IQTable()
     sessions = SessionTable()
     return Host(

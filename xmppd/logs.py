@@ -1,5 +1,12 @@
-"""The log: on standard error, filtered by level, as text or as a line of JSON an event."""
+"""The log: on standard error, filtered by level, as text or as a line of JSON an event.
 
+Nothing about it stops the service: what a full disk, or a pipe that nobody reads, does not take is
+lost, and counted.
+"""
+
+import os
+import select
+import time
 from typing import TextIO
 
 from twisted.logger import (
@@ -15,13 +22,64 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.config.server import LogOptions
 
+PIECE = select.PIPE_BUF  # a pipe or socket that is ready takes so much without blocking
+
+
+class Out:
+    """Writes lines to a file descriptor that takes them at once. `lost` counts the others."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.lost = 0
+        self._fd = out.fileno()
+        self._ready = select.poll()
+        self._ready.register(self._fd, select.POLLOUT)
+        self._broken = ""  # ends the line that was written in part
+
+    def write(self, line: str) -> None:
+        data = (self._broken + line).encode("utf-8", "backslashreplace")
+        for at in range(0, len(data), PIECE):
+            if not self._takes(data[at : at + PIECE]):
+                self._broken = "\n" if at else self._broken
+                self.lost += 1
+                return
+        self._broken = ""
+
+    def _takes(self, piece: bytes) -> bool:
+        try:
+            return bool(self._ready.poll(0)) and os.write(self._fd, piece) == len(piece)
+        except OSError:  # a full disk, a closed pipe
+            return False
+
+
+class Memory:
+    """Writes to what is no file, as tests have it."""
+
+    lost = 0
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, line: str) -> None:
+        try:
+            self._out.write(line)
+        except OSError:
+            self.lost += 1
+
+
+def writer(out: TextIO) -> Out | Memory:
+    """For a file that has a descriptor, and for one that has none."""
+    try:
+        return Out(out)
+    except OSError:
+        return Memory(out)
+
 
 @implementer(ILogObserver)
 class Log:
     """An observer whose level may change while it runs."""
 
     def __init__(self, options: LogOptions, out: TextIO) -> None:
-        self._out = out
+        self._out = writer(out)
         self._format = eventAsJSON if options.format == "json" else as_text
         self.configure(options)
 
@@ -33,14 +91,27 @@ class Log:
     def __call__(self, event: LogEvent) -> None:
         if self._filter(event) is PredicateResult.no:
             return
+        if self._out.lost:
+            self._tell_losses()
+        self._write(event)
+
+    def _write(self, event: LogEvent) -> None:
         line = self._format(event)
-        if not line:
-            return
-        try:
+        if line:
             self._out.write(line if line.endswith("\n") else line + "\n")
-            self._out.flush()
-        except OSError:  # a full disk or a closed pipe must not stop the service
-            return
+
+    def _tell_losses(self) -> None:
+        lost, self._out.lost = self._out.lost, 0
+        note = LogEvent(
+            log_time=time.time(),
+            log_level=LogLevel.warn,
+            log_namespace="xmppd.logs",
+            log_format="{lost} entries of the log were lost: nobody took them",
+            lost=lost,
+        )
+        self._write(note)
+        if self._out.lost:  # nor this one
+            self._out.lost = lost
 
 
 def as_text(event: LogEvent) -> str:

@@ -21,6 +21,7 @@ from xmppd.admin.output import result_from_json, to_json, to_text
 
 SYSTEM_SOCKET = Path("/run/xmppd/ctl.sock")
 LOCAL_SOCKET = Path("var/ctl.sock")
+SOCKET_VARIABLE = "XMPPD_SOCKET"
 SYSTEM_CONFIG = Path("/etc/xmppd/xmppd.toml")
 TIMEOUT_S = 120.0
 FAILED, WRONG, UNREACHABLE = 1, 2, 3
@@ -108,6 +109,9 @@ def control_of(ctx: click.Context) -> Control:
 
 def default_socket() -> Path:
     """One in this folder must be our own: a stranger's would be told passwords."""
+    told = os.environ.get(SOCKET_VARIABLE)
+    if told:  # click reads it too, but not before it answers --help
+        return Path(told)
     try:
         if not SYSTEM_SOCKET.exists() and LOCAL_SOCKET.lstat().st_uid == os.geteuid():
             return LOCAL_SOCKET
@@ -168,7 +172,7 @@ def read_secret(name: str, from_stdin: bool) -> str:
     "--socket",
     type=click.Path(path_type=Path),
     is_eager=True,  # before --help, which asks the server
-    envvar="XMPPD_SOCKET",
+    envvar=SOCKET_VARIABLE,
     help=f"The server's control socket; else {SYSTEM_SOCKET} or {LOCAL_SOCKET}.",
 )
 @click.option("--json", is_flag=True, help="Answer in JSON, for scripts.")

@@ -61,6 +61,12 @@ class Prompt(Manhole):
         for character in common[len(word) :].encode():
             self.characterReceived(bytes([character]), None)  # type: ignore[no-untyped-call]
 
+    def _deliverBuffer(self, buf: bytes | list[bytes]) -> None:
+        """Type a line again, after output came in between: Twisted hands over a list there, and
+        takes it for bytes.
+        """
+        super()._deliverBuffer(b"".join(buf) if isinstance(buf, list) else buf)  # type: ignore[no-untyped-call]
+
 
 NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."
 

@@ -4,7 +4,8 @@ from xmppd.stream.sasl import Channel
 from xmppd.transport.certificates import certificate_jids
 from xmppd.transport.connection import StreamTransport
 
-BINDING_TYPES = ("tls-exporter", "tls-server-end-point")  # best first
+# Best first. Below TLS 1.3 tls-unique is what clients take for granted (RFC 5802 §6.1).
+BINDING_TYPES = ("tls-exporter", "tls-unique", "tls-server-end-point")
 
 
 def channel_of(connection: StreamTransport, domain: str) -> Channel:

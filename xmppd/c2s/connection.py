@@ -19,7 +19,7 @@ from xmppd.jid import JID, jid
 from xmppd.ns import PING
 from xmppd.routing import Intake
 from xmppd.routing.iqs import refusal
-from xmppd.sessions import Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Session
 from xmppd.stanza import IQ, Stanza, StanzaError
 from xmppd.storage import StorageError
 from xmppd.stream.core import ClientStream
@@ -144,6 +144,9 @@ class ClientConnection(StreamTransport):
         else:
             self._handle(happened)
 
+    def tls_failed(self, why: str) -> None:
+        self._say("TLS failed: {why}", why=why)
+
     def overflowed(self) -> None:
         error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
         # Not now: whoever wrote may be in the middle of telling many sessions something.
@@ -258,8 +261,8 @@ class ClientConnection(StreamTransport):
     def _closed(self, event: Closed) -> None:
         """The stream is over: so is the connection, as soon as our last words are sent."""
         self._flush()
+        why = CLOSED_BY_CLIENT if event.by_peer and not self.stalled else "stream closed"
         self.write(event.farewell)
-        why = "stream closed"
         if event.error is not None:
             why = f"stream error {event.error.condition}"
             self._say("{why}{detail}", why=why, detail=_detail(event.error))

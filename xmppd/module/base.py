@@ -17,7 +17,7 @@ from xmppd.hooks import ON, Handler, Hook, Signal, spawn
 from xmppd.routing import HOST, Claim, Scope
 from xmppd.routing.iqs import Answer
 from xmppd.stanza import IQ
-from xmppd.storage import Repository
+from xmppd.storage import Repository, StorageError
 
 if TYPE_CHECKING:
     from xmppd.host import Host
@@ -161,6 +161,8 @@ class Module:
     async def _watch(self, work: Awaitable[object]) -> None:
         try:
             await work
+        except StorageError as error:  # no bug: it is logged once by the database itself
+            self.log.error("{name}: {error}", name=self.name, error=error)
         except Exception:
             self.log.failure("{name}: work in the background failed", name=self.name)
 

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from xmppd.hooks import HandlerCrashed, spawn
 from xmppd.routing.router import Done, Router
 from xmppd.stanza import IQ, StanzaError
-from xmppd.storage import DatabaseBusy, StorageError
+from xmppd.storage import DatabaseBusy, DiskFull, StorageError
 from xmppd.xml import Element
 
 log = Logger()
@@ -115,6 +115,8 @@ def refusal(problem: Exception) -> StanzaError:
         return problem
     if isinstance(problem, DatabaseBusy):
         return StanzaError("resource-constraint", "the server is busy, try again", type="wait")
+    if isinstance(problem, DiskFull):
+        return StanzaError("resource-constraint", "there is no room left to store it", type="wait")
     if isinstance(problem, StorageError):
         return StanzaError("internal-server-error", "storage is out of order", type="wait")
     if not isinstance(problem, HandlerCrashed):

@@ -47,19 +47,24 @@ class Router:
             return self.bounce(stanza, StanzaError("internal-server-error"))
 
     def bounce(self, stanza: Stanza, error: StanzaError) -> Done:
-        """Answer with an error where the stanza may have one (never to errors and results).
-
-        Presence other than subscription requests and probes is not answered: nobody waits for it.
-        """
+        """Answer with an error where the stanza may have one: never to errors and results."""
         reply = error_reply(stanza, error)
         if reply is None or reply.from_ == reply.to:
             return None
-        destination = self._destinations.get(reply.to.domain)
-        return destination(reply) if destination is not None else self._far(reply)
+        destination = self._destinations.get(reply.to.domain, self._far)
+        try:
+            return destination(reply)
+        except StanzaError:  # an error is not answered with another
+            return None
+        except Exception:
+            log.failure("an error for {to} was not routed", to=reply.to.domain)
+            return None
 
     def _far(self, reply: Stanza) -> Done:
         return None if self.elsewhere == self.refuse else self.elsewhere(reply)
 
     def refuse(self, stanza: Stanza) -> Done:
-        """No way to other servers (RFC 6120 §10.4)."""
+        """No way to other servers (RFC 6120 §10.4). Nobody waits for news of broadcast presence."""
+        if stanza.kind == "presence" and not stanza.directed:
+            return None
         return self.bounce(stanza, StanzaError("remote-server-not-found"))

@@ -10,6 +10,8 @@ from xmppd.stanza import Presence, Stanza
 from xmppd.xml import StreamError
 
 T = TypeVar("T")
+# Why a session ended whose client closed its stream after it had taken all that was sent to it.
+CLOSED_BY_CLIENT: Final = "closed by the client"
 
 
 class Outlet(Protocol):

@@ -20,6 +20,7 @@ from xmppd.storage.lane import Job, Lane, Line
 from xmppd.storage.migrations import Schema, upgrade
 
 T = TypeVar("T")
+STOP_S = 4.0  # for threads to end; who stops the server waits as long when the database hangs
 log = Logger()
 
 
@@ -109,7 +110,7 @@ class Database:
         self._stopped = Deferred()
         for lane in self._lanes:
             lane.stop()
-        give_up: Timer = self._reactor.callLater(self._timeout_s, self._give_up)
+        give_up: Timer = self._reactor.callLater(min(self._timeout_s, STOP_S), self._give_up)
         await self._stopped
         if give_up.active():
             give_up.cancel()

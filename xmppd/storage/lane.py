@@ -1,9 +1,10 @@
 """A thread with one connection, which does the work of one line, many pieces to a commit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import sqlalchemy.exc as sa_exc
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Marker = Callable[[str], object]
 TRIES = 3  # for a piece of work that lost its connection or a deadlock
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0  # between attempts to connect
+GROUP_S = 1.0  # a group that took so long is committed: who is in it has a deadline
 
 
 class Line:
@@ -114,13 +116,15 @@ class Lane:
         going = True
         while going:
             jobs, going = self._take()
-            try:
-                self._do([job for job in jobs if not job.over])
-            except Exception as error:  # whatever it is, the thread goes on serving
-                self._roll_back()
-                _fail(jobs, error)
-            self._call(self._owner.delivered, jobs)
-            del jobs  # while it waits, a thread shall keep nobody's results alive
+            while jobs:
+                try:
+                    count = self._do(jobs)
+                except Exception as error:  # whatever it is, the thread goes on serving
+                    self._roll_back()
+                    _fail(jobs, error)
+                    count = len(jobs)
+                self._call(self._owner.delivered, jobs[:count])
+                jobs = jobs[count:]  # while it waits, a thread keeps nobody's results alive
             self._heal()
         self._drop()
         self._call(self._owner.ended, self)
@@ -139,27 +143,31 @@ class Lane:
             return jobs, True
         return jobs, False
 
-    def _do(self, jobs: list[Job[Any]]) -> None:
-        if len(jobs) > 1 and any(self._together(jobs, isolate) for isolate in self._ways):
-            return
+    def _do(self, jobs: list[Job[Any]]) -> int:
+        """How many of `jobs`, from the first on, are done with."""
+        for isolate in self._ways if len(jobs) > 1 else ():
+            if count := self._together(jobs, isolate):
+                return count
         for job in jobs:
             if not job.over:
                 self._alone(job)
+        return len(jobs)
 
-    def _together(self, jobs: list[Job[Any]], isolate: bool) -> bool:
-        """Commit `jobs` as one; False: that cannot be, and nothing of it was committed."""
+    def _together(self, jobs: list[Job[Any]], isolate: bool) -> int:
+        """Commit the first of `jobs` as one, and say how many; 0: that cannot be, and nothing was
+        committed.
+        """
         connection = self._begin()
         begun = connection.get_transaction()
-        jobs = [job for job in jobs if not job.over]  # the database may have been away for long
         try:
-            (_isolated if isolate else _bare)(connection, _marker(connection), jobs)
+            count = (_isolated if isolate else _bare)(connection, _marker(connection), jobs)
             if not may_commit(connection, begun):
                 raise _Spoilt
         except _Spoilt:
             self._roll_back()
-            return False
-        self._commit(jobs)
-        return True
+            return 0
+        self._commit(jobs[:count])
+        return count
 
     def _alone(self, job: Job[Any]) -> None:
         for tries_left in reversed(range(TRIES)):
@@ -275,22 +283,39 @@ class Lane:
             self._call(self._owner.recovered, self)
 
 
-def _bare(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) -> None:
+def _timely(jobs: Sequence[Job[Any]]) -> Iterator[Job[Any]]:
+    """The first of a group: those that can be done in GROUP_S, one at least."""
+    end = monotonic() + GROUP_S
+    for job in jobs:
+        yield job
+        if monotonic() > end:
+            return
+
+
+def _bare(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) -> int:
     """Do all of a group, or _Spoilt: an error of one undoes all."""
+    count = 0
     try:
         mark("SAVEPOINT whole")
-        for job in jobs:
-            job.result, job.error = job.work(connection), None
+        for job in _timely(jobs):
+            count += 1
+            if not job.over:
+                job.result, job.error = job.work(connection), None
         # Raises if a piece has ended the transaction, or has hidden an error inside of it.
         mark("RELEASE SAVEPOINT whole")
     except Exception as error:
         raise _Spoilt from error
+    return count
 
 
-def _isolated(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) -> None:
+def _isolated(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) -> int:
     """Do all of a group, each under a savepoint: an error of its own undoes it alone."""
+    count = 0
     try:
-        for job in jobs:
+        for job in _timely(jobs):
+            count += 1
+            if job.over:
+                continue
             mark("SAVEPOINT piece")
             try:
                 job.result, job.error = job.work(connection), None
@@ -302,6 +327,7 @@ def _isolated(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) ->
             mark("RELEASE SAVEPOINT piece")
     except Exception as error:
         raise _Spoilt from error
+    return count
 
 
 def _marker(connection: Connection) -> Marker:

@@ -54,6 +54,7 @@ from xmppd.xml import (
 EARLY_IQS = 20  # a stream; registering takes a handful
 HELD_BYTES = 262144  # that come in while an answer is waited for; the owner stops reading anyway
 _STANZAS = frozenset((Message, Presence, IQ))
+_FROM_BY_PREFIX = f"{{{CLIENT}}}from"
 _STREAM_IQS = frozenset((BIND, SESSION))
 
 
@@ -240,6 +241,8 @@ class ClientStream:
             malformed = True
             to = jid(self.domain)
         stanza = read_stanza(kind, attrs, payloads, raw, to=to, from_=full)
+        if stanza.extra is not None and _FROM_BY_PREFIX in stanza.extra:
+            return StreamError("invalid-from")  # a careless receiver may take it for ours
         if malformed:
             stanza.fault = StanzaError("jid-malformed")
         if stanza.lang is None:
@@ -532,12 +535,15 @@ class ClientStream:
         return [stanza]
 
     def _reply(self, attrs: dict[str, str], answer: Element | StanzaError | None) -> None:
-        """Answer an IQ for the host."""
+        """Answer an IQ for the stream. Without `to` it was for the client's own account, for which
+        we speak without `from` (§8.1.2.1): some clients wait for no other answer to their bind.
+        """
         refused = isinstance(answer, StanzaError)
         reply = Element(CLIENT, "iq", {"type": "error" if refused else "result"})
         reply.attrs["id"] = attrs.get("id", "")
-        if self.domain:
-            reply.attrs["from"] = self.domain
+        sender = attrs.get("to") or ("" if self.user else self.domain)
+        if sender:
+            reply.attrs["from"] = sender
         if isinstance(answer, StanzaError):
             reply.append(answer.element())
         elif answer is not None:

@@ -67,14 +67,18 @@ def _check_namespaces(opened: StreamOpen) -> None:
 
 
 def _sender(opened: StreamOpen) -> JID | None:
-    """Who the client says it is (§4.7.1), as a bare JID. Without TLS anybody may have said it."""
+    """Who the client says it is (§4.7.1), as a bare JID. Without TLS anybody may have said it.
+
+    None as well for a name that is no user's: sendxmpp tells that of its machine.
+    """
     text = opened.attrs.get("from")
     if text is None:
         return None
     try:
-        return jid(text).bare
+        said = jid(text)
     except JIDError:
         raise HeaderError("invalid-from") from None
+    return said.bare if said.local else None
 
 
 def _domain(opened: StreamOpen, hosts: Container[str], sender: JID | None) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 from xmppd.jid import JID, jid
 from xmppd.ns import CLIENT
 from xmppd.routing import Intake
-from xmppd.sessions import Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Session
 from xmppd.stanza import Stanza, read_stanza
 from xmppd.testing.matching import Matcher, matcher
 from xmppd.xml import XML_LANG, Element, StreamError, parse_fragment, to_xml
@@ -188,7 +188,8 @@ class Client(Recorder):
         self._intake.close(self.session, "connection lost")
 
     def leaves(self) -> None:
-        self.close()
+        self.closed = True
+        self._intake.close(self.session, CLOSED_BY_CLIENT)
 
 
 def stanza_from(element: Element, sender: JID) -> Stanza:

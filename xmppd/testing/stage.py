@@ -23,7 +23,7 @@ from xmppd.testing.actor import Actor, Checker, Client
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Module)
-A = TypeVar("A", bound=Actor)
+A = TypeVar("A", bound=Actor, covariant=True)
 PASSWORD = "secret"  # noqa: S105 # of all accounts in tests
 
 
@@ -180,6 +180,7 @@ def _chosen(
 ) -> list[type[Module]]:
     catalogue = bundled()
     if only is None:
+        assert not catalogue.faults, "\n".join(catalogue.faults)
         wanted = [cls for cls in catalogue if cls.default_on]
     else:
         wanted = [catalogue.get(each) if isinstance(each, str) else each for each in only]

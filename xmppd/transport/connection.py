@@ -92,6 +92,9 @@ class StreamTransport(Protocol):
     def lost(self, why: str) -> None:
         """The connection is gone: called once, and last. `why` is for the log."""
 
+    def tls_failed(self, why: str) -> None:
+        """The handshake or a record was bad; the connection is being closed, `lost` follows."""
+
     def drained(self) -> None:
         """All has been sent that waited for a slow peer; `stalled` is False again."""
 
@@ -308,6 +311,7 @@ class StreamTransport(Protocol):
             self._out.clear()
             alert = engine.outgoing()
             self._send(alert if alert or self.secure else UNEXPECTED_MESSAGE)
+            self.tls_failed(str(error))
             self.close(why=f"TLS: {error}")
             return
         if engine.talks:

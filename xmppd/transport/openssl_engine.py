@@ -255,10 +255,18 @@ class PyOpenSSLEngine:
         if name == "tls-server-end-point":
             certificate = self._connection.get_certificate(as_cryptography=True)
             return None if certificate is None else end_point_binding(certificate)
+        if name == "tls-unique" and self.version != "TLSv1.3" and self._exporter_is_unique():
+            return self._first_finished()
         return None
 
+    def _first_finished(self) -> bytes | None:
+        """RFC 5929 §3.1: the server's where a session is resumed, else the client's."""
+        if lib.SSL_session_reused(self._connection._ssl):
+            return self._connection.get_finished()
+        return self._connection.get_peer_finished()
+
     def _exporter_is_unique(self) -> bool:
-        """RFC 9266 §4.2: below TLS 1.3 only with the extended master secret."""
+        """RFC 9266 §4.2, RFC 7677 §4: below TLS 1.3 only with the extended master secret."""
         if self.version == "TLSv1.3":
             return True
         supports = getattr(lib, "SSL_get_extms_support", None)

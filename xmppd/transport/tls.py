@@ -45,8 +45,8 @@ class ITLSEngine(Interface):  # type: ignore[misc]  # zope.interface has no type
         """Our close_notify; b"" where none is due (not established, failed, said before)."""
 
     def channel_binding(name):  # type: ignore[no-untyped-def]  # noqa: N805
-        """Data of the binding type 'tls-exporter' (RFC 9266) or 'tls-server-end-point'
-        (RFC 5929 §4), None where it cannot be had."""
+        """Data of the binding type 'tls-exporter' (RFC 9266), 'tls-unique' or
+        'tls-server-end-point' (RFC 5929 §3, §4), None where it cannot be had."""
 
 
 class TLSEngine(Protocol):

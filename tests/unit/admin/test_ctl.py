@@ -72,6 +72,13 @@ def test_help_lists_the_commands_of_the_server_beside_its_own(path: Path) -> Non
         assert line in shown.output
 
 
+def test_the_socket_may_be_named_in_the_environment(path: Path) -> None:
+    environment = {"XMPPD_SOCKET": str(path)}
+    for words in (["--help"], ["refuse"]):
+        shown = CliRunner().invoke(ctl.main, words, env=environment)
+        assert ("Fail." if words == ["--help"] else "it rains") in shown.output
+
+
 def test_the_help_of_a_command_tells_of_its_parameters(path: Path) -> None:
     shown = xmppctl(path, "adduser", "--help").output
     assert "JID: Its bare JID." in shown

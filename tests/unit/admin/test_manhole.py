@@ -241,6 +241,14 @@ def test_tab_completes_at_the_prompt(telnet: Telnet) -> None:
     assert b"<class 'list'>" in telnet.reads_until(b"list'>")
 
 
+def test_a_line_typed_half_goes_on_after_its_completions_were_shown(telnet: Telnet) -> None:
+    telnet.logs_in("admin", "pass word")
+    telnet.reads_until(b">>> ")
+    telnet.types("live.c\topy()")
+    telnet.reads_until(b"live.clear  live.copy  live.count")
+    assert b"[1, 2" in telnet.reads_until(b"[1, 2")
+
+
 def test_a_wrong_password_is_refused_and_asked_for_again(telnet: Telnet) -> None:
     telnet.logs_in("admin", "wrong")
     telnet.reads_until(b"Authentication failed")

@@ -477,3 +477,15 @@ def test_messages_go_with_the_account(talk: Talk, romeo: Client) -> None:
 
 def test_offline_messages_are_advertised(talk: Talk) -> None:
     assert "msgoffline" in talk.host.modules.features()
+
+
+def test_who_closes_the_stream_in_good_order_does_not_get_them_again(
+    talk: Talk, romeo: Client
+) -> None:
+    juliet = appears(talk)
+    juliet.disconnect()
+    romeo.sends("<message to='juliet@example.org'><body>one</body></message>")
+    juliet = appears(talk)
+    juliet.receives(message("one"))
+    juliet.leaves()
+    appears(talk).receives_nothing()

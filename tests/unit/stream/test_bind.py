@@ -17,7 +17,7 @@ def test_resource_that_is_asked_for_is_bound(client: Any, bind_iq: Callable[...,
     assert client.sends(bind_iq("balcony")) == ""
     assert client.events[-1] == BindRequest(client.full)
     assert client.opened() == (
-        f"<iq type='result' id='b1' from='example.org'><bind xmlns='{BIND}'>"
+        f"<iq type='result' id='b1'><bind xmlns='{BIND}'>"
         "<jid>juliet@example.org/balcony</jid></bind></iq>"
     )
     assert client.stream.state is State.BOUND
@@ -51,7 +51,7 @@ def test_malformed_resource_is_a_bad_request_and_another_may_be_tried(
     answer = client.sends(
         f"<iq type='set' id='1'><bind xmlns='{BIND}'>{MALFORMED[case]}</bind></iq>"
     )
-    assert "<iq type='error' id='1' from='example.org'><error type='modify'><bad-request" in answer
+    assert "<iq type='error' id='1'><error type='modify'><bad-request" in answer
     client.sends(bind_iq("balcony"))
     assert "<jid>" in client.opened()
 
@@ -99,7 +99,16 @@ def test_legacy_session_is_answered(bound: Any) -> None:
     answer = bound.sends(
         "<iq type='set' id='s'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>"
     )
-    assert answer == "<iq type='result' id='s' from='example.org'/>"
+    assert answer == "<iq type='result' id='s'/>"
+
+
+@pytest.mark.parametrize("to", ["example.org", "juliet@example.org"])
+def test_the_answer_comes_from_whom_was_asked(bound: Any, to: str) -> None:
+    answer = bound.sends(
+        f"<iq type='set' id='s' to='{to}'>"
+        "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>"
+    )
+    assert answer == f"<iq type='result' id='s' from='{to}'/>"
 
 
 def test_stanzas_in_the_packet_of_the_bind_follow_it(

@@ -232,6 +232,18 @@ def test_user_of_a_protected_header_must_be_the_one_that_logs_in(
     assert "<success" not in client.heard
 
 
+def test_a_header_from_a_machine_names_no_user(
+    client: Any, plain_auth: Callable[..., str]
+) -> None:
+    client.header = client.header.replace(" to=", " from='localhost' to=")
+    client.sends(client.header)
+    client.sends(plain_auth())
+    client.verified()
+    client.sends(client.header)
+    assert client.error is None
+    assert client.stream.state is State.KNOWN
+
+
 @pytest.mark.parametrize(
     "attrs, condition",
     [

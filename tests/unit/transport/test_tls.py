@@ -302,6 +302,33 @@ def test_both_sides_have_the_same_channel_binding(
     assert engine.channel_binding(binding) == expected
 
 
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_tls_unique_is_the_first_finished_below_tls_1_3(
+    openssl_store: CertificateStore, version: int
+) -> None:
+    engine = openssl_store.context("example.net").engine()
+    client = _pyopenssl_client(version)
+    _shake(client, engine)
+    expected = client.get_finished() if version == SSL.TLS1_2_VERSION else None
+    assert engine.channel_binding("tls-unique") == expected
+
+
+def test_tls_unique_is_the_servers_finished_in_a_resumed_session(
+    openssl_store: CertificateStore,
+) -> None:
+    context = openssl_store.context("example.net")
+    first = _pyopenssl_client(SSL.TLS1_2_VERSION)
+    _shake(first, context.engine())
+    session = first.get_session()
+    assert session is not None
+    resumed, engine = SSL.Connection(first.get_context(), None), context.engine()
+    resumed.set_tlsext_host_name(b"example.net")
+    resumed.set_connect_state()
+    resumed.set_session(session)
+    _shake(resumed, engine)
+    assert engine.channel_binding("tls-unique") == resumed.get_peer_finished()
+
+
 def test_end_point_binding_follows_sni(
     connection: Recorder, store: CertificateStore, tls_client: Client
 ) -> None:

@@ -1,0 +1,63 @@
+"""The log: what passes, and how a line looks."""
+
+import json
+from io import StringIO
+from typing import Literal
+
+import pytest
+from twisted.logger import Logger, LogPublisher
+
+from xmppd.config.server import LogOptions
+from xmppd.logs import Log
+
+Level = Literal["debug", "info", "warn", "error", "critical"]
+
+
+class Scene:
+    def __init__(self, level: Level = "info", form: Literal["text", "json"] = "text") -> None:
+        self.out = StringIO()
+        self.log = Log(LogOptions(level=level, format=form), self.out)
+        self.logger = Logger(namespace="garden", observer=LogPublisher(self.log))
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("level, count", [("debug", 3), ("info", 2), ("warn", 1), ("error", 0)])
+def test_less_important_messages_are_left_out(level: Level, count: int) -> None:
+    scene = Scene(level)
+    scene.logger.debug("one")
+    scene.logger.info("two")
+    scene.logger.warn("three")
+    assert len(scene.lines) == count
+
+
+def test_the_level_may_change_while_it_runs() -> None:
+    scene = Scene("error")
+    scene.log.configure(LogOptions(level="debug"))
+    scene.logger.debug("seen")
+    assert scene.lines[0].endswith("[garden#debug] seen")
+
+
+def test_what_a_peer_sent_cannot_forge_a_line() -> None:
+    scene = Scene()
+    scene.logger.info("to {to}", to="x\r\n2026-01-01T00:00:00+0000 [garden#info] forged")
+    assert scene.lines[0].endswith("to x\\r")
+    assert scene.lines[1].startswith("\t")
+
+
+def test_json_is_one_object_a_line() -> None:
+    scene = Scene(form="json")
+    scene.logger.info("to\n{to}", to="x")
+    [line] = scene.lines
+    assert json.loads(line)["to"] == "x"
+
+
+def test_a_full_disk_stops_nothing() -> None:
+    class Full(StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    log = Log(LogOptions(), Full())
+    Logger(observer=LogPublisher(log)).info("lost")
