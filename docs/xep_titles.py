@@ -1,0 +1,80 @@
+"""Titles of XEPs for the table in xeps.rst, and what the core does that no docstring claims.
+
+A module claims what it does in its docstring, "(XEP-0054 1.3.0)"; its title must stand here.
+"""
+
+from typing import NamedTuple
+
+TITLES = {
+    "0004": "Data Forms",
+    "0012": "Last Activity",
+    "0030": "Service Discovery",
+    "0045": "Multi-User Chat",
+    "0049": "Private XML Storage",
+    "0050": "Ad-Hoc Commands",
+    "0054": "vcard-temp",
+    "0059": "Result Set Management",
+    "0060": "Publish-Subscribe",
+    "0066": "Out of Band Data",
+    "0068": "Field Standardization for Data Forms",
+    "0077": "In-Band Registration",
+    "0082": "XMPP Date and Time Profiles",
+    "0085": "Chat State Notifications",
+    "0092": "Software Version",
+    "0115": "Entity Capabilities",
+    "0128": "Service Discovery Extensions",
+    "0133": "Service Administration",
+    "0156": "Discovering Alternative XMPP Connection Methods",
+    "0157": "Contact Addresses for XMPP Services",
+    "0160": "Best Practices for Handling Offline Messages",
+    "0163": "Personal Eventing Protocol",
+    "0170": "Recommended Order of Stream Feature Negotiation",
+    "0175": "Best Practices for Use of SASL ANONYMOUS",
+    "0178": "Best Practices for Use of SASL EXTERNAL with Certificates",
+    "0184": "Message Delivery Receipts",
+    "0191": "Blocking Command",
+    "0198": "Stream Management",
+    "0199": "XMPP Ping",
+    "0202": "Entity Time",
+    "0203": "Delayed Delivery",
+    "0220": "Server Dialback",
+    "0227": "Portable Import/Export Format for XMPP-IM Servers",
+    "0237": "Roster Versioning",
+    "0249": "Direct MUC Invitations",
+    "0256": "Last Activity in Presence",
+    "0280": "Message Carbons",
+    "0297": "Stanza Forwarding",
+    "0308": "Last Message Correction",
+    "0313": "Message Archive Management",
+    "0334": "Message Processing Hints",
+    "0352": "Client State Indication",
+    "0357": "Push Notifications",
+    "0359": "Unique and Stable Stanza IDs",
+    "0363": "HTTP File Upload",
+    "0368": "SRV records for XMPP over TLS",
+    "0386": "Bind 2",
+    "0388": "Extensible SASL Profile",
+    "0398": "User Avatar to vCard-Based Avatars Conversion",
+    "0410": "MUC Self-Ping (Schrödinger's Chat)",
+    "0440": "SASL Channel-Binding Type Capability",
+    "0474": "SASL SCRAM Downgrade Protection",
+    "0478": "Stream Limits Advertisement",
+    "0484": "Fast Authentication Streamlining Tokens",
+}
+
+
+class Core(NamedTuple):
+    """An extension of the core: (number, version), the file that does it, and its switch."""
+
+    claim: tuple[str, str]
+    file: str
+    switch: str
+
+
+CORE = (
+    Core(("0170", "1.0"), "xmppd/stream/features.py", "always"),
+    Core(("0178", "1.2"), "xmppd/stream/sasl/external.py", "``tls.client_ca``, off by default"),
+    Core(("0368", "1.1.0"), "xmppd/transport/listeners.py", "``c2s.direct_tls``, on by default"),
+    Core(("0440", "1.0.0"), "xmppd/stream/features.py", "always"),
+    Core(("0478", "0.2.0"), "xmppd/stream/features.py", "always"),
+)
