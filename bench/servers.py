@@ -1,0 +1,354 @@
+"""The servers under test as ordinary processes: own address, own folder, own configuration.
+
+All three serve the same domain with the same certificate, over the same features, without limits
+of rates and with passwords kept as SCRAM keys.
+"""
+
+import datetime
+import functools
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.load import Target
+
+DOMAIN = "bench.example"
+PASSWORD = "but soft"  # of accounts that live for minutes, on loopback
+ITERATIONS = 10_000  # of PBKDF2, where a server lets us choose
+START_S = 60.0
+ROOT = Path(__file__).parents[1]
+
+
+class ServerError(Exception):
+    """A server could not be started, or an account not be made."""
+
+
+def free_port(address: str) -> int:
+    with socket.create_server((address, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for the domain (ECDSA P-256), and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, DOMAIN)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=7))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(DOMAIN)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    paths = folder / "bench.crt", folder / "bench.key"
+    paths[0].write_bytes(certificate.public_bytes(pem))
+    paths[1].touch(mode=0o600)
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    return paths
+
+
+class Server(ABC):
+    """One server: `start`, `register`, and `stop`; what it writes stays in `folder`."""
+
+    name: ClassVar[str]
+    address: ClassVar[str]  # an address of its own on loopback
+    needs: ClassVar[str]  # the program that must be there
+
+    def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        self.certificate = certificate
+        self.key = key
+        self.port = free_port(self.address)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configure()
+
+    @classmethod
+    def installed(cls) -> bool:
+        return shutil.which(cls.needs, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
+
+    @property
+    def target(self) -> Target:
+        return Target(self.address, self.port, DOMAIN, PASSWORD)
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise ServerError(f"{self.name} does not run")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, and wait until clients are served. Raises ServerError."""
+        with (self.folder / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env={**os.environ, **self.environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = (self.folder / "output").read_text(errors="replace")[-2000:]
+                self.stop()
+                raise ServerError(f"{self.name} does not start:\n{said}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((self.address, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(process.pid, signal.SIGKILL)  # its helpers too: a session of its own
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+    @abstractmethod
+    def configure(self) -> None:
+        """Write the configuration."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What starts it in the foreground."""
+
+    def environment(self) -> dict[str, str]:
+        """What its environment has beside ours."""
+        return {}
+
+    @abstractmethod
+    def register(self, users: Iterable[str]) -> None:
+        """Make accounts while it runs."""
+
+    @classmethod
+    def version(cls) -> str:
+        package = f"dpkg-query --show --showformat=${{Version}} {cls.name}"
+        done = subprocess.run(package.split(), capture_output=True, text=True, check=False)
+        return done.stdout.strip() or "unknown"
+
+
+class Xmppd(Server):
+    """Ours, from this checkout, in the Python that runs the bench."""
+
+    name = "xmppd"
+    address = "127.0.0.11"
+    needs = sys.executable
+
+    @property
+    def _control(self) -> Path:
+        return self.folder / "var" / "ctl.sock"
+
+    def configure(self) -> None:
+        (self.folder / "xmppd.toml").write_text(f"""
+data_dir = "{self.folder}/var"
+[c2s]
+listen = ["tcp:{self.port}:interface={self.address}"]
+direct_tls = []
+[c2s.limits]
+connections_per_second = 100000
+unauthenticated_per_address = 10000
+[auth]
+scram_iterations = {ITERATIONS}
+[log]
+level = "warn"
+[hosts."{DOMAIN}"]
+certificate = "{self.certificate}"
+key = "{self.key}"
+""")
+
+    def command(self) -> list[str]:
+        twistd = [sys.executable, "-m", "twisted", "xmppd"]
+        return [*twistd, "--config", str(self.folder / "xmppd.toml")]
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(ROOT)}
+
+    def _answers(self) -> bool:
+        return self._control.exists() and super()._answers()
+
+    def register(self, users: Iterable[str]) -> None:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(START_S)
+            control.connect(str(self._control))
+            answers = control.makefile("rb")
+            for user in users:
+                arguments = {"jid": f"{user}@{DOMAIN}", "password": PASSWORD}
+                request = {"command": "adduser", "arguments": arguments}
+                control.sendall(json.dumps(request).encode() + b"\n")
+                answer = json.loads(answers.readline() or b"{}")
+                if not answer.get("ok"):
+                    raise ServerError(f"{self.name}: {user}: {answer}")
+
+    @classmethod
+    def version(cls) -> str:
+        git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+        try:
+            done = subprocess.run(git, capture_output=True, text=True, check=False)
+        except OSError:
+            return "unknown"
+        return done.stdout.strip() or "unknown"
+
+
+class Prosody(Server):
+    name = "prosody"
+    address = "127.0.0.12"
+    needs = "prosody"
+
+    def configure(self) -> None:
+        data = self.folder / "data"
+        data.mkdir()
+        (self.folder / "prosody.cfg.lua").write_text(f"""
+daemonize = false
+run_as_root = true
+pidfile = "{self.folder}/prosody.pid"
+data_path = "{data}"
+network_backend = "epoll"
+modules_enabled = {{
+    "roster", "saslauth", "tls", "disco", "private", "vcard", "version", "time", "ping",
+    "lastactivity",
+}}
+modules_disabled = {{ "s2s" }}
+authentication = "internal_hashed"
+default_iteration_count = {ITERATIONS}
+storage = "internal"
+log = {{ warn = "*console" }}
+c2s_ports = {{ {self.port} }}
+c2s_interfaces = {{ "{self.address}" }}
+c2s_direct_tls_ports = {{ }}
+c2s_require_encryption = true
+ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
+VirtualHost "{DOMAIN}"
+""")
+
+    def command(self) -> list[str]:
+        return ["prosody", "-F", "--config", str(self.folder / "prosody.cfg.lua")]
+
+    def register(self, users: Iterable[str]) -> None:
+        """As its internal storage writes them; prosodyctl takes a process for each account."""
+        accounts = self.folder / "data" / DOMAIN.replace(".", "%2e") / "accounts"
+        accounts.mkdir(parents=True, exist_ok=True)
+        stored, server = _scram_sha1(PASSWORD, "bench", ITERATIONS)
+        text = (
+            f'return {{ ["salt"] = "bench"; ["iteration_count"] = {ITERATIONS}; '
+            f'["stored_key"] = "{stored}"; ["server_key"] = "{server}"; }};\n'
+        )
+        for user in users:
+            (accounts / f"{user}.dat").write_text(text)
+
+
+@functools.cache
+def _scram_sha1(password: str, salt: str, iterations: int) -> tuple[str, str]:
+    """StoredKey and ServerKey (RFC 5802 §3), in hex."""
+    salted = hashlib.pbkdf2_hmac("sha1", password.encode(), salt.encode(), iterations)
+    client = hmac.digest(salted, b"Client Key", "sha1")
+    return hashlib.sha1(client).hexdigest(), hmac.digest(salted, b"Server Key", "sha1").hex()
+
+
+class Ejabberd(Server):
+    """Erlang is run directly: ejabberdctl would change to another user. Without a node name it
+    needs no port mapper and no cookie; accounts are made over its HTTP API on loopback.
+    """
+
+    name = "ejabberd"
+    address = "127.0.0.13"
+    needs = "ejabberdctl"
+
+    def configure(self) -> None:
+        self._api_port = free_port(self.address)
+        whole = self.folder / "bench.pem"
+        whole.write_bytes(self.certificate.read_bytes() + self.key.read_bytes())
+        (self.folder / "ejabberd.yml").write_text(f"""
+hosts: ["{DOMAIN}"]
+loglevel: warning
+certfiles: ["{whole}"]
+auth_method: internal
+auth_password_format: scram
+listen:
+  - port: {self.port}
+    ip: "{self.address}"
+    module: ejabberd_c2s
+    starttls: true
+    starttls_required: true
+  - port: {self._api_port}
+    ip: "{self.address}"
+    module: ejabberd_http
+    request_handlers: {{/api: mod_http_api}}
+api_permissions:
+  bench:
+    from: mod_http_api
+    who: [{{ip: "127.0.0.0/8"}}]
+    what: [register]
+modules:
+  mod_disco: {{}}
+  mod_http_api: {{}}
+  mod_last: {{}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_private: {{}}
+  mod_roster: {{}}
+  mod_time: {{}}
+  mod_vcard: {{}}
+  mod_version: {{}}
+""")
+
+    def command(self) -> list[str]:
+        mnesia = ["-mnesia", "dir", f'"{self.folder}/mnesia"']
+        return ["erl", "-noinput", "+K", "true", "+P", "250000", *mnesia, "-s", "ejabberd"]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.folder),
+            "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"),
+            "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+            "ERL_LIBS": "/usr/lib/x86_64-linux-gnu",
+            "ERL_CRASH_DUMP_BYTES": "0",
+            "ERL_MAX_PORTS": "32000",
+        }
+
+    def register(self, users: Iterable[str]) -> None:
+        api = http.client.HTTPConnection(self.address, self._api_port, timeout=START_S)
+        for user in users:
+            account = {"user": user, "host": DOMAIN, "password": PASSWORD}
+            api.request("POST", "/api/register", json.dumps(account))
+            answer = api.getresponse()
+            said = answer.read()
+            if answer.status != 200:
+                raise ServerError(f"{self.name}: {user}: {answer.status} {said!r}")
+        api.close()
+
+
+ALL: tuple[type[Server], ...] = (Xmppd, Prosody, Ejabberd)
