@@ -101,16 +101,14 @@ class LastActivity(Module):
             raise StanzaError("service-unavailable")
         return _answer(time.time() - kept[0] / 1e6, kept[1])
 
-    @on(events.user_receives)
-    def guard(self, stanza: Stanza, user: JID) -> Stop | None:
+    @on(events.resource_asked)
+    def guard(self, iq: IQ, user: JID) -> Stop | None:
         """A resource is asked by those only who may see it; whether it exists is not told (§4)."""
-        if stanza.kind != "iq" or stanza.type != "get" or not stanza.has(NS):
-            return None
-        if not stanza.to.resource or self.roster.may_see_now(user, stanza.from_):
+        if iq.type != "get" or not iq.has(NS) or self.roster.may_see_now(user, iq.from_):
             return None
         if self.host.sessions.of(user):
             raise StanzaError("forbidden")
-        self.background(self._refuse(stanza, user))
+        self.background(self._refuse(iq, user))
         return STOP
 
     async def _refuse(self, stanza: Stanza, user: JID) -> None:

@@ -14,7 +14,6 @@ from xmppd.api import (
     PerSession,
     Presence,
     Session,
-    Stanza,
     StanzaError,
     Stop,
     delay,
@@ -98,16 +97,13 @@ class PresenceBroadcast(Module):
 
     # Directed presence (§4.6)
 
-    @on(events.user_sends)
-    def note(self, stanza: Stanza, session: Session) -> None:
+    @on(events.user_directs)
+    def note(self, presence: Presence, session: Session) -> None:
         """Remember who must be told when this session becomes unavailable (§4.6.3)."""
-        if not isinstance(stanza, Presence) or not stanza.directed:
-            return
-        if stanza.type == "unavailable":
-            if session in self.directed:
-                self.directed[session].discard(stanza.to)
-        elif stanza.type == "":
-            self._remember(session, stanza.to)
+        if presence.type == "":
+            self._remember(session, presence.to)
+        elif presence.type == "unavailable" and session in self.directed:
+            self.directed[session].discard(presence.to)
 
     def _remember(self, session: Session, to: JID) -> None:
         directed = self.directed[session]
@@ -115,14 +111,14 @@ class PresenceBroadcast(Module):
             raise StanzaError("resource-constraint", "too much directed presence", type="wait")
         directed.add(to)
 
-    @on(events.user_receives)
-    def strike(self, stanza: Stanza, user: JID) -> None:
+    @on(events.user_hears)
+    def strike(self, presence: Presence, user: JID) -> None:
         """Who has told the user that it is gone need not be told of the user (§4.6.1)."""
-        if stanza.kind != "presence" or stanza.type != "unavailable":
+        if presence.type != "unavailable":
             return
         for session in self.host.sessions.of(user):
-            if session in self.directed and stanza.to in (user, session.jid):
-                self._strike(session, stanza.from_)
+            if session in self.directed and presence.to in (user, session.jid):
+                self._strike(session, presence.from_)
 
     def _strike(self, session: Session, gone: JID) -> None:
         """A bare JID stands for all its resources."""

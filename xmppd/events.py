@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xmppd.hooks import Filter, Gather, Signal, WaitingFilter
 from xmppd.jid import JID
-from xmppd.stanza import Message, Presence, Stanza
+from xmppd.stanza import IQ, Message, Presence, Stanza
 from xmppd.xml import Element
 
 if TYPE_CHECKING:  # this file names sessions in annotations only
@@ -58,6 +58,18 @@ user_receives: Filter[Stanza, [JID]] = Filter(
 session_receives: Filter[Stanza, ["Session"]] = Filter(
     "A stanza is about to be written to this session, once per session. STOP: this session does "
     "not get it, or gets it later from whoever stopped it."
+)
+user_directs: Filter[Presence, ["Session"]] = Filter(
+    "A client sends presence to somebody, available or not (RFC 6121 §4.6), after `user_sends`. "
+    "STOP swallows it; a StanzaError goes back to the client."
+)
+user_hears: Filter[Presence, [JID]] = Filter(
+    "Presence for the local account `user` or a resource of it, available or not, after "
+    "`user_receives`. STOP swallows it."
+)
+resource_asked: Filter[IQ, [JID]] = Filter(
+    "A request for a resource of the local account `user`, connected or not, after "
+    "`user_receives`. STOP swallows it; a StanzaError is the answer."
 )
 message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "A message of type normal or chat for an existing account that has no resource to take it "

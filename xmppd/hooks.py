@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from enum import Enum, IntEnum
 from typing import (
+    TYPE_CHECKING,
     Any,
     Concatenate,
     Final,
@@ -185,23 +186,30 @@ class Chain:
 class FilterChain(Chain, Generic[T, P]):
     __slots__ = ()
 
-    def filter(self, value: T, *args: P.args, **kwargs: P.kwargs) -> T | Stop:
-        """Pass `value` through the chain. Raises what handlers refuse with, and HandlerCrashed
-        for a bug.
-        """
-        call: Callable[..., Any] = _nothing
-        try:
-            for call in self._calls:
-                answer: T | Stop | None = call(value, *args, **kwargs)
-                if answer is not None:
-                    if isinstance(answer, Stop):
-                        return STOP
-                    value = answer
-        except self._expected:
-            raise
-        except Exception:
-            raise self._crashed(call) from None
-        return value
+    if TYPE_CHECKING:
+
+        def filter(self, value: T, *args: P.args, **kwargs: P.kwargs) -> T | Stop:
+            """See below."""
+
+    else:  # without `**kwargs`, which mypy demands and each stanza would pay for
+
+        def filter(self, value, *args):
+            """Pass `value` through the chain. Raises what handlers refuse with, and
+            HandlerCrashed for a bug.
+            """
+            call = _nothing
+            try:
+                for call in self._calls:
+                    answer = call(value, *args)
+                    if answer is not None:
+                        if answer is STOP:
+                            return STOP
+                        value = answer
+            except self._expected:
+                raise
+            except Exception:
+                raise self._crashed(call) from None
+            return value
 
 
 class SignalChain(Chain, Generic[P]):
@@ -287,9 +295,7 @@ class Hooks:
             chain.watch(self._watcher)
         return chain
 
-    def swap(
-        self, leaving: Collection[str], coming: Iterable[tuple[Hook, Handler]] = ()
-    ) -> None:
+    def swap(self, leaving: Collection[str], coming: Iterable[tuple[Hook, Handler]] = ()) -> None:
         """Take out the handlers of the modules `leaving` and put in `coming`, in one step."""
         arriving: dict[str, list[Handler]] = {}
         for hook, handler in coming:

@@ -1,6 +1,7 @@
 """The log: what passes, and how a line looks."""
 
 import json
+import os
 from io import StringIO
 from typing import Literal
 
@@ -61,3 +62,26 @@ def test_a_full_disk_stops_nothing() -> None:
 
     log = Log(LogOptions(), Full())
     Logger(observer=LogPublisher(log)).info("lost")
+
+
+def test_a_pipe_that_nobody_reads_blocks_nothing_and_losses_are_told() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w") as out:
+        logger = Logger(observer=LogPublisher(Log(LogOptions(), out)))
+        for _ in range(20):
+            logger.info("{text}", text="x" * 6000)
+        before = os.read(reading, 1 << 20).decode()
+        logger.info("again")
+        said = os.read(reading, 1 << 20).decode()
+    os.close(reading)
+    lost = 20 - before.count("\n")
+    assert f"{lost} entries of the log were lost" in said
+    assert said.endswith("again\n")
+    assert (before + said).count("\n") == 20 - lost + 2 + (not before.endswith("\n"))
+
+
+def test_a_pipe_that_was_closed_stops_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as out:
+        Logger(observer=LogPublisher(Log(LogOptions(), out))).info("lost")

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-DOZE_S = 30.0  # of silence, after which a session's parser gives its memory back
+# Of silence, after which a session's parser gives its 10 kB back; to wake it costs 2 µs.
+DOZE_S = 2.0
 SHOWN = 256  # characters of a peer's data in the log
 
 
@@ -109,6 +110,7 @@ class ClientConnection(StreamTransport):
         self._waits = False  # for a handler of the last stanza
         self._seconds = service.clock.seconds
         self._heard_at = 0.0
+        self._dozing = False
         self._timer: Timer | None = None
         self._trying = ""  # the account that somebody tries to log in to
         self._stream = self._new_stream(secure=False)
@@ -138,6 +140,8 @@ class ClientConnection(StreamTransport):
 
     def received(self, data: bytes) -> None:
         self._heard_at = self._seconds()
+        if self._dozing:
+            self._wake()
         happened = self._stream.receive(data)
         if self._queue or self._waits:
             self._queue.extend(happened)
@@ -392,14 +396,20 @@ class ClientConnection(StreamTransport):
         options = self._service.options
         silent_s = self._seconds() - self._heard_at
         if silent_s < options.idle_ping or self.paused:
-            next_s = DOZE_S if silent_s < DOZE_S else options.idle_ping
-            self._timer = self._wheel.add(max(next_s - silent_s, 1.0), self._silent)
-            if silent_s >= DOZE_S:
+            self._dozing = silent_s >= DOZE_S
+            if self._dozing:
                 self._stream.doze()
+            next_s = options.idle_ping if self._dozing else DOZE_S
+            self._timer = self._wheel.add(max(next_s - silent_s, 1.0), self._silent)
             return
         self._ping()
         asked_at = self._seconds()
         self._timer = self._wheel.add(options.ping_timeout, self._unanswered, asked_at)
+
+    def _wake(self) -> None:
+        self._dozing = False
+        if self._timer is not None:
+            self._timer.reschedule(DOZE_S)
 
     def _ping(self) -> None:
         session = self.session

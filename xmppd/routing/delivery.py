@@ -41,6 +41,8 @@ class Delivery:
         self._sessions = sessions
         self._accounts = accounts
         self._receives = hooks.of(events.user_receives)
+        self._hears = hooks.of(events.user_hears)
+        self._asked = hooks.of(events.resource_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
         self._subscribing = hooks.of(events.subscription_arriving)
@@ -57,15 +59,15 @@ class Delivery:
         if not to.local:
             return self._to_host(stanza)
         user = to.bare
-        if self._receives:
-            try:
+        try:
+            if self._receives.handlers:
                 passed = self._receives.filter(stanza, user)
-            except Exception as problem:
-                raise refusal(problem) from None
-            if passed is STOP:
-                return None
-            stanza = passed
-        return self._by_kind[stanza.kind](stanza, user)
+                if passed is STOP:
+                    return None
+                stanza = passed
+            return self._by_kind[stanza.kind](stanza, user)
+        except Exception as problem:
+            raise refusal(problem) from None
 
     def _to_host(self, stanza: Stanza) -> Done:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
@@ -137,6 +139,10 @@ class Delivery:
             return settled(spawn(self._hand(self._subscribing.wait, presence, user)))
         if presence.type == "probe":
             return settled(spawn(self._hand(self._probing.wait, presence, user)))
+        heard = self._hears.filter(presence, user)
+        if heard is STOP:
+            return None
+        presence = heard
         if presence.to.resource:
             session = self._sessions.get(presence.to)
             if session is not None:
@@ -165,6 +171,11 @@ class Delivery:
     def _iq(self, iq: Stanza, user: JID) -> Done:
         assert isinstance(iq, IQ)
         if iq.to.resource:
+            if iq.is_request:
+                passed = self._asked.filter(iq, user)
+                if passed is STOP:
+                    return None
+                iq = passed
             session = self._sessions.get(iq.to)
             if session is not None:
                 session.send(iq)

@@ -41,6 +41,7 @@ class Intake:
         self._bound = hooks.of(events.session_bound)
         self._closed = hooks.of(events.session_closed)
         self._sends = hooks.of(events.user_sends)
+        self._directs = hooks.of(events.user_directs)
         self._changed = hooks.of(events.presence_changed)
         self._subscribing = hooks.of(events.subscription_sending)
 
@@ -90,7 +91,7 @@ class Intake:
         try:
             if stanza.fault is not None:
                 raise stanza.fault
-            if self._sends:
+            if self._sends.handlers:
                 passed = self._sends.filter(stanza, session)
                 if passed is STOP:
                     return None
@@ -108,7 +109,8 @@ class Intake:
         if presence.directed:
             if presence.type in SUBSCRIPTIONS:
                 return settled(spawn(self._subscribe(session, presence)))
-            return self._router.route(presence)
+            passed = self._directs.filter(presence, session)
+            return None if passed is STOP else self._router.route(passed)
         if presence.type not in ("", "unavailable"):
             raise StanzaError("bad-request", f"presence of type {presence.type} needs a 'to'")
         self._show(session, presence)

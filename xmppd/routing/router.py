@@ -64,7 +64,7 @@ class Router:
         return None if self.elsewhere == self.refuse else self.elsewhere(reply)
 
     def refuse(self, stanza: Stanza) -> Done:
-        """No way to other servers (RFC 6120 §10.4). Nobody waits for news of broadcast presence."""
+        """No way to other servers (RFC 6120 §10.4). For broadcast presence nobody waits."""
         if stanza.kind == "presence" and not stanza.directed:
             return None
         return self.bounce(stanza, StanzaError("remote-server-not-found"))

@@ -73,7 +73,7 @@ class Session:
 
     def send(self, stanza: Stanza) -> bool:
         """Write a stanza to the client; False when the session is closed. RFC 6120 §10.1 order."""
-        if self._receives:
+        if self._receives.handlers:
             passed = self._receives.filter(stanza, self)
             if passed is STOP:
                 return True

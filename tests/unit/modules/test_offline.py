@@ -6,7 +6,14 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from xmppd.api import Message, jid, ns, parse, parse_datetime
-from xmppd.modules.offline import BATCH, MAX_HELD, MAX_UNREAD, OfflineMessages, messages
+from xmppd.modules.offline import (
+    BATCH,
+    MAX_HELD,
+    MAX_UNREAD,
+    RETRY_S,
+    OfflineMessages,
+    messages,
+)
 from xmppd.storage import DatabaseDown
 from xmppd.testing import Client, Talk, error, like, message, presence, result_of
 
@@ -489,3 +496,40 @@ def test_who_closes_the_stream_in_good_order_does_not_get_them_again(
     juliet.receives(message("one"))
     juliet.leaves()
     appears(talk).receives_nothing()
+
+
+def test_messages_that_storage_could_not_read_come_when_it_works_again(
+    talk: Talk, romeo: Client
+) -> None:
+    says(romeo, 1)
+    talk.database.fail_with(DatabaseDown("away"))
+    juliet = appears(talk)
+    talk.advance(RETRY_S)
+    juliet.receives_nothing()
+    talk.database.fail_with(None)
+    talk.advance(RETRY_S)
+    juliet.receives(message("1"))
+
+
+def test_messages_that_storage_could_not_drop_go_with_the_next_sign_of_life(
+    talk: Talk, romeo: Client
+) -> None:
+    says(romeo, 1)
+    juliet = appears(talk)
+    talk.database.fail_with(DatabaseDown("away"))
+    is_alive(juliet)
+    talk.database.fail_with(None)
+    assert kept(talk) == 1
+    is_alive(juliet)
+    assert kept(talk) == 0
+
+
+def test_what_is_not_confirmed_yet_is_known_after_a_reload(talk: Talk, romeo: Client) -> None:
+    says(romeo, 1)
+    juliet = appears(talk)
+    juliet.receives(message("1"))
+    module = talk.module(OfflineMessages)
+    result_of(talk.host.modules.swap(["offline"], {OfflineMessages: module.options}))
+    shows(juliet, 5)
+    juliet.receives_nothing()
+    assert kept(talk) == 0
