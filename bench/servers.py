@@ -191,8 +191,8 @@ key = "{self.key}"
 """)
 
     def command(self) -> list[str]:
-        twistd = [sys.executable, "-m", "twisted", "xmppd"]
-        return [*twistd, "--config", str(self.folder / "xmppd.toml")]
+        # Not `-m twisted`: that installs a reactor of its own choice before ours.
+        return [sys.executable, "-m", "xmppd", "--config", str(self.folder / "xmppd.toml")]
 
     def environment(self) -> dict[str, str]:
         return {"PYTHONPATH": str(ROOT)}

@@ -1,5 +1,11 @@
 """``twistd xmppd``: builds the service tree; the one file that knows every room."""
 
+# isort: off
+from xmppd.transport.reactor import StreamReactor, install_first
+
+install_first()  # before the imports below bring Twisted's own
+# isort: on
+
 import datetime
 import gc
 import os
@@ -218,7 +224,7 @@ class Process(MultiService):
             hosts=self._hosts,
             options=options.c2s,
             certificates=self._certificates,
-            flusher=Flusher(self._reactor),
+            flusher=self._make_flusher(),
             wheel=TimerWheel(self._reactor),
             clock=self._reactor,
             admission=Admission(
@@ -233,6 +239,12 @@ class Process(MultiService):
             ),
         )
         self._clients = ClientFactory(self._c2s)
+
+    def _make_flusher(self) -> Flusher:
+        flusher = Flusher(self._reactor)
+        if isinstance(self._reactor, StreamReactor):
+            self._reactor.flusher = flusher
+        return flusher
 
     def _add_services(self, options: ServerOptions) -> None:
         services: list[Any] = [

@@ -31,6 +31,7 @@ _FRESH, _PROLOG, _DOCUMENT, _OVER = range(4)
 _TAG: Final = re.compile(rb"<[^\"'>]*+(?:(?:\"[^\"]*+\"|'[^']*+')[^\"'>]*+)*+>")
 _TAG_STOP: Final = re.compile(rb"[>\"']")
 _CDATA: Final = b"<![CDATA["
+_NEVER: Final = bytes([*range(9), 11, 12, *range(14, 32), 0xC0, 0xC1, *range(0xF5, 0x100)])
 _QNAME: Final = re.compile(rb"<([^ \t\r\n/>]+)")
 
 
@@ -134,6 +135,8 @@ class StreamParser(Generic[S]):
                 data = self._whole_tags(data)
             if data:
                 self._parse(data)
+                if self._held:
+                    self._check_held(len(self._held))
             if self._depth == 1 and self._mark == self._fed:
                 self._view = None
                 if self._fed > _RENEW_BYTES:
@@ -177,9 +180,23 @@ class StreamParser(Generic[S]):
         cut = 0 if unfinished else data.rfind(b">") + 1
         if not cut:
             held += data
+            self._check_held(len(data))
             return b""
         self._held = bytearray(data[cut:]) if cut < len(data) else None
         return bytes(held) + data[:cut] if held else data[:cut]
+
+    def _check_held(self, new: int) -> None:
+        """What no stream may contain ends it at once, not when its token is complete, if ever.
+        `new`: how many of the bytes that are held back came last.
+        """
+        held = self._held
+        if not held or not new:
+            return
+        late = held[-new:]
+        if len(late.translate(None, _NEVER)) != len(late):
+            raise StreamError("not-well-formed", "a byte that XML in UTF-8 never contains")
+        if self._quote is None and not self._cdata and b"!" in held[-new - len(_CDATA) :]:
+            _refuse_declaration(held)
 
     def _tag_ends(self, data: bytes) -> bool:
         """Follows the quotes of an unfinished tag through more bytes: is its end among them?"""
@@ -270,8 +287,6 @@ class StreamParser(Generic[S]):
             self._view = bytearray(view[start - self._base :])
             self._base = start
         held = len(self._held) if self._held else 0
-        if self._held and self._quote is None and not self._cdata:
-            _refuse_declaration(self._held)
         if (self._fed - start if view is not None else 0) + held > self.limits.stanza_bytes:
             raise _too_much("bytes")
 
