@@ -208,7 +208,7 @@ class AuthOptions(Options):
         at_most=10_000_000,
     )
     workers: int = option(
-        1, "Threads that compute keys of passwords.", at_least=1, at_most=64, reloads=False
+        2, "Threads that compute keys of passwords.", at_least=1, at_most=64, reloads=False
     )
     queue: int = option(
         200,
