@@ -216,6 +216,11 @@ class OfflineMessages(Module):
         """Somebody may have come online while a message was being stored, or a session gone
         with messages that it got no hold of.
         """
+        if self._over:  # reloaded meanwhile: the new instance looks after what is left
+            unread = getattr(self.host.modules.get(self.name), "_unread", None)
+            if unread is not None:
+                unread.add(user)
+            return
         for session in self.host.sessions.of(user):
             if takes(session):
                 self._deliver(session)
@@ -248,13 +253,13 @@ class OfflineMessages(Module):
         going.held = []
         try:
             more = True
-            while more and takes(going.session) and not self._over:
+            while more and takes(going.session):
                 going.again = False
                 batch = await self.queue.after(going.session.user.local, going.given)
                 for at, xml in batch:
                     await self._room(going.session)
-                    if not takes(going.session):
-                        return
+                    if self._over or not takes(going.session):
+                        return  # after a reload the new instance goes on
                     self._give(going, at, xml)
                 more = going.again or len(batch) == BATCH
         except StorageError:
@@ -286,6 +291,8 @@ class OfflineMessages(Module):
         """Newer messages go on their way: to the session, or, if it is gone, into the store."""
         held, going.held = going.held or [], None
         self._forget_done(going)
+        if self._over:
+            self._go_on(going.session.user)
         for message in held:
             if going.session.outlet is not None:
                 going.session.send(message)

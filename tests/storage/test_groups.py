@@ -301,3 +301,20 @@ def test_stop_leaves_a_stuck_thread_behind_and_nobody_waiting(
     assert isinstance(turns.wait(passed), DatabaseDown)
     assert isinstance(turns.wait(stuck), DatabaseDown)
     gate.open()
+
+
+def test_a_slow_group_is_committed_before_all_of_it_is_done(
+    database: Database, turns: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xmppd.storage.lane.GROUP_S", -1.0)
+    first_is_known = Event()
+
+    def wait(tx: Tx) -> bool:
+        return first_is_known.wait(30)
+
+    gate = Gate(database)
+    first, second = database.run(lambda tx: "done"), database.run(wait)
+    gate.open()
+    assert turns.wait(first) == "done"
+    first_is_known.set()
+    assert turns.wait(second)

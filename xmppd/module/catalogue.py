@@ -165,7 +165,7 @@ class Catalogue:
             for value in vars(module).values()
             if isinstance(value, type)
             and issubclass(value, Module)
-            and value.__module__.startswith(module.__name__)
+            and _is_within(value.__module__, module.__name__)
             and "name" in vars(value)
         ]
         if not defined and source.path is not None:
@@ -193,7 +193,9 @@ def _dropped_in(source: Source, path: Path) -> ModuleType:
 
 def _belongs(python_name: str, sources: Iterable[Source]) -> bool:
     """Whether this entry of `sys.modules` is one of the sources or lies within one."""
-    return any(
-        python_name == source.python_name or python_name.startswith(f"{source.python_name}.")
-        for source in sources
-    )
+    return any(_is_within(python_name, source.python_name) for source in sources)
+
+
+def _is_within(python_name: str, parent: str) -> bool:
+    """Whether it is this Python module or one of its package."""
+    return python_name == parent or python_name.startswith(f"{parent}.")

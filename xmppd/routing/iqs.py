@@ -50,7 +50,14 @@ class IQTable:
     """The claims of one virtual host."""
 
     def __init__(self) -> None:
-        self._claims: dict[Scope, dict[Key, Claim]] = {scope: {} for scope in Scope}
+        self._use({scope: {} for scope in Scope})
+
+    def _use(self, claims: dict[Scope, dict[Key, Claim]]) -> None:
+        self._claims = claims
+        # Looked up once: an Enum as key of a dict is hashed by a function in Python.
+        self._at_host, self._at_account, self._at_self = (
+            claims[scope] for scope in (HOST, ACCOUNT, SELF)
+        )
 
     def swap(self, leaving: Collection[str], coming: Iterable[Claim] = ()) -> None:
         """Take out the claims of the modules `leaving` and put in `coming`, or nothing at all.
@@ -68,11 +75,11 @@ class IQTable:
                     f"{claim.owner} and {taken.owner} both answer {claim.type} of"
                     f" {{{claim.ns}}}{claim.name} at {claim.scope.value}"
                 )
-        self._claims = table
+        self._use(table)
 
     def at_host(self, iq: IQ) -> Handler:
         """Who answers a request to the domain. Raises service-unavailable (RFC 6120 §8.4)."""
-        return self._find(iq, HOST)
+        return _handler(self._at_host.get(_key(iq)))
 
     def at_account(self, iq: IQ) -> Handler:
         """Who answers a request to an account's bare JID.
@@ -80,21 +87,13 @@ class IQTable:
         Raises service-unavailable, or forbidden where only the account itself may ask: the same
         whether the account exists or not (RFC 6121 §8.5.1).
         """
+        key = _key(iq)
+        own, anybodys = self._at_self.get(key), self._at_account.get(key)
         if iq.from_.bare == iq.to:
-            try:
-                return self._find(iq, SELF)
-            except StanzaError:
-                return self._find(iq, ACCOUNT)
-        claim = self._claims[SELF].get(_key(iq))
-        if claim is not None and _key(iq) not in self._claims[ACCOUNT]:
+            return _handler(own or anybodys)
+        if own is not None and anybodys is None:
             raise StanzaError("forbidden")
-        return self._find(iq, ACCOUNT)
-
-    def _find(self, iq: IQ, scope: Scope) -> Handler:
-        claim = self._claims[scope].get(_key(iq))
-        if claim is None:
-            raise StanzaError("service-unavailable")
-        return claim.handler
+        return _handler(anybodys)
 
     def namespaces(self, *scopes: Scope) -> set[str]:
         """The namespaces that are answered there: disco features (XEP-0030)."""
@@ -107,6 +106,12 @@ class IQTable:
 def _key(iq: IQ) -> Key:
     ns, name = iq.payloads[0]
     return iq.type, ns, name
+
+
+def _handler(claim: Claim | None) -> Handler:
+    if claim is None:
+        raise StanzaError("service-unavailable")
+    return claim.handler
 
 
 def refusal(problem: Exception) -> StanzaError:

@@ -49,7 +49,7 @@ class Router:
     def bounce(self, stanza: Stanza, error: StanzaError) -> Done:
         """Answer with an error where the stanza may have one: never to errors and results."""
         reply = error_reply(stanza, error)
-        if reply is None or reply.from_ == reply.to:
+        if reply is None:
             return None
         destination = self._destinations.get(reply.to.domain, self._far)
         try:

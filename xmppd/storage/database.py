@@ -20,7 +20,7 @@ from xmppd.storage.lane import Job, Lane, Line
 from xmppd.storage.migrations import Schema, upgrade
 
 T = TypeVar("T")
-STOP_S = 4.0  # for threads to end; who stops the server waits as long when the database hangs
+STOP_S = 3.0  # for threads to end; who stops the server waits as long when the database hangs
 log = Logger()
 
 
