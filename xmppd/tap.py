@@ -7,7 +7,6 @@ install_first()  # before the imports below bring Twisted's own
 # isort: on
 
 import datetime
-import gc
 import os
 import resource
 import signal
@@ -26,6 +25,7 @@ from twisted.python import usage
 from twisted.python.components import Componentized
 
 import xmppd.auth.tables
+from xmppd import memory
 from xmppd.admin.builtin import offer_builtins
 from xmppd.admin.check import module_infos, read_configuration
 from xmppd.admin.commands import CommandError
@@ -175,7 +175,7 @@ class Process(MultiService):
             log.warn("{warning}", warning=str(warning))
         if os.geteuid() == 0:
             log.warn("xmppd runs as root; give it a user of its own")
-        settle_memory()
+        memory.settle()
         self._say_ready()
 
     def _say_ready(self) -> None:
@@ -259,6 +259,7 @@ class Process(MultiService):
         if options.manhole.listen is not None:
             services.append(self._manhole(options))
         services.append(Watchdog(self._notifier, self._reactor))
+        services.append(memory.Trimmer(self._reactor))
         if options.watchdog.blocked:
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
@@ -493,15 +494,6 @@ def files_of(root: str) -> list[ModuleType]:
 def private_folder(path: Path) -> None:
     """Keys and messages will lie in it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def settle_memory() -> None:
-    """Modules, classes and code stay for as long as the process: the garbage collector need not
-    walk them each time. And young objects are mostly stanzas, which go by themselves.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
 
 
 def raise_descriptor_limit() -> None:

@@ -15,7 +15,7 @@ LINES = [
     {"auth"},
     {"host", "module", "modules"},
     {"transport"},
-    {"c2s", "admin", "systemd", "watchdog", "logs"},
+    {"c2s", "admin", "systemd", "watchdog", "logs", "memory"},
     {"api", "testing"},
     {"tap", "__main__"},
 ]
