@@ -1,4 +1,4 @@
-"""The fast engine: the standard library's `ssl.MemoryBIO`.
+"""The small engine: the standard library's `ssl.MemoryBIO`.
 
 It cannot export keying material (so no tls-exporter) and never asks for a certificate. Python
 itself prints a traceback for an SNI name that is not ASCII, before refusing the handshake.

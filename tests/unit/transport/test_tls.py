@@ -4,18 +4,54 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from OpenSSL import SSL
 from zope.interface.verify import verifyObject
 
+from xmppd.transport import openssl_engine
 from xmppd.transport.certificates import self_signed
+from xmppd.transport.openssl_engine import (
+    BINDINGS,
+    FFI,
+    HANDLES,
+    LIB,
+    DirectEngine,
+    PyOpenSSLEngine,
+    direct_is_possible,
+)
 from xmppd.transport.store import CertificateStore, TLSSettings
 from xmppd.transport.tls import ITLSEngine, TLSError
 
 Recorder = Any  # of conftest.py, which is no module to import from
 Client = Callable[..., Any]
+
+ALERT, HANDSHAKE, DATA = 21, 22, 23  # types of records (RFC 8446 §5.1)
+PUBLIC_OR_DIRECT = {"public": PyOpenSSLEngine, "direct": DirectEngine}
+
+
+@pytest.fixture(params=["direct", "public", "stdlib"])
+def store(
+    request: pytest.FixtureRequest, pairs: Any, monkeypatch: pytest.MonkeyPatch
+) -> CertificateStore:
+    """All the engines, where conftest has those that are used."""
+    if request.param == "stdlib":
+        return CertificateStore(pairs, TLSSettings(engine="stdlib"))
+    monkeypatch.setattr(openssl_engine, "ENGINE", PUBLIC_OR_DIRECT[request.param])
+    return CertificateStore(pairs)
+
+
+@pytest.fixture(params=PUBLIC_OR_DIRECT)
+def openssl_store(
+    request: pytest.FixtureRequest, pairs: Any, monkeypatch: pytest.MonkeyPatch
+) -> CertificateStore:
+    monkeypatch.setattr(openssl_engine, "ENGINE", PUBLIC_OR_DIRECT[request.param])
+    return CertificateStore(pairs)
 
 
 def _secure(connection: Recorder, store: CertificateStore, client: Any) -> None:
@@ -24,7 +60,7 @@ def _secure(connection: Recorder, store: CertificateStore, client: Any) -> None:
     assert connection.secure
 
 
-def test_both_engines_have_the_interface(store: CertificateStore) -> None:
+def test_all_engines_have_the_interface(store: CertificateStore) -> None:
     assert verifyObject(ITLSEngine, store.context().engine())
 
 
@@ -410,8 +446,220 @@ def test_a_client_certificate_with_a_trusted_chain_is_verified(tmp_path: Any, pa
     assert (engine.peer_verified, engine.peer_problem) == (True, "")
 
 
+def test_this_pyopenssl_can_be_driven_directly() -> None:
+    """When this fails a new pyOpenSSL has other private names: messages take twice the time."""
+    assert openssl_engine.ENGINE is DirectEngine
+
+
+@pytest.mark.parametrize("name", BINDINGS)
+def test_without_a_binding_the_public_calls_do(name: str) -> None:
+    others = {other: getattr(LIB, other) for other in BINDINGS if other != name}
+    assert not direct_is_possible(SimpleNamespace(**others), FFI, _unconnected())
+
+
+@pytest.mark.parametrize("name", HANDLES)
+def test_without_a_handle_the_public_calls_do(name: str) -> None:
+    connection = _unconnected()
+    others = {other: getattr(connection, other) for other in HANDLES if other != name}
+    stripped: Any = SimpleNamespace(**others, keep=connection)
+    assert not direct_is_possible(LIB, FFI, stripped)
+
+
+def test_where_a_bio_does_not_do_what_it_did_the_public_calls_do() -> None:
+    bindings = {name: getattr(LIB, name) for name in BINDINGS}
+    other = SimpleNamespace(**bindings | {"BIO_read": lambda bio, buffer, size: 2})
+    assert not direct_is_possible(other, FFI, _unconnected())
+    assert not direct_is_possible(LIB, None, _unconnected())
+    assert not direct_is_possible(None, FFI, _unconnected())
+    assert direct_is_possible(LIB, FFI, _unconnected())
+
+
+SIZES = (1, 250, 511, 512, 513, 1024, 3000, 16383, 16384, 16385, 40000, 7)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 6, 100, 1000, 16384, 16500, 50000, 1 << 20])
+def test_what_comes_in_does_not_depend_on_where_the_network_cuts_it(
+    store: CertificateStore, cut: int
+) -> None:
+    engine, client = store.context().engine(), _pyopenssl_client(SSL.TLS1_3_VERSION)
+    _shake(client, engine)
+    sizes = SIZES if cut > 50 else (1, 250, 7, 0, 300)
+    said = [bytes([number]) * size for number, size in enumerate(sizes)]
+    for part in said:
+        client.sendall(part)
+    wire = client.bio_read(1 << 20)
+    heard = [engine.receive(wire[at : at + cut]) for at in range(0, len(wire), cut)]
+    assert b"".join(heard) == b"".join(said)
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_messages_of_all_sizes_pass_in_turns(store: CertificateStore, version: int) -> None:
+    engine, client = store.context().engine(), _pyopenssl_client(version)
+    _shake(client, engine)
+    for size in SIZES * 2:
+        client.sendall(b"q" * size)
+        assert engine.receive(client.bio_read(1 << 20)) == b"q" * size
+        client.bio_write(engine.send(b"a" * size))
+        assert _hear(client) == b"a" * size
+    assert engine.outgoing() == b""
+
+
+def test_a_key_update_is_answered_and_followed(store: CertificateStore) -> None:
+    engine = store.context().engine()
+    hand = Hand(engine)
+    update_requested = b"\x18\0\0\x01\x01"  # RFC 8446 §4.6.3
+    for _ in range(3):
+        assert engine.receive(hand.record(HANDSHAKE, update_requested)) == b""
+        hand.update()
+        answer = engine.outgoing()  # OpenSSL may keep its own update until it sends data
+        assert not engine.talks
+        assert engine.receive(hand.record(DATA, b"after")) == b"after"
+        hand.client.bio_write(answer + engine.send(b"answer"))
+        assert _hear(hand.client) == b"answer"
+
+
+def test_a_key_update_between_messages_loses_none(store: CertificateStore) -> None:
+    engine = store.context().engine()
+    hand = Hand(engine)
+    wire = hand.record(DATA, b"before ") + hand.record(HANDSHAKE, b"\x18\0\0\x01\x01")
+    hand.update()
+    wire += hand.record(DATA, b"after")
+    assert engine.receive(wire) == b"before after"
+    hand.client.bio_write(engine.send(b"one") + engine.outgoing() + engine.send(b"two"))
+    assert _hear(hand.client) == b"onetwo"
+
+
+def test_empty_records_are_passed_over(store: CertificateStore) -> None:
+    engine = store.context().engine()
+    hand = Hand(engine)
+    wire = b"".join(hand.record(DATA, part) for part in (b"", b"a", b"", b"", b"b", b""))
+    assert engine.receive(wire) == b"ab"
+    assert engine.receive(hand.record(DATA, b"")) == b""
+    assert engine.receive(hand.record(DATA, b"c")) == b"c"
+    assert not engine.closed
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_follows_close_notify_is_not_heard(store: CertificateStore, together: bool) -> None:
+    engine = store.context().engine()
+    hand = Hand(engine)
+    last, end = hand.record(DATA, b"last"), hand.record(ALERT, b"\x01\0")
+    wire = [last + end] if together else [last, end]
+    assert b"".join(engine.receive(part) for part in wire) == b"last"
+    assert engine.closed
+    assert engine.receive(hand.record(DATA, b"more")) == b""
+    assert engine.receive(b"not even TLS") == b""
+    hand.client.bio_write(engine.close())
+    with pytest.raises(SSL.ZeroReturnError):
+        hand.client.recv(1)
+
+
+def test_a_fatal_alert_of_the_peer_is_told(store: CertificateStore) -> None:
+    engine = store.context().engine()
+    alert = Hand(engine).record(ALERT, b"\x02\x50")
+    with pytest.raises(TLSError, match="internal error"):
+        engine.receive(alert)
+
+
+def test_a_forged_record_is_refused_with_an_alert(store: CertificateStore) -> None:
+    engine = store.context().engine()
+    hand = Hand(engine)
+    forged = hand.record(DATA, b"forged")[:-1] + b"\0"
+    with pytest.raises(TLSError, match=r"bad record mac|record layer failure"):
+        engine.receive(forged)
+    hand.client.bio_write(engine.outgoing())
+    with pytest.raises(SSL.Error, match="bad record mac"):
+        hand.client.recv(1)
+    assert engine.close() == b""
+
+
+def test_buffers_that_held_much_are_not_kept(pairs: Any) -> None:
+    engine, client = CertificateStore(pairs).context().engine(), _pyopenssl_client(0x304)
+    _shake(client, engine)
+    before = engine._into, engine._from  # type: ignore[attr-defined]
+    client.sendall(b"q" * 400)
+    engine.receive(client.bio_read(1 << 20))
+    engine.send(b"a" * 400)
+    assert (engine._into, engine._from) == before  # type: ignore[attr-defined]
+    client.sendall(b"q" * 4000)
+    engine.receive(client.bio_read(1 << 20))
+    engine.send(b"a" * 4000)
+    assert engine._into != before[0]  # type: ignore[attr-defined]
+    assert engine._from != before[1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_a_session_is_resumed_by_its_ticket(openssl_store: CertificateStore, version: int) -> None:
+    context = openssl_store.context()
+    first, engine = _pyopenssl_client(version), context.engine()
+    _shake(first, engine)
+    client = SSL.Connection(first.get_context(), None)
+    client.set_tlsext_host_name(b"example.net")
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        first.recv(1)  # takes the tickets
+    session = first.get_session()
+    assert session is not None
+    client.set_session(session)
+    again: Any = context.engine()
+    _shake(client, again)
+    assert LIB.SSL_session_reused(again._connection._ssl)
+
+
+class Hand:
+    """Writes records of TLS 1.3 with a client's keys: those that no library lets one write."""
+
+    def __init__(self, engine: Any) -> None:
+        lines: list[bytes] = []
+        self.client = _pyopenssl_client(SSL.TLS1_3_VERSION, keys=lines)
+        _shake(self.client, engine)
+        assert self.client.get_cipher_name() == "TLS_AES_256_GCM_SHA384"
+        (line,) = (line for line in lines if line.startswith(b"CLIENT_TRAFFIC_SECRET_0 "))
+        self._take(bytes.fromhex(line.split()[2].decode()))
+
+    def record(self, kind: int, content: bytes) -> bytes:
+        """Protected (RFC 8446 §5.2)."""
+        inner = content + bytes([kind])
+        header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
+        nonce = (self._iv ^ self._sequence).to_bytes(12, "big")
+        self._sequence += 1
+        return header + AESGCM(self._key).encrypt(nonce, inner, header)
+
+    def update(self) -> None:
+        """The next generation of keys (§7.2)."""
+        self._take(self._expand(b"traffic upd", 48))
+
+    def _take(self, secret: bytes) -> None:
+        self._secret = secret
+        self._key = self._expand(b"key", 32)
+        self._iv = int.from_bytes(self._expand(b"iv", 12), "big")
+        self._sequence = 0
+
+    def _expand(self, label: bytes, size: int) -> bytes:
+        """HKDF-Expand-Label (§7.1)."""
+        name = b"tls13 " + label
+        info = size.to_bytes(2, "big") + bytes([len(name)]) + name + b"\0"
+        return HKDFExpand(hashes.SHA384(), size, info).derive(self._secret)
+
+
+def _hear(client: SSL.Connection) -> bytes:
+    heard: list[bytes] = []
+    try:
+        while True:
+            heard.append(client.recv(1 << 20))
+    except SSL.WantReadError:
+        return b"".join(heard)
+
+
+def _unconnected() -> SSL.Connection:
+    return SSL.Connection(SSL.Context(SSL.TLS_SERVER_METHOD), None)
+
+
 def _pyopenssl_client(
-    version: int, ciphers: bytes | None = None, pair: Any = None
+    version: int,
+    ciphers: bytes | None = None,
+    pair: Any = None,
+    keys: list[bytes] | None = None,
 ) -> SSL.Connection:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(version)
@@ -421,6 +669,8 @@ def _pyopenssl_client(
     if pair:
         context.use_certificate_file(str(pair[0]))
         context.use_privatekey_file(str(pair[1]))
+    if keys is not None:
+        context.set_keylog_callback(lambda connection, line: keys.append(line))
     client = SSL.Connection(context, None)
     client.set_tlsext_host_name(b"example.net")
     client.set_connect_state()
