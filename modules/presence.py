@@ -80,15 +80,15 @@ class PresenceBroadcast(Module):
     def _broadcast(self, session: Session, presence: Presence) -> None:
         """To subscribed contacts and to all available resources of the account itself."""
         self._to_own(session, presence)
-        for item in list(self.roster.contacts(session.user).values()):
-            if item.from_ and self._reachable(item.contact):
-                self._route(presence.copy(to=item.contact))
+        items = self.roster.contacts(session.user).values()
+        told = [item.contact for item in items if item.from_]
+        for copy in presence.copies(self._reachable(told)):
+            self._route(copy)
 
-    def _reachable(self, contact: JID) -> bool:
-        """Whether there is anybody to tell; most local contacts are away most of the time."""
-        if contact.domain != self.host.name or not contact.local:
-            return True
-        return bool(self.host.sessions.of(contact))
+    def _reachable(self, contacts: list[JID]) -> list[JID]:
+        """Those with somebody to tell; most local contacts are away most of the time."""
+        here, online = self.host.name, self.host.sessions.of
+        return [to for to in contacts if to.domain != here or not to.local or online(to)]
 
     def _to_own(self, session: Session, presence: Presence) -> None:
         for own in self.host.sessions.of(session.user):

@@ -70,19 +70,26 @@ class Contacts(dict[JID, Item]):
     def __init__(self, loaded: Loaded) -> None:
         super().__init__((item.contact, item) for item in loaded.items)
         self.version = loaded.version
-        self.asking = loaded.asking
+        self.asking = loaded.asking  # frozen, for nearly all share the empty one
 
     def take_over(self, item: Item) -> None:
         """What is stored by now; a contact that only asks is not in the roster (§3.1.3)."""
-        (self.asking.add if item.pending else self.asking.discard)(item.contact)
+        if item.pending:
+            self.asking |= {item.contact}
+        else:
+            self._answered(item.contact)
         if item.listed:
             self[item.contact] = item
             self.version = max(self.version, item.version)
 
     def drop(self, contact: JID, version: int) -> None:
         self.pop(contact, None)
-        self.asking.discard(contact)
+        self._answered(contact)
         self.version = max(self.version, version)
+
+    def _answered(self, contact: JID) -> None:
+        if contact in self.asking:
+            self.asking -= {contact}
 
 
 class Roster(Module):

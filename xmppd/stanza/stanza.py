@@ -48,6 +48,7 @@ class Stanza:
     __slots__ = (
         "_children",
         "_raw",
+        "_tail",
         "directed",
         "extra",
         "fault",
@@ -83,6 +84,7 @@ class Stanza:
         self.directed = True
         self.fault: StanzaError | None = None
         self._raw = raw
+        self._tail: bytes | None = None  # what is written after `to`, in one of many `copies`
         if raw is None:
             self.payloads: Names = tuple([(child.ns, child.name) for child in children])
             self._children: list[Element] | None = list(children)
@@ -177,6 +179,7 @@ class Stanza:
         new.fault = self.fault
         new.payloads = self.payloads
         new._raw = self._raw
+        new._tail = None
         new._children = self._children
         if children is not None:
             new._set(list(children))
@@ -187,6 +190,18 @@ class Stanza:
         if more := list(add):
             new._add(more)
         return new
+
+    def copies(self, jids: Iterable[JID]) -> list[Self]:
+        """A copy for each of these receivers. All but `to` is written once, for all of them: a
+        handler that wants another replaces it, as always, by a `copy` of its own.
+        """
+        tail = self._after_to(CLIENT)
+        made = []
+        for to in jids:
+            new = self.copy(to=to)
+            new._tail = tail
+            made.append(new)
+        return made
 
     def _set(self, children: list[Element]) -> None:
         self._children = children
@@ -205,6 +220,8 @@ class Stanza:
         to: str = self.to
         if _unsafe(to):
             to = escape_attr(to)
+        if self._tail is not None and content_ns == CLIENT:
+            return f"<{self.kind} to='{to}'".encode() + self._tail
         raw = self._raw
         if raw is None or content_ns != CLIENT:
             raw = self._inner(content_ns)
@@ -217,14 +234,17 @@ class Stanza:
 
         All but `to` is written once; a receiver costs one joining of bytes.
         """
-        raw = self._inner(content_ns)
         head = f"<{self.kind} to='"
-        tail = f"'{self._attributes()}".encode()
-        tail += b">" + raw + self._end_tag if raw else b"/>"
+        tail = b"'" + self._after_to(content_ns)
         receivers: list[str] = list(jids)
         if _unsafe("".join(receivers)):
             receivers = [escape_attr(to) for to in receivers]
         return [(head + to).encode() + tail for to in receivers]
+
+    def _after_to(self, content_ns: str) -> bytes:
+        raw = self._inner(content_ns)
+        start = self._attributes().encode()
+        return start + b">" + raw + self._end_tag if raw else start + b"/>"
 
     def _attributes(self) -> str:
         """The start tag's attributes after `to`."""
