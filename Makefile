@@ -80,8 +80,8 @@ fuzz: $(VENV)/.test
 	  $(BIN)/python -m pytest -rs --timeout=3600 tests/fuzz $(PYTEST_ARGS)
 
 example: $(VENV)/.run
-	$(BIN)/xmppctl example > etc/xmppd.example.toml.new
-	mv etc/xmppd.example.toml.new etc/xmppd.example.toml
+	$(BIN)/xmppctl example > etc/xmppd.toml.new
+	mv etc/xmppd.toml.new etc/xmppd.toml
 
 clean:
 	rm -rf $(VENV) $(AIOXMPP) build dist docs/_build docs/generated *.egg-info

@@ -154,7 +154,8 @@ def as_parameter(told: Answer) -> click.Parameter:
     if told["option"]:
         required = bool(told["required"])
         return click.Option([f"--{dashed}", name], type=kind, help=told["help"], required=required)
-    return click.Argument([name], type=kind, required=told["required"], metavar=name.upper())
+    shown = name.upper() if told["required"] else f"[{name.upper()}]"
+    return click.Argument([name], type=kind, required=told["required"], metavar=shown)
 
 
 def read_secret(name: str, from_stdin: bool) -> str:

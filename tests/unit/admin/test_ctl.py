@@ -86,6 +86,10 @@ def test_the_help_of_a_command_tells_of_its_parameters(path: Path) -> None:
     assert "--password " not in shown
 
 
+def test_the_help_of_a_command_shows_which_arguments_may_be_left_out(path: Path) -> None:
+    assert "users [OPTIONS] [HOST]" in xmppctl(path, "users", "--help").output
+
+
 def test_a_table_is_printed(path: Path) -> None:
     answer = xmppctl(path, "users", "example.org", "--all", "--most", "7")
     assert answer.output == "jid          n\nexample.org  7\nall          yes\n"
@@ -156,3 +160,8 @@ def test_the_systems_server_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "ctl.sock").touch()
     assert ctl.default_socket() == tmp_path / "system.sock"
+
+
+def test_the_example_in_etc_is_what_the_options_say_now() -> None:
+    kept = Path(__file__).parents[3] / "etc" / "xmppd.toml"
+    assert CliRunner().invoke(ctl.main, ["example"]).output == kept.read_text(), "make example"

@@ -260,7 +260,10 @@ def test_a_fault_is_blamed_on_the_file_of_conf_d(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n"])
-def test_without_a_host_there_is_localhost_on_loopback(text: str | None) -> None:
+def test_without_a_host_there_is_localhost_on_loopback(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no `make run` has left a certificate in var/
     found = load(None if text is None else "xmppd.toml", KNOWN, text=text)
     assert list(found.hosts) == ["localhost"]
     assert found.server.c2s.listen == [

@@ -1,5 +1,6 @@
 """Finding modules in folders, importing them afresh, and what is said when that fails."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,6 @@ def catalogue(folder: Path) -> Catalogue:
 
 @pytest.fixture(autouse=True)
 def forget_dropins() -> None:
-    import sys
-
     for name in [name for name in sys.modules if name.startswith("xmppd_dropins")]:
         del sys.modules[name]
 
@@ -136,6 +135,13 @@ def test_two_modules_of_one_name_are_a_fault(folder: Path) -> None:
     assert "two modules are named 'greeter'" in catalogue(folder).faults[0]
 
 
+def test_a_module_belongs_to_its_own_file_though_another_is_named_alike(folder: Path) -> None:
+    (folder / "greet.py").write_text(FRIEND)  # imports a class from greeter.py
+    found = catalogue(folder)
+    with found.reloaded("friend") as names:
+        assert names == {"friend"}
+
+
 def test_a_folder_that_does_not_exist_is_a_fault(tmp_path: Path) -> None:
     assert "does not exist" in catalogue(tmp_path / "nowhere").faults[0]
 
@@ -150,3 +156,25 @@ def test_all_bundled_modules_can_be_imported() -> None:
     found = Catalogue().load()
     assert found.faults == []
     assert {"roster", "presence", "subscriptions"} <= {cls.name for cls in found}
+
+
+def installed(site: Path, text: str) -> None:
+    """A distribution as pip leaves it, that announces the module in its file."""
+    (site / "some_greeter.py").write_text(text)
+    info = site / "some_greeter-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-greeter\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[xmppd.modules]\ngreeter = some_greeter\n")
+
+
+def test_an_installed_distribution_is_found_by_its_entry_point_and_reloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(tmp_path, GREETER.format("hello"))
+    found = Catalogue().load()
+    assert vars(found.get("greeter"))["greeting"] == "hello"
+    (tmp_path / "some_greeter.py").write_text(GREETER.format("good evening"))
+    with found.reloaded("greeter"):
+        assert vars(found.get("greeter"))["greeting"] == "good evening"
+    monkeypatch.delitem(sys.modules, "some_greeter")

@@ -364,6 +364,7 @@ def test_a_set_is_no_get(answering: Talk) -> None:
         "<iq to='example.org' type='see' id='q1'><query xmlns='urn:t:host'/></iq>",
         "<iq to='example.org' type='get' id='q1'/>",
         "<iq to='example.org' type='get' id='q1'><query xmlns='urn:t:host'/><x xmlns='u:x'/></iq>",
+        "<iq to='romeo@example.org/orchard' type='get' id='q1'/>",  # to oneself
     ],
 )
 def test_a_malformed_iq_is_a_bad_request(answering: Talk, iq: str) -> None:
