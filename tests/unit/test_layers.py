@@ -17,7 +17,7 @@ LINES = [
     {"transport"},
     {"c2s", "admin", "systemd", "watchdog", "logs", "memory"},
     {"api", "testing"},
-    {"tap", "__main__"},
+    {"tap", "reload", "settings", "__main__"},
 ]
 # admin/output.py and admin/commands.py are what a module says and declares: they stand above
 # the module room, though they lie in the same folder as those who show them.

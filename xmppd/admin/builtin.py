@@ -164,8 +164,9 @@ class ServerCommands:
 
     @command("stop", "Stop the server; clients are told.")
     def stop(self) -> str:
-        # after the answer is written: this very connection closes with the rest
-        self._server.clock.callLater(0.05, self._server.stop)
+        # Once this answer is written: the connection it goes to is closed with the rest, and
+        # ControlServer waits until what was written to it has gone out.
+        self._server.clock.callLater(0, self._server.stop)
         return "stopping"
 
 

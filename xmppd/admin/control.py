@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
@@ -32,6 +32,7 @@ from xmppd.storage import StorageError
 PATH_BYTES = 107  # sun_path of unix(7), less the closing NUL
 REQUEST_BYTES = 65536
 IDLE_S = 60.0
+LEAVING_S = 2.0  # for a client to read the answer, when the server stops
 CLIENTS = 16
 
 log = Logger()
@@ -52,7 +53,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self._commands = commands
         self._owner = factory
         self._busy = False
-        self._lost = False
+        self.gone: Deferred[None] = Deferred()  # fires when the connection is no more
 
     def callLater(self, period: float, func: Any) -> Any:  # TimeoutMixin's clock
         return self._owner.clock.callLater(period, func)
@@ -65,9 +66,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self.setTimeout(IDLE_S)  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: object = None) -> None:
-        self._lost = True
         self.setTimeout(None)  # type: ignore[no-untyped-call]
         self._owner.closed(self)
+        self.gone.callback(None)
 
     def lineReceived(self, line: bytes) -> None:
         if self._busy:
@@ -81,7 +82,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     async def _serve(self, line: bytes) -> None:
         answer = await self._run(line)
         self._busy = False
-        if not self._lost:
+        if not self.gone.called:
             self._answer(answer)
             self.setTimeout(IDLE_S)  # type: ignore[no-untyped-call]
 
@@ -139,10 +140,20 @@ class ControlFactory(Factory[ControlConnection]):
     def closed(self, connection: ControlConnection) -> None:
         self._open.discard(connection)
 
-    def close_all(self) -> None:
-        """Clients read the answers that were written; none is cut short."""
-        for connection in list(self._open):
+    async def close_all(self) -> None:
+        """Close once the answers that were written have gone out; who does not read is cut off."""
+        leaving = list(self._open)
+        for connection in leaving:
             connection.transport.loseConnection()
+        cut_off = self.clock.callLater(LEAVING_S, self._abort_all)
+        for connection in leaving:
+            await connection.gone
+        if cut_off.active():
+            cut_off.cancel()
+
+    def _abort_all(self) -> None:
+        for connection in list(self._open):
+            connection.transport.abortConnection()
 
 
 class ControlServer(Service):
@@ -160,11 +171,15 @@ class ControlServer(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._port = listen_privately(self._reactor, self._path, self._factory)
 
-    def stopService(self) -> "Deferred[None] | None":
+    def stopService(self) -> "Deferred[None]":
         super().stopService()  # type: ignore[no-untyped-call]
+        return spawn(self._close())
+
+    async def _close(self) -> None:
         port, self._port = self._port, None
-        self._factory.close_all()
-        return None if port is None else port.stopListening()
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+        await self._factory.close_all()
 
 
 def listen_privately(reactor: Reactor, path: Path, factory: "Factory[Any]") -> Port:

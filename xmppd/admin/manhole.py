@@ -15,11 +15,13 @@ from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.manhole import Manhole
 from twisted.conch.telnet import (
     ECHO,
+    NegotiationError,
     StatefulTelnetProtocol,
     TelnetBootstrapProtocol,
     TelnetTransport,
 )
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -127,12 +129,12 @@ class Login(StatefulTelnetProtocol):
 
     def telnet_User(self, line: bytes) -> str:
         self._user = line.strip(b"\r")
-        self.transport.will(ECHO).addErrback(nothing)
+        self.transport.will(ECHO)
         self.transport.write(b"Password: ")
         return "Password"
 
     def telnet_Password(self, line: bytes) -> str:
-        self.transport.wont(ECHO).addErrback(nothing)
+        self.transport.wont(ECHO)
         if self._owner.knows(self._user, line.strip(b"\r")):
             self._enter()
             return "Command"
@@ -179,11 +181,33 @@ class Relay:
         self._login.connectionLost(reason)
 
 
-def nothing(_: object) -> None:
-    """A client that declines an option, or is still being asked, is no error."""
+class Negotiation(TelnetTransport):
+    """Telnet's side of a connection. An option that does not come about is no error: the client
+    declined it, never answered, or left. Twisted's prompt would log each with its traceback.
+    """
+
+    def do(self, option: bytes) -> "Deferred[object]":
+        return super().do(option).addErrback(not_agreed)  # type: ignore[no-any-return, no-untyped-call]
+
+    def will(self, option: bytes) -> "Deferred[object]":
+        return super().will(option).addErrback(not_agreed)  # type: ignore[no-any-return, no-untyped-call]
+
+    def wont(self, option: bytes) -> "Deferred[object]":
+        return super().wont(option).addErrback(not_agreed)  # type: ignore[no-any-return, no-untyped-call]
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        except (ValueError, IndexError) as error:  # as Twisted raises for what RFC 854 lacks
+            log.warn("manhole: a visitor speaks no telnet: {error!r}", error=error)
+            self.loseConnection()  # type: ignore[no-untyped-call]
 
 
-class ManholeFactory(Factory[TelnetTransport]):
+def not_agreed(failure: Failure) -> None:
+    failure.trap(NegotiationError, ConnectionClosed)  # type: ignore[no-untyped-call]
+
+
+class ManholeFactory(Factory[Negotiation]):
     """Makes telnet connections; `namespace` is asked at each login, so it is always fresh."""
 
     noisy = False
@@ -197,8 +221,8 @@ class ManholeFactory(Factory[TelnetTransport]):
         self._password = password.encode()
         self._open: set[Login] = set()
 
-    def buildProtocol(self, addr: object) -> TelnetTransport:
-        return TelnetTransport(Login, self)  # type: ignore[no-untyped-call]
+    def buildProtocol(self, addr: object) -> Negotiation:
+        return Negotiation(Login, self)  # type: ignore[no-untyped-call]
 
     def knows(self, user: bytes, password: bytes) -> bool:
         """Both are compared always, in constant time."""

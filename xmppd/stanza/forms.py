@@ -220,20 +220,25 @@ def field(
         values=_texts(value, type),
         options=[_option(option) for option in options],
     )
-    if type is not None and type not in _FIELD_TYPES:
-        raise ValueError(f"no such field type: {type}")
-    if not var and made.kind != FieldType.FIXED:
-        raise ValueError("only a fixed field goes without a name")
-    if type is not None and len(made.values) > 1 and made.kind not in MULTIPLE:
-        raise ValueError(f"{var}: {type} holds one value")
-    if made.options and made.kind not in LISTS:
-        raise ValueError(f"{var}: only lists have options")
+    _check_sendable(made)
     return made
 
 
 def form_type(ns: str) -> Field:
     """The hidden field that says what the form is about (XEP-0068); goes first."""
     return field(FORM_TYPE, ns, FieldType.HIDDEN)
+
+
+def _check_sendable(made: Field) -> None:
+    """ValueError for what §3.2 forbids. Without a type any number of values may be submitted."""
+    if made.type is not None and made.type not in _FIELD_TYPES:
+        raise ValueError(f"no such field type: {made.type}")
+    if not made.var and made.kind != FieldType.FIXED:
+        raise ValueError("only a fixed field goes without a name")
+    if made.type is not None and len(made.values) > 1 and made.kind not in MULTIPLE:
+        raise ValueError(f"{made.var}: {made.type} holds one value")
+    if made.options and made.kind not in LISTS:
+        raise ValueError(f"{made.var}: only lists have options")
 
 
 def _option(option: str | tuple[str, str]) -> Option:

@@ -92,18 +92,14 @@ def page(
     of no item (§2.4).
     """
     size = at_most if request.max is None else min(request.max, at_most)
-    low, high = request.index or 0, len(items)
-    if request.after:
-        low = _position(items, request.after, key) + 1
-    if request.before:
-        high = _position(items, request.before, key)
+    low, high = _bounds(items, request, key)
     if request.before is not None:  # backwards: the last ones before it
         start, end = max(low, high - size), high
         complete = start <= low
     else:
         start, end = low, min(low + size, high)
         complete = end >= high
-    found = list(items[start:end]) if start < end else []
+    found = list(items[start:end])
     return Page(
         items=found,
         first=key(found[0]) if found else None,
@@ -112,6 +108,18 @@ def page(
         count=len(items),
         complete=complete,
     )
+
+
+def _bounds(
+    items: Sequence[T], request: ResultSetRequest, key: Callable[[T], str]
+) -> tuple[int, int]:
+    """Where the items begin and end among which the page is chosen."""
+    low, high = request.index or 0, len(items)
+    if request.after:
+        low = _position(items, request.after, key) + 1
+    if request.before:
+        high = _position(items, request.before, key)
+    return low, high
 
 
 def _position(items: Sequence[T], uid: str, key: Callable[[T], str]) -> int:

@@ -15,12 +15,14 @@ from twisted.internet.testing import StringTransport
 from xmppd.admin.commands import CommandError, Commands, command
 from xmppd.admin.control import (
     IDLE_S,
+    LEAVING_S,
     REQUEST_BYTES,
     ControlConnection,
     ControlFactory,
     SocketError,
     claim,
 )
+from xmppd.hooks import spawn
 from xmppd.storage import DatabaseBusy
 
 
@@ -176,6 +178,32 @@ def test_the_answer_to_a_client_that_left_is_dropped(scene: Scene) -> None:
     scene.garden.waiting.callback("too late")
     assert client.hears() == []
     assert scene.clock.getDelayedCalls() == []
+
+
+def test_closing_waits_until_the_answers_have_gone_out(scene: Scene) -> None:
+    first, second = Client(scene.factory), Client(scene.factory)
+    first.says(b'{"list": true}')
+    closing = spawn(scene.factory.close_all())
+    assert first.transport.disconnecting
+    assert second.transport.disconnecting
+    first.leaves()
+    assert not closing.called
+    second.leaves()
+    assert closing.called
+    assert scene.clock.getDelayedCalls() == []
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut_off_when_the_server_stops(
+    scene: Scene,
+) -> None:
+    client = Client(scene.factory)
+    closing = spawn(scene.factory.close_all())
+    scene.clock.advance(LEAVING_S - 0.1)
+    assert not client.transport.disconnected
+    scene.clock.advance(0.1)
+    assert client.transport.disconnected
+    client.leaves()
+    assert closing.called
 
 
 def test_an_endless_line_ends_the_connection(scene: Scene) -> None:

@@ -3,9 +3,10 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -27,6 +28,8 @@ ECHO = 1
 SERVER = """
 import sys
 from twisted.internet import reactor
+from twisted.logger import globalLogBeginner, textFileLogObserver
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
 from xmppd.admin.manhole import ManholeServer
 live = [1, 2]
 server = ManholeServer(reactor, sys.argv[1], "admin", "pass word", lambda: {"live": live})
@@ -201,10 +204,13 @@ class Telnet:
 
 
 @contextmanager
-def serving(listen: str) -> Iterator[int]:
-    """A process with a manhole; the number of its port, 0 for a Unix socket."""
+def serving(listen: str, log: IO[bytes] | None = None) -> Iterator[int]:
+    """A process with a manhole; the number of its port, 0 for a Unix socket.
+
+    `log` is whole once the process has ended.
+    """
     command_line = [sys.executable, "-c", SERVER, listen]
-    with subprocess.Popen(command_line, stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=log) as server:
         assert server.stdout is not None
         try:
             yield int(server.stdout.readline())
@@ -268,6 +274,78 @@ def test_a_client_that_cannot_negotiate_gets_in(port: int) -> None:
         netcat = Telnet(connection, negotiates=False)
         netcat.logs_in("admin", "pass word")
         netcat.reads_until(b">>> ")
+
+
+def log_of_a_visit(folder: Path, visit: Callable[[socket.socket], None]) -> str:
+    """What the server logged; it is stopped while the visitor is still there, if it stays."""
+    path = folder / "log"
+    with (
+        path.open("wb") as log,
+        socket.socket() as connection,
+        serving("tcp:0:interface=127.0.0.1", log) as port,
+    ):
+        connection.connect(("127.0.0.1", port))
+        visit(connection)
+    return path.read_text()
+
+
+def stays(connection: socket.socket) -> None:
+    visitor = Telnet(connection, negotiates=False)
+    visitor.logs_in("admin", "pass word")
+    visitor.reads_until(b">>> ")
+
+
+def leaves_at_the_password(connection: socket.socket) -> None:
+    visitor = Telnet(connection, negotiates=False)
+    visitor.reads_until(b"Username: ")
+    visitor.types("admin")
+    visitor.reads_until(b"Password: ")
+    connection.shutdown(socket.SHUT_WR)
+    visitor.reads_to_the_end()
+
+
+def leaves_at_the_prompt(connection: socket.socket) -> None:
+    stays(connection)
+    connection.shutdown(socket.SHUT_WR)
+    Telnet(connection, negotiates=False).reads_to_the_end()
+
+
+def refuses_all_options(connection: socket.socket) -> None:
+    visitor = Telnet(connection)
+    visitor.logs_in("admin", "pass word")
+    visitor.reads_until(b">>> ")
+    visitor.types("len(live)")
+    visitor.reads_until(b">>> ")
+
+
+def speaks_no_telnet(connection: socket.socket) -> None:
+    connection.sendall(bytes([IAC, 0]))
+    Telnet(connection, negotiates=False).reads_to_the_end()
+
+
+def negotiates_about_nothing(connection: socket.socket) -> None:
+    connection.sendall(bytes([IAC, SB, IAC, SE]))
+    Telnet(connection, negotiates=False).reads_to_the_end()
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [
+        stays,
+        leaves_at_the_password,
+        leaves_at_the_prompt,
+        refuses_all_options,
+        speaks_no_telnet,
+        negotiates_about_nothing,
+    ],
+)
+def test_a_client_that_does_not_negotiate_leaves_no_traceback_in_the_log(
+    tmp_path: Path, visit: Callable[[socket.socket], None]
+) -> None:
+    log = log_of_a_visit(tmp_path, visit)
+    assert "Traceback" not in log
+    assert "critical" not in log
+    assert "Unhandled" not in log
 
 
 def test_more_visitors_than_four_are_turned_away() -> None:

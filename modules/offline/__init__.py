@@ -10,8 +10,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection as Tx
 from twisted.internet.defer import Deferred
 
 from xmppd.api import (
@@ -20,14 +18,12 @@ from xmppd.api import (
     JID,
     LATE,
     STOP,
-    XML_LANG,
     Delay,
     Host,
     Message,
     Module,
     Options,
     Presence,
-    Repository,
     Session,
     Size,
     Stanza,
@@ -35,17 +31,15 @@ from xmppd.api import (
     Stop,
     StorageError,
     events,
-    lenient_jid,
     ns,
     on,
     option,
-    parse,
-    table,
-    transaction,
 )
+from xmppd.modules.offline.delivery import MAX_HELD, Delivery, takes
+from xmppd.modules.offline.queue import BATCH, Queue, messages, read
 
-BATCH = 100  # messages read at once
-MAX_HELD = 1000  # newer messages that wait in memory for a session's older ones
+__all__ = ["BATCH", "MAX_HELD", "MAX_UNREAD", "RETRY_S", "OfflineMessages", "messages"]
+
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 PAUSE_S = 0.1
 RETRY_S = 3.0  # after storage has failed
@@ -53,107 +47,11 @@ RETRY_S = 3.0  # after storage has failed
 PASSING = frozenset(
     (ns.CHATSTATES, ns.HINTS, ns.STANZA_IDS, ns.DELAY, ns.CARBONS, "urn:xmpp:rtt:0")
 )
-messages = table(
-    "offline",
-    sa.Column("user", sa.String, primary_key=True),
-    sa.Column("at", sa.BigInteger, primary_key=True),  # microseconds since 1970: the order
-    # Both count on from message to message. A queue loses messages at its front only, so its two
-    # ends tell how long and how large it is, however many there are in between.
-    sa.Column("number", sa.BigInteger, nullable=False),
-    sa.Column("upto", sa.BigInteger, nullable=False),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("stanza", sa.LargeBinary, nullable=False),
-)
-
-
-def _of(name: str) -> sa.BindParameter[int]:
-    return sa.bindparam(name, type_=sa.BigInteger)
-
-
-MINE = sa.and_(
-    messages.c.host == sa.bindparam("of_host", type_=sa.String),
-    messages.c.user == sa.bindparam("of_user", type_=sa.String),
-)
-
-
-def _end(column: "sa.Column[int]", *, newest: bool) -> "sa.ScalarSelect[int]":
-    """The column's value in the first or last message of a queue; NULL where it is empty."""
-    order = messages.c.at.desc() if newest else messages.c.at.asc()
-    return sa.select(column).where(MINE).order_by(order).limit(1).scalar_subquery()
-
-
-def _store() -> sa.Insert:
-    """Append one message, if the queue is not full: one statement, and so one visit."""
-    column = messages.c
-    last = {name: _end(column[name], newest=True) for name in ("at", "number", "upto")}
-    first = {name: _end(column[name], newest=False) for name in ("number", "upto", "size")}
-    count = sa.func.coalesce(last["number"] - first["number"] + 1, 0)
-    size = sa.func.coalesce(last["upto"] - first["upto"] + first["size"], 0)
-    row = sa.select(
-        sa.bindparam("of_host", type_=sa.String),
-        sa.bindparam("of_user", type_=sa.String),
-        sa.case((last["at"] >= _of("now"), last["at"] + 1), else_=_of("now")),
-        sa.func.coalesce(last["number"], 0) + 1,
-        sa.func.coalesce(last["upto"], 0) + _of("bytes"),
-        _of("bytes"),
-        sa.bindparam("xml", type_=sa.LargeBinary),
-    ).where(count < _of("max_count"), size + _of("bytes") <= _of("max_bytes"))
-    names = ["host", "user", "at", "number", "upto", "size", "stanza"]
-    return messages.insert().from_select(names, row).execution_options(preserve_rowcount=True)
-
-
-STORE = _store()
-NEXT = (
-    sa.select(messages.c.at, messages.c.stanza)
-    .where(MINE, messages.c.at > _of("after"))
-    .order_by(messages.c.at)
-    .limit(BATCH)
-)
-DROP = messages.delete().where(MINE, messages.c.at <= _of("until"))
 
 
 class OfflineOptions(Options):
     limit: int = option(2000, "Messages kept for one account.", at_least=1)
     max_bytes: Size = option(8388608, "Their size in all.", at_least=10000)
-
-
-class Queue(Repository):
-    """The messages of each account, the oldest first."""
-
-    @transaction
-    def put(self, tx: Tx, user: str, now: int, xml: bytes, limits: OfflineOptions) -> bool:
-        """False where the queue is full. `now` is in microseconds since 1970."""
-        row = {"of_host": self.host, "of_user": user, "now": now, "xml": xml, "bytes": len(xml)}
-        row |= {"max_count": limits.limit, "max_bytes": limits.max_bytes}
-        return tx.execute(STORE, row).rowcount > 0
-
-    @transaction
-    def after(self, tx: Tx, user: str, at: int) -> list[tuple[int, bytes]]:
-        """The next ones, BATCH at most; in the writers' order, so that none is missed."""
-        asked = {"of_host": self.host, "of_user": user, "after": at}
-        return [(row.at, row.stanza) for row in tx.execute(NEXT, asked)]
-
-    @transaction
-    def drop(self, tx: Tx, user: str, until: int) -> None:
-        tx.execute(DROP, {"of_host": self.host, "of_user": user, "until": until})
-
-    @transaction
-    def drop_all(self, tx: Tx, user: str) -> None:
-        tx.execute(messages.delete().where(self.mine(messages, user=user)))
-
-
-class Delivery:
-    """An account's messages on their way to one session; other sessions do not get them."""
-
-    __slots__ = ("again", "confirmed", "given", "held", "passing", "session")
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.given = 0  # up to here they are written to the session
-        self.confirmed = 0  # up to here they are dropped from the store
-        self.held: list[Stanza] | None = None  # newer messages, while older are being fetched
-        self.again = False  # there may be more than was asked for
-        self.passing = False  # the message that is being sent is one of ours
 
 
 class OfflineMessages(Module):
@@ -179,7 +77,7 @@ class OfflineMessages(Module):
         known = [each for each in self._deliveries.values() if takes(each.session)]
         return {
             "deliveries": [(each.session.jid, each.given, each.confirmed) for each in known],
-            "unread": [*self._unread, *(e.session.user for e in known if e.held is not None)],
+            "unread": [*self._unread, *(e.session.user for e in known if e.fetching)],
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -187,8 +85,7 @@ class OfflineMessages(Module):
         for full, given, confirmed in saved.get("deliveries", ()):
             session = self.host.sessions.get(full)
             if session is not None:
-                going = self._deliveries[session.user] = Delivery(session)
-                going.given, going.confirmed = given, confirmed
+                self._deliveries[session.user] = Delivery(session, given, confirmed)
 
     # Into the store
 
@@ -210,7 +107,13 @@ class OfflineMessages(Module):
 
     async def _put(self, message: Stanza, user: JID) -> bool:
         self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
-        return await self.queue.put(user.local, self._latest, message.write(), self.options)
+        return await self.queue.put(
+            user.local,
+            self._latest,
+            message.write(),
+            max_count=self.options.limit,
+            max_bytes=self.options.max_bytes,
+        )
 
     def _go_on(self, user: JID) -> None:
         """Somebody may have come online while a message was being stored, or a session gone
@@ -243,14 +146,14 @@ class OfflineMessages(Module):
         going = self._deliveries.get(session.user)
         if going is None or not takes(going.session):
             going = self._deliveries[session.user] = Delivery(session)
-        if going.held is None:
-            self.background(self._hand_over(going))
-        else:
+        if going.fetching:
             going.again = True
+        else:
+            self.background(self._hand_over(going))
 
     async def _hand_over(self, going: Delivery) -> None:
         """Write all there is to the session, while newer messages wait."""
-        going.held = []
+        going.begin()
         try:
             more = True
             while more and takes(going.session):
@@ -277,19 +180,16 @@ class OfflineMessages(Module):
 
     def _give(self, going: Delivery, at: int, xml: bytes) -> None:
         going.given = at
-        going.passing = True
         stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
         delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
         try:
-            going.session.send(read(xml).copy(add=[delay.element()]))
+            going.write(read(xml).copy(add=[delay.element()]))
         except Exception:  # damaged, or a module failed: the others must come through
             self.log.failure("offline: a message for {user} is lost", user=going.session.user)
-        finally:
-            going.passing = False
 
     def _release(self, going: Delivery) -> None:
         """Newer messages go on their way: to the session, or, if it is gone, into the store."""
-        held, going.held = going.held or [], None
+        held = going.end()
         self._forget_done(going)
         if self._over:
             self._go_on(going.session.user)
@@ -312,12 +212,9 @@ class OfflineMessages(Module):
         if not self._deliveries or stanza.kind != "message":
             return None
         going = self._deliveries.get(session.user)
-        if going is None or going.session is not session or going.held is None or going.passing:
+        if going is None or going.session is not session:
             return None
-        if len(going.held) >= MAX_HELD:
-            raise StanzaError("resource-constraint", "too many messages wait for this client")
-        going.held.append(stanza)
-        return STOP
+        return STOP if going.hold(stanza) else None
 
     # When the client has them
 
@@ -326,7 +223,7 @@ class OfflineMessages(Module):
         if not self._deliveries:
             return
         going = self._deliveries.get(session.user)
-        if going is None or going.session is not session or going.given == going.confirmed:
+        if going is None or going.session is not session or not going.unconfirmed:
             return
         if session.outlet is None or session.outlet.buffered:
             return  # some may still be with us
@@ -346,8 +243,7 @@ class OfflineMessages(Module):
 
     def _forget_done(self, going: Delivery) -> None:
         user = going.session.user
-        done = going.held is None and going.given == going.confirmed
-        if done and self._deliveries.get(user) is going:
+        if going.done and self._deliveries.get(user) is going:
             del self._deliveries[user]
 
     @on(events.session_closed)
@@ -357,7 +253,7 @@ class OfflineMessages(Module):
         if going is None or going.session is not session:
             return
         del self._deliveries[session.user]
-        if why == CLOSED_BY_CLIENT and going.given != going.confirmed:
+        if why == CLOSED_BY_CLIENT and going.unconfirmed:
             self.background(self._drop(going, going.given))  # a sign of life, the last one
         self._go_on(session.user)
 
@@ -373,32 +269,10 @@ class OfflineMessages(Module):
         self.background(self.queue.drop_all(user.local))
 
 
-def takes(session: Session) -> bool:
-    """Whether messages to the bare JID go to this session (RFC 6121 §8.5.2.1.1)."""
-    return session.outlet is not None and session.priority is not None and session.priority >= 0
-
-
 def passing(message: Message) -> bool:
     """Whether nothing in it is worth reading later: empty, or chat states alone (XEP-0085 §5.8,
     XEP-0160 §3) with what accompanies them.
     """
     return all(
         of in PASSING or (of, name) == (ns.CLIENT, "thread") for of, name in message.payloads
-    )
-
-
-def read(xml: bytes) -> Message:
-    """A stored message. Raises ValueError or KeyError for one that is damaged."""
-    stanza = parse(xml, ns.CLIENT)
-    if (stanza.ns, stanza.name) != (ns.CLIENT, "message"):
-        raise ValueError("not a message")
-    attrs = dict(stanza.attrs)
-    return Message(
-        lenient_jid(attrs.pop("to")),
-        lenient_jid(attrs.pop("from")),
-        attrs.pop("type", ""),
-        attrs.pop("id", None),
-        *stanza.elements,
-        lang=attrs.pop(XML_LANG, None),
-        extra=attrs or None,
     )

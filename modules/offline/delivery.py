@@ -1,0 +1,66 @@
+"""The state of a delivery: how far an account's messages have come on their way to a session."""
+
+from xmppd.api import Session, Stanza, StanzaError
+
+MAX_HELD = 1000  # newer messages that wait in memory for a session's older ones
+
+
+class Delivery:
+    """An account's messages on their way to one session; other sessions do not get them."""
+
+    __slots__ = ("_held", "_passing", "again", "confirmed", "given", "session")
+
+    def __init__(self, session: Session, given: int = 0, confirmed: int = 0) -> None:
+        self.session = session
+        self.given = given  # up to here they are written to the session
+        self.confirmed = confirmed  # up to here they are dropped from the store
+        self.again = False  # there may be more than was asked for
+        self._held: list[Stanza] | None = None  # newer messages, while older are being fetched
+        self._passing = False  # the message that is being sent is one of ours
+
+    @property
+    def fetching(self) -> bool:
+        """Between `begin` and `end`: older messages are being fetched, newer ones wait."""
+        return self._held is not None
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether some were written that the client has not shown to have."""
+        return self.given != self.confirmed
+
+    @property
+    def done(self) -> bool:
+        return not self.fetching and not self.unconfirmed
+
+    def begin(self) -> None:
+        self._held = []
+
+    def end(self) -> list[Stanza]:
+        """The newer messages, which need not wait any more."""
+        held, self._held = self._held or [], None
+        return held
+
+    def hold(self, stanza: Stanza) -> bool:
+        """Keep a newer message until the older ones are written; False where it need not wait.
+
+        StanzaError resource-constraint when too many wait.
+        """
+        if self._held is None or self._passing:
+            return False
+        if len(self._held) >= MAX_HELD:
+            raise StanzaError("resource-constraint", "too many messages wait for this client")
+        self._held.append(stanza)
+        return True
+
+    def write(self, stanza: Stanza) -> None:
+        """Send an older message, which `hold` lets through."""
+        self._passing = True
+        try:
+            self.session.send(stanza)
+        finally:
+            self._passing = False
+
+
+def takes(session: Session) -> bool:
+    """Whether messages to the bare JID go to this session (RFC 6121 §8.5.2.1.1)."""
+    return session.outlet is not None and session.priority is not None and session.priority >= 0
