@@ -99,7 +99,7 @@ class Meter:
 
 def _owner(filename: str) -> str:
     path = Path(filename)
-    if not path.is_relative_to(ROOT):
+    if not path.is_relative_to(ROOT) or "site-packages" in path.parts:  # in a .venv of ours
         return "library"
     # `bench` is the world outside; of `xmppd`, what tests alone have stands for a library.
     part = path.relative_to(ROOT).parts
