@@ -184,7 +184,8 @@ class ClientConnection(StreamTransport):
 
     def _handle(self, happened: list[Event]) -> None:
         """Take events in order, until one has to be waited for."""
-        self._flush()  # the bind's result comes before any answer of the session
+        if self._stream.outgoing:
+            self._flush()  # the bind's result comes before any answer of the session
         for position, event in enumerate(happened):
             if not isinstance(event, Stanza):
                 self._take(event)

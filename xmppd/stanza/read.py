@@ -43,22 +43,18 @@ def read_stanza(
     if content_ns == SERVER:
         payloads, raw = _as_client(payloads, raw)
     type_ = attrs.get("type", "")
-    id_ = attrs.get("id")
     stanza: Stanza
     if kind == "message":
         if type_ not in MESSAGE_TYPES:
             type_ = "normal"
-        stanza = Message(to, from_, type_, id_, raw=raw, payloads=payloads)
+        stanza = Message.received(to, from_, type_, attrs, payloads, raw)
     elif kind == "iq":
-        stanza = IQ(to, from_, type_, id_, raw=raw, payloads=payloads)
-        stanza.fault = _iq_fault(type_, id_, payloads)
+        stanza = IQ.received(to, from_, type_, attrs, payloads, raw)
+        stanza.fault = _iq_fault(type_, stanza.id, payloads)
     else:
-        stanza = Presence(to, from_, type_, id_, raw=raw, payloads=payloads)
+        stanza = Presence.received(to, from_, type_, attrs, payloads, raw)
         if type_ not in PRESENCE_TYPES:
             stanza.fault = StanzaError("bad-request", "unknown type of presence")
-    if "to" not in attrs:
-        stanza.directed = False
-    stanza.lang = attrs.get(XML_LANG)
     if not _KNOWN_ATTRIBUTES.issuperset(attrs):
         stanza.extra = {k: v for k, v in attrs.items() if k not in _KNOWN_ATTRIBUTES}
     return stanza

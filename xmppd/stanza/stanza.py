@@ -19,7 +19,7 @@ from typing import ClassVar, Final, Self
 from xmppd.jid import JID
 from xmppd.ns import CLIENT, XML
 from xmppd.stanza.errors import StanzaError
-from xmppd.xml import Element, escape_attr, parse_fragment, to_xml
+from xmppd.xml import XML_LANG, Element, escape_attr, parse_fragment, to_xml
 
 Names = tuple[tuple[str, str], ...]  # (namespace, name) of each child, in order
 
@@ -91,6 +91,28 @@ class Stanza:
         else:
             self.payloads = payloads
             self._children = None
+
+    @classmethod
+    def received(
+        cls, to: JID, from_: JID, type: str, attrs: dict[str, str], payloads: Names, raw: bytes
+    ) -> Self:
+        """One with these attributes of its start tag. The same as by `__init__`, in a third of
+        the time: keywords and `*children` cost 0.2 µs.
+        """
+        new = cls.__new__(cls)
+        new.to = to
+        new.from_ = from_
+        new.type = type or cls.default_type
+        new.id = attrs.get("id")
+        new.lang = attrs.get(XML_LANG)
+        new.extra = None
+        new.directed = "to" in attrs
+        new.fault = None
+        new._raw = raw
+        new._tail = None
+        new.payloads = payloads
+        new._children = None
+        return new
 
     def __repr__(self) -> str:
         what = " ".join(name for _, name in self.payloads)
@@ -221,13 +243,14 @@ class Stanza:
         if _unsafe(to):
             to = escape_attr(to)
         if self._tail is not None and content_ns == CLIENT:
-            return f"<{self.kind} to='{to}'".encode() + self._tail
+            return f"<{self.kind} to='{to!s}'".encode() + self._tail
         raw = self._raw
         if raw is None or content_ns != CLIENT:
             raw = self._inner(content_ns)
         if not raw:
-            return f"<{self.kind} to='{to}'{self._attributes()}/>".encode()
-        return f"<{self.kind} to='{to}'{self._attributes()}>".encode() + raw + self._end_tag
+            return f"<{self.kind} to='{to!s}'{self._attributes()}/>".encode()
+        # "!s": without it a JID, which is no plain str, is asked to format itself, for 0.05 µs
+        return f"<{self.kind} to='{to!s}'{self._attributes()}>".encode() + raw + self._end_tag
 
     def write_to_many(self, jids: Iterable[JID], content_ns: str = CLIENT) -> list[bytes]:
         """The stanza as bytes for each of these receivers, in their order.
@@ -251,10 +274,10 @@ class Stanza:
         from_: str = self.from_
         type_ = self.type
         id_ = self.id
-        if _unsafe(f"{from_}{id_}{type_}"):
+        if _unsafe(f"{from_!s}{id_}{type_}"):
             from_, type_ = escape_attr(from_), escape_attr(type_)
             id_ = None if id_ is None else escape_attr(id_)
-        text = f" from='{from_}'"
+        text = f" from='{from_!s}'"
         if type_ != self.default_type:
             text += f" type='{type_}'"
         if id_ is not None:

@@ -38,7 +38,10 @@ class Pause(IntEnum):
 
 
 class _State(IntEnum):
-    """CLOSING: nothing is received any more, the rest is being sent; FINISHED: FIN is sent."""
+    """CLOSING: nothing is received any more, the rest is being sent; FINISHED: FIN is sent.
+
+    OPEN is false, and asked for that way for each stanza: an enum's member takes a while to find.
+    """
 
     OPEN, CLOSING, FINISHED, LOST = range(4)
 
@@ -211,16 +214,17 @@ class StreamTransport(Protocol):
             if len(self._out) > self.max_waiting:
                 self._overflow()
             return
-        if self._state > _State.CLOSING:
+        if self._state and self._state > _State.CLOSING:
             return
         engine = self.engine
         try:
-            while self._waiting and not self.stalled and (engine is None or self.secure):
+            # Sending may set `_unsent`, of which mypy knows nothing.
+            while self._out and not self._unsent and (engine is None or self.secure):  # type: ignore[redundant-expr]
                 data = self._next_chunk()
                 self._send(data if engine is None else engine.send(data))
         except TLSError as error:
             self.abort(f"TLS: {error}")
-        if self._state is _State.CLOSING and not self._unsent:
+        if self._state and self._state is _State.CLOSING and not self._unsent:
             self._finish()
 
     # Called by Twisted
@@ -320,7 +324,7 @@ class StreamTransport(Protocol):
             if not engine.established:
                 return
             self._became_secure()
-        if plaintext and self._state is _State.OPEN:
+        if plaintext and not self._state:
             self.received(plaintext)
         if engine.closed:
             self.close(why="closed by the peer")
@@ -336,7 +340,7 @@ class StreamTransport(Protocol):
         out = self._out
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        if len(data) > CHUNK:
+        if self._waiting > CHUNK:
             out.append(data[CHUNK:])
             data = data[:CHUNK]
         self._waiting -= len(data)

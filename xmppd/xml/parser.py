@@ -32,6 +32,7 @@ _TAG: Final = re.compile(rb"<[^\"'>]*+(?:(?:\"[^\"]*+\"|'[^']*+')[^\"'>]*+)*+>")
 _TAG_STOP: Final = re.compile(rb"[>\"']")
 _CDATA: Final = b"<![CDATA["
 _NEVER: Final = bytes([*range(9), 11, 12, *range(14, 32), 0xC0, 0xC1, *range(0xF5, 0x100)])
+_COLON, _GT, _LT, _SLASH = b":><\57"
 _QNAME: Final = re.compile(rb"<([^ \t\r\n/>]+)")
 
 
@@ -43,6 +44,7 @@ class StreamParser(Generic[S]):
     __slots__ = (
         "_base",
         "_cdata",
+        "_counts",
         "_depth",
         "_elements_left",
         "_events",
@@ -90,6 +92,7 @@ class StreamParser(Generic[S]):
         self._names.clear()  # of its children
         self._cdata = False  # expat is within a CDATA section, where markup is text
         self._depth = 0
+        self._counts = True  # False: what is read is too short to be over a limit
         self._elements_left = self._expanded_left = 0
         # Bytes that expat has seen and a stanza may still be cut from, and bytes that it has not
         self._view: bytes | bytearray | None = None
@@ -131,7 +134,7 @@ class StreamParser(Generic[S]):
                 if self._state == _OVER:
                     return []
                 data = self._begin(data) if data else b""
-            if self._held or self._quote is not None or data[-1:] != b">":
+            if self._held or self._quote is not None or not data or data[-1] != _GT:
                 data = self._whole_tags(data)
             if data:
                 self._parse(data)
@@ -141,7 +144,9 @@ class StreamParser(Generic[S]):
                 self._view = None
                 if self._fed > _RENEW_BYTES:
                     self._expat = None
-            if self._depth != 1 or self._view is not None or self._held:
+                if self._held:
+                    self._settle()
+            else:
                 self._settle()
         except BaseException:
             self.close()
@@ -218,11 +223,18 @@ class StreamParser(Generic[S]):
         return False
 
     def _parse(self, chunk: bytes) -> None:
+        limits = self.limits
+        in_parts = self._view is not None
+        if in_parts and not self._counts:
+            chunk = self._begin_again(chunk)
         while chunk:
             expat = self._expat or self._make_expat()
             if self._view is None:
                 self._view = chunk
                 self._base = self._fed
+                self._counts = (
+                    in_parts or len(chunk) > limits.harmless or chunk.count(b"<") > limits.depth
+                )
             else:
                 self._view += chunk
             self._fed += len(chunk)
@@ -238,6 +250,17 @@ class StreamParser(Generic[S]):
             break
         if expat.CurrentByteIndex != self._fed and self._state == _DOCUMENT:
             self._unfinished(expat.CurrentByteIndex)
+
+    def _begin_again(self, more: bytes) -> bytes:
+        """The beginning of a stanza was too short to be counted, but it goes on: gives the whole,
+        for another expat object. Once a stanza at most.
+        """
+        whole = bytes(self._view or b"") + more
+        self._expat = self._view = self._head = None
+        self._names.clear()
+        self._cdata = False
+        self._depth = min(self._depth, 1)
+        return whole
 
     def _unfinished(self, at: int) -> None:
         """Although they end with ">", expat has not consumed the bytes from `at` on."""
@@ -297,9 +320,9 @@ class StreamParser(Generic[S]):
             self._mark = self._fed - len(rest)
             if rest[:1] != b"<":
                 raise _stray_text()
-        elif self._held and self._held[0] != 0x3C:  # "<"
+        elif self._held and self._held[0] != _LT:  # "<"
             self._held = self._held.lstrip(WHITESPACE)
-            if self._held and self._held[0] != 0x3C:
+            if self._held and self._held[0] != _LT:
                 raise _stray_text()
 
     # What expat reports
@@ -307,13 +330,18 @@ class StreamParser(Generic[S]):
     def _start(self, name: str, attrs: dict[str, str]) -> None:
         depth = self._depth
         self._depth = depth + 1
-        if depth == 1:
+        if depth == 2:
+            self._names.append(name)
+        elif depth == 1:
             self._start_stanza(name, attrs)
         elif depth == 0:
             self._open(name, attrs)
             return
-        elif depth == 2:
-            self._names.append(name)
+        if self._counts:
+            self._count(name, attrs, depth)
+
+    def _count(self, name: str, attrs: dict[str, str], depth: int) -> None:
+        """What this element adds to the cost of its stanza."""
         left = self._elements_left = self._elements_left - 1
         size = self._expanded_left - len(name)
         limits = self.limits
@@ -332,16 +360,12 @@ class StreamParser(Generic[S]):
 
     def _end(self, name: str) -> None:
         depth = self._depth = self._depth - 1
-        if depth > 1:
-            return
-        assert self._expat is not None
-        assert self._view is not None
-        at = self._expat.CurrentByteIndex
         if depth == 1:
-            self._end_stanza(at - self._base, self._view)
-            if self._mark > _RENEW_BYTES and self._mark != self._fed:
-                raise _RenewError
-        else:
+            self._end_stanza()
+        elif depth == 0:
+            assert self._expat is not None
+            assert self._view is not None
+            at = self._expat.CurrentByteIndex
             if self._view[self._mark - self._base : at - self._base].strip(WHITESPACE):
                 raise _stray_text()
             self._events.append(StreamClose())
@@ -379,52 +403,63 @@ class StreamParser(Generic[S]):
             if self._view[self._mark - base : at - base].strip(WHITESPACE):
                 raise _stray_text()
         self._head = (name, attrs)
-        limits = self.limits
-        self._elements_left = limits.elements
-        self._expanded_left = limits.expanded
+        if self._counts:
+            limits = self.limits
+            self._elements_left = limits.elements
+            self._expanded_left = limits.expanded
         if name == _HEADER:
             raise StreamError("bad-format", "a second stream header without a restart")
 
-    def _end_stanza(self, at: int, view: bytes | bytearray) -> None:
-        """Cuts the stanza out of the bytes; `at` is where its end tag begins or, of an empty
-        element, where its tag ends.
-        """
-        assert self._head is not None
-        name, attrs = self._head
+    def _end_stanza(self) -> None:
+        """Cuts the stanza out of the bytes."""
+        expat, view, head, base = self._expat, self._view, self._head, self._base
+        assert expat is not None
+        assert view is not None
+        assert head is not None
+        name, attrs = head
         self._head = None
-        start = self._start_at - self._base
+        start = self._start_at - base
+        # Where the end tag begins or, of an empty element, where its tag ends
+        at = expat.CurrentByteIndex - base
         tag_end = _TAG.match(view, start).end()  # type: ignore[union-attr]  # expat saw the tag
-        empty = at == tag_end and view[at - 2] == 0x2F  # "/>"
+        empty = at == tag_end and view[at - 2] == _SLASH
         end = at if empty else view.find(b">", at) + 1
         if end - start > self.limits.stanza_bytes:
             raise _too_much("bytes")
-        self._mark = self._base + end
+        mark = self._mark = base + end
         tag = view[start:tag_end]
         raw = bytes(view[tag_end:at])
-        if b":" in tag:  # perhaps of a prefix
+        # A byte is looked for by its number: bytes for which it is asked with `in` cost six times
+        # as much, for they are first tried as a number, and that fails.
+        if _COLON in tag:  # perhaps of a prefix
             attrs = expand(attrs)
         kind = self._kinds.get(name)
+        names = self._names
         if kind is None:
+            names.clear()
             self._events.append(Nonza(self._nonza(name, attrs, raw, view[start:end])))
-            self._names.clear()
-            return
-        tree: Element | None = None
-        if raw and not self._self_contained(kind[1], tag, raw):
-            tree = self._tree(bytes(view[start:end]))
-            raw = self._rewritten(tree, end - start)
-        payloads = tuple(map(split, self._names))
-        self._names.clear()
-        self._events.append(self._make_stanza(kind[0], attrs, payloads, raw, tree))
+        else:
+            tree: Element | None = None
+            if raw and not self._self_contained(kind[1], tag, raw):
+                tree = self._tree(bytes(view[start:end]))
+                raw = self._rewritten(tree, end - start)
+            payloads = tuple(map(split, names))
+            names.clear()
+            self._events.append(self._make_stanza(kind[0], attrs, payloads, raw, tree))
+        if mark > _RENEW_BYTES and mark != self._fed:
+            raise _RenewError
 
     def _self_contained(self, plain: bytes, tag: bytes | bytearray, raw: bytes) -> bool:
         """Whether `raw` means the same wherever the content namespace is the default one. A tag
         without a prefix says that it is the default here. Errs on the safe side.
         """
-        if not tag.startswith(plain) or b"xmlns:" in tag:
+        if not tag.startswith(plain) or (_COLON in tag and tag.find(b"xmlns:") >= 0):
             return False
-        for suspect in self._suspects:  # noqa: SIM110  # a generator costs more than the loop
-            if suspect in raw:
-                return False
+        suspects = self._suspects
+        if _COLON in raw or not suspects[0]:
+            for suspect in suspects:
+                if raw.find(suspect) >= 0:
+                    return False
         return True
 
     def _nonza(
@@ -480,7 +515,7 @@ def _context(
     for prefix, uri in declared:
         tag += f" xmlns{':' if prefix else ''}{prefix}='{escape_attr(uri)}'"
         if prefix in KINDS:  # "<message:message" looks like a tag without a prefix
-            suspects.append(b"")  # which is in every stanza
+            suspects.insert(0, b"")  # which is in every stanza
         elif prefix not in ("", "xml"):
             suspects.append(f"{prefix}:".encode())
     return f"{tag}>".encode(), tuple(suspects)

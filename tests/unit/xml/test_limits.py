@@ -67,6 +67,48 @@ def test_a_stanza_at_its_limit_passes_and_one_beyond_does_not(xml_of: Any, limit
         assert refusal(opened(), b" <iq/>", *bytewise(xml + b"<iq/>")) == expected
 
 
+def padded(start: bytes, end: bytes, size: int) -> bytes:
+    return start + b"u" * (size - len(start) - len(end)) + end
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        BEFORE_LOGIN,
+        AFTER_LOGIN,
+        SMALL,
+        Limits(65536, 4096, 64, 64),
+        Limits(20000, 100, 100, 10, uri_bytes=4096),
+        Limits(20000, 100, 100, 1000, uri_bytes=300, expanded_factor=1),
+    ],
+)
+@pytest.mark.parametrize(
+    "worst",
+    [
+        lambda n: padded(b"<iq xmlns:a='", b"'/>", n),
+        lambda n: padded(b"<iq a='", b"'/>", n),
+        lambda n: b"<r>" + b"<p:a/>" * ((n - 7) // 6) + b"</r>",
+        lambda n: padded(b"<iq><a xmlns='", b"'>" + b"<a/>" * (n // 8) + b"</a></iq>", n),
+        lambda n: attributes((n - 5) // 8).replace(b"<a", b"<iq"),
+        lambda n: attributes((n - 5) // 10).replace(b"<a", b"<iq").replace(b" a", b" p:a"),
+    ],
+)
+def test_what_is_not_counted_is_within_every_limit(limits: Limits, worst: Any) -> None:
+    header = OPEN.replace(b">", b" xmlns:p='%s'>" % (b"u" * limits.uri_bytes))
+    xml = worst(max(limits.harmless, 60))
+    assert len(xml) <= max(limits.harmless, 60)
+    if len(xml) <= limits.harmless and xml.count(b"<") <= limits.depth:
+        assert refusal(opened(limits, header), xml[:4], xml[4:], b"<iq/>") is None  # counted
+        assert refusal(opened(limits, header), xml + b"<iq/>") is None
+
+
+@pytest.mark.parametrize("first", [4, 10, 100])
+def test_a_stanza_that_goes_on_is_counted_from_its_start(first: int) -> None:
+    for depth, expected in [(128, None), (129, "policy-violation")]:
+        xml = nested(depth)
+        assert refusal(opened(AFTER_LOGIN), xml[:first], xml[first:]) == expected
+
+
 @pytest.mark.parametrize(
     "start, endless",
     [
