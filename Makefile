@@ -73,7 +73,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
 bench: $(VENV)/.test
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 fuzz: $(VENV)/.test
 	XMPPD_FUZZ_EXAMPLES=$${XMPPD_FUZZ_EXAMPLES:-20000} XMPPD_FUZZ_MB=$${XMPPD_FUZZ_MB:-400} \

@@ -6,13 +6,12 @@ import base64
 import functools
 import hashlib
 import hmac
-import multiprocessing
 import os
 import re
+import selectors
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 TIMEOUT_S = 60.0
@@ -26,7 +25,7 @@ BIND = (
 ) % RESOURCE.encode()
 
 SASL = b"xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
-AUTH = b"<auth " + SASL + b" mechanism='SCRAM-SHA-1'>%s</auth>"
+AUTH = b"<auth " + SASL + b" mechanism='SCRAM-%s'>%s</auth>"
 RESPONSE = b"<response " + SASL + b">%s</response>"
 
 
@@ -35,12 +34,16 @@ class LoadError(Exception):
 
 
 class Target(NamedTuple):
-    """Where a server under test is, and how its accounts log in: all with one password."""
+    """Where a server under test is, and how its accounts log in: all with one password, and with
+    SCRAM of the hash whose keys the server keeps.
+    """
 
     address: str
     port: int
     domain: str
     password: str
+    scram: str = "SHA-1"
+    tls: bool = True
 
 
 class Numbers:
@@ -81,31 +84,49 @@ class Client:
         self._socket = connected
 
     @classmethod
-    def log_in(cls, target: Target, user: str) -> Self:
-        """Connect, STARTTLS, SASL, bind. Raises LoadError when refused."""
+    def log_in(cls, target: Target, user: str, resumed: ssl.SSLSession | None = None) -> Self:
+        """Connect, STARTTLS, SASL, bind. `resumed` is a TLS session to go on with: whether the
+        server did is told by `resumes`. Raises LoadError when refused.
+        """
         connected = socket.create_connection((target.address, target.port), timeout=TIMEOUT_S)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = cls(connected, target, user)
         client._open_stream()
-        client._ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
-        client._socket = _tls().wrap_socket(connected, server_hostname=target.domain)
+        if target.tls:
+            client._ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
+            client._socket = _tls().wrap_socket(
+                connected, server_hostname=target.domain, session=resumed
+            )
+            client._open_stream()
         client._authenticate()
         client._open_stream()
         client._ask(BIND, b"</iq>")
         return client
 
     def _authenticate(self) -> None:
-        """SCRAM-SHA-1 (RFC 5802), as clients do: with PLAIN some servers derive the keys, and
+        """SCRAM (RFC 5802, RFC 7677), as clients do: with PLAIN some servers derive the keys, and
         what that leaves on their heaps is not what a session takes.
         """
-        self._open_stream()
+        name = self._target.scram
         first = f"n={self._user},r={base64.b64encode(os.urandom(15)).decode()}"
         data = base64.b64encode(f"n,,{first}".encode())
-        challenge = _content(self._ask(AUTH % data, b"</challenge>"), b"challenge")
-        final, signature = scram_sha1(self._target.password, first, challenge)
+        challenge = _content(self._ask(AUTH % (name.encode(), data), b"</challenge>"))
+        final, signature = scram(name, self._target.password, first, challenge)
         heard = self._ask(RESPONSE % base64.b64encode(final), b"<success")
-        if _content(heard, b"success") != b"v=" + signature:
+        if _content(heard) != b"v=" + signature:
             raise LoadError(f"{self._target.address} does not know the password of {self.jid}")
+
+    @property
+    def ticket(self) -> ssl.SSLSession | None:
+        """What a later login may resume; None where the server gives none."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        session = self._socket.session
+        return session if session is not None and session.has_ticket else None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the handshake was short."""
+        return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.session_reused)
 
     def _open_stream(self) -> None:
         header = (
@@ -128,6 +149,14 @@ class Client:
         """Send presence, and see it come back (RFC 6121 §4.2.2)."""
         self._ask(b"<presence/>", b"<presence")
 
+    def sync(self) -> None:
+        """Until the server has seen all that was sent: a ping (XEP-0199) comes back."""
+        ping = "<iq type='get' id='sync' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
+        self._ask((ping % self._target.domain).encode(), b"sync")
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
@@ -141,6 +170,14 @@ class Client:
             raise LoadError(f"the server closed the stream of {self.jid}")
         return data
 
+    def receive_all(self) -> bytes:
+        """As `receive`, with all that TLS has decrypted: a selector does not see that."""
+        data = self.receive()
+        if isinstance(self._socket, ssl.SSLSocket):
+            while self._socket.pending():
+                data += self.receive()
+        return data
+
     def close(self) -> None:
         """End the stream; the answer is not waited for."""
         try:
@@ -150,27 +187,29 @@ class Client:
         self._socket.close()
 
 
-def _content(heard: bytes, name: bytes) -> bytes:
-    found = re.search(rb"<%s[^>]*>([^<]*)<" % name, heard)
-    return base64.b64decode(found[1]) if found else b""
+def _content(heard: bytes) -> bytes:
+    """What the last challenge or success holds."""
+    found = re.findall(rb"<(?:challenge|success)[^>]*>([^<]*)<", heard)
+    return base64.b64decode(found[-1]) if found else b""
 
 
-def scram_sha1(password: str, first: str, challenge: bytes) -> tuple[bytes, bytes]:
+def scram(name: str, password: str, first: str, challenge: bytes) -> tuple[bytes, bytes]:
     """The client's final message and the server's signature in base64 (RFC 5802 §3, §5)."""
+    hashed = name.replace("-", "").lower()
     given = dict(part.split("=", 1) for part in challenge.decode().split(","))
-    salted = _salted(password, base64.b64decode(given["s"]), int(given["i"]))
+    salted = salted_password(hashed, password, base64.b64decode(given["s"]), int(given["i"]))
     bare = f"c=biws,r={given['r']}"
     spoken = f"{first},{challenge.decode()},{bare}".encode()
-    client = hmac.digest(salted, b"Client Key", "sha1")
-    signed = hmac.digest(hashlib.sha1(client).digest(), spoken, "sha1")
+    client = hmac.digest(salted, b"Client Key", hashed)
+    signed = hmac.digest(hashlib.new(hashed, client).digest(), spoken, hashed)
     proof = bytes(a ^ b for a, b in zip(client, signed, strict=True))
-    signature = hmac.digest(hmac.digest(salted, b"Server Key", "sha1"), spoken, "sha1")
+    signature = hmac.digest(hmac.digest(salted, b"Server Key", hashed), spoken, hashed)
     return f"{bare},p={base64.b64encode(proof).decode()}".encode(), base64.b64encode(signature)
 
 
-@functools.lru_cache(maxsize=64)
-def _salted(password: str, salt: bytes, iterations: int) -> bytes:
-    return hashlib.pbkdf2_hmac("sha1", password.encode(), salt, iterations)
+@functools.lru_cache(maxsize=256)
+def salted_password(hashed: str, password: str, salt: bytes, iterations: int) -> bytes:
+    return hashlib.pbkdf2_hmac(hashed, password.encode(), salt, iterations)
 
 
 @functools.cache
@@ -181,110 +220,82 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-class Chat:
-    """Messages from one user to another; a message is sent when fewer than `window` are
-    under way.
+class Loop:
+    """Numbered stanzas from one client, until each has come to another, or to the same: a stanza
+    is sent when fewer than `window` are under way.
     """
 
-    def __init__(self, sender: Client, receiver: Client) -> None:
+    def __init__(self, sender: Client, receiver: Client, stanza: bytes) -> None:
+        """`stanza` has one `%s`, where the number goes."""
         self._sender = sender
         self._receiver = receiver
         self._numbers = Numbers()
-        self._head = f"<message to='{receiver.jid}' type='chat' id='m".encode()
+        self._stanza = stanza
 
     def run(self, count: int, window: int) -> None:
-        """Send `count` messages and receive them. Raises LoadError if one is lost or doubled."""
+        """Send `count` stanzas and receive them. Raises LoadError if one is lost or doubled."""
         numbers = self._numbers
         first = sent = numbers.received
-        messages = self._messages(first, count)
+        stanzas = [self._stanza % Numbers.token(first + number) for number in range(count)]
         while numbers.received < first + count:
             room = min(window - (sent - numbers.received), first + count - sent)
             if room:
                 # One write for each: a client that types, not one that uploads.
-                for message in messages[sent - first : sent - first + room]:
-                    self._sender.send(message)
+                for stanza in stanzas[sent - first : sent - first + room]:
+                    self._sender.send(stanza)
                 sent += room
             numbers.take(self._receiver.receive())
-
-    def _messages(self, first: int, count: int) -> list[bytes]:
-        rest = b"%d'><body>Wherefore art%s thou, Romeo?</body></message>"
-        return [
-            self._head + rest % (number, Numbers.token(number))
-            for number in range(first, first + count)
-        ]
 
     def close(self) -> None:
         self._sender.close()
         self._receiver.close()
 
 
-class Crowd:
-    """Idle sessions, one of each user, held open by processes of their own."""
+def message(to: str) -> bytes:
+    """A chat message, its number in the body."""
+    text = f"<message to='{to}' type='chat'><body>Wherefore art%s thou, Romeo?</body></message>"
+    return text.encode()
 
-    def __init__(self, target: Target, users: Sequence[str], workers: int = 2) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._workers = []
-        for number in range(workers):
-            ours, theirs = context.Pipe()
-            arguments = (target, users[number::workers], theirs)
-            worker = context.Process(target=_hold, args=arguments, daemon=True)
-            worker.start()
-            theirs.close()
-            self._workers.append((worker, ours))
 
-    def wait(self) -> None:
-        """Until all are there. Raises LoadError if one is refused."""
-        for _, pipe in self._workers:
-            try:
-                problem = pipe.recv()
-            except EOFError:
-                problem = "a worker died"
-            if problem:
-                raise LoadError(problem)
+class Chat(Loop):
+    """Messages from one user to another."""
+
+    def __init__(self, sender: Client, receiver: Client) -> None:
+        super().__init__(sender, receiver, message(receiver.jid))
+
+
+class Fan:
+    """Presence of one user, delivered to many."""
+
+    def __init__(self, sender: Client, receivers: Sequence[Client]) -> None:
+        self._sender = sender
+        self._receivers = receivers
+        self._sent = 0
+        self._selector = selectors.DefaultSelector()
+        for client in (sender, *receivers):  # one's own comes back (RFC 6121 §4.2.2)
+            self._selector.register(client, selectors.EVENT_READ, (client, Numbers()))
+
+    def run(self, count: int) -> None:
+        """`count` times, until all have got it. Raises LoadError if one has not, or twice."""
+        for _ in range(count):
+            token = Numbers.token(self._sent)
+            self._sent += 1
+            self._sender.send(b"<presence><status>At the wall%s</status></presence>" % token)
+            missing = len(self._receivers) + 1
+            while missing:
+                missing -= self._take()
+
+    def _take(self) -> int:
+        ready = self._selector.select(TIMEOUT_S)
+        if not ready:
+            raise LoadError(f"presence {self._sent - 1} did not come to all")
+        came = 0
+        for key, _ in ready:
+            client, numbers = key.data
+            came += numbers.take(client.receive_all())
+        return came
 
     def close(self) -> None:
-        """Raises LoadError if a session has ended by itself."""
-        problems = []
-        for worker, pipe in self._workers:
-            try:
-                pipe.send("close")
-                problems.append(pipe.recv())
-            except (EOFError, OSError):
-                problems.append("a worker died")
-            worker.join()
-        if any(problems):
-            raise LoadError("; ".join(filter(None, problems)))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for worker, _pipe in self._workers:
-            worker.kill()
-            worker.join()
-
-
-def _hold(target: Target, users: Iterable[str], pipe: "Connection[str, str]") -> None:
-    """In a worker: log in, say so, wait for the word, and see that all are still there."""
-    clients = []
-    try:
-        for user in users:
-            client = Client.log_in(target, user)
-            client.be_available()
-            clients.append(client)
-    except (LoadError, OSError) as error:
-        pipe.send(f"{user}: {error}")
-        return
-    pipe.send("")
-    pipe.recv()
-    lost = sum(not _alive(client) for client in clients)
-    pipe.send(f"{lost} idle sessions of {target.address} were closed" if lost else "")
-
-
-def _alive(client: Client) -> bool:
-    try:
-        client.be_available()
-        client.close()
-    except (LoadError, OSError):
-        return False
-    return True
+        self._selector.close()
+        for client in (self._sender, *self._receivers):
+            client.close()

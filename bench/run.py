@@ -1,250 +1,202 @@
-"""Rounds on one server after the other, their medians, and the page that shows them."""
+"""Rounds on one server after the other: ``python -m bench``."""
 
 import argparse
-import datetime
-import functools
 import os
-import platform
 import resource
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.load import Chat, Client, Crowd, LoadError
+from bench.crowd import Crowd
+from bench.load import LoadError
 from bench.measure import cpu_s, memory
-from bench.servers import ALL, Server, ServerError, make_certificate
+from bench.page import OURS, Results, machine, peers_part, write_part
+from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
+from bench.units import CONTACTS, LOADS, NEWER, NEWER_LOGINS, USERS, Load, Step, Unit, goals
 
-OURS = "xmppd"
 WARM = 20  # sessions that come and go before memory is measured
 SETTLE_S = 8.0  # ejabberd gives back 15 MB of what its start took
-DOZE_S = 45.0  # idle sessions are looked at after so long: xmppd drops parsers after 30
+PAGE = ROOT / "docs" / "benchmarks.rst"
+IDLE = Unit("resident memory per idle session, TLS", "kB", goals(0.42, 0.65))
+IDLE_PLAIN = Unit("resident memory per idle session, plain", "kB")
+EMPTY = Unit("resident memory without sessions", "MB")
 
 
 class Plan(NamedTuple):
-    """How much is measured."""
+    """How much is measured. Many short rounds: machines are faster and slower for seconds, and
+    so all servers share what comes. Sessions are idle for `idle_s` before they are looked at:
+    xmppd gives back what a silent one does not need after 2 s, others may later.
+    """
 
-    rounds: int = 3
-    messages: int = 3000
-    sessions: int = 1000
-    doze_s: float = DOZE_S
+    rounds: int = 9
+    messages: int = 1000
+    sessions: int = 2000
+    memory_rounds: int = 3
+    plain: bool = True
+    idle_s: float = 30.0
 
-
-QUICK = Plan(rounds=3, messages=1000, sessions=500, doze_s=2.0)
-
-
-class Unit(NamedTuple):
-    """One row of the table: what `measure` of a server gives, and in what."""
-
-    title: str
-    unit: str
-
-
-IDLE = Unit("resident memory per idle TLS session", "kB")
-EMPTY = Unit("resident memory without sessions", "MB")
-ONE = Unit("chat message, one in flight, TLS", "µs CPU")
-TEN = Unit("chat message, ten in flight, TLS", "µs CPU")
-Results = dict[Unit, dict[str, list[float]]]
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds of {self.messages} messages, {self.memory_rounds} of "
+            f"{self.sessions} idle sessions"
+        )
 
 
-def measure_memory(servers: Sequence[Server], plan: Plan, results: Results) -> None:
-    """Each round in fresh processes, all servers at once: they wait together."""
-    users = [f"idle{number}" for number in range(plan.sessions)]
-    for server in servers:
-        server.stop()
-        server.start()
-        with Crowd(server.target, users[:WARM]) as warm:
-            warm.wait()
-            warm.close()
-    time.sleep(SETTLE_S)
-    before = {server.name: memory(server.pid).rss for server in servers}
-    with ExitStack() as stack:
-        for server in servers:
-            stack.enter_context(crowd := Crowd(server.target, users))
-            stack.callback(crowd.close)
-            crowd.wait()
-        time.sleep(plan.doze_s)
-        for server in servers:
-            grown = memory(server.pid).rss - before[server.name]
-            note(results, EMPTY, server, before[server.name] / 1024)
-            note(results, IDLE, server, grown / plan.sessions)
+QUICK = Plan(rounds=5, messages=500, sessions=400, memory_rounds=1, plain=False, idle_s=8.0)
 
 
-def measure_chat(servers: Sequence[Server], plan: Plan, results: Results) -> None:
-    """Rounds take turns, and every server comes first once."""
-    chats = {server.name: start_chat(server) for server in servers}
-    for chat in chats.values():
-        chat.run(plan.messages // 3, 10)  # warm
-    for number in range(plan.rounds):
-        turn = number % len(servers)
-        for server in (*servers[turn:], *servers[:turn]):
-            for unit, window in ((ONE, 1), (TEN, 10)):
-                work = functools.partial(chats[server.name].run, plan.messages, window)
-                spent_s = cpu_of(server, work)
-                note(results, unit, server, spent_s / plan.messages * 1e6)
-    for chat in chats.values():
-        chat.run(10, 1)  # whatever came too often would be seen now
-        chat.close()
+class Bench:
+    """What was found so far."""
+
+    def __init__(self, servers: Sequence[Server], plan: Plan) -> None:
+        self._servers = servers
+        self._plan = plan
+        self.results: Results = {}
+        self.loads = [os.getloadavg()[0]]
+
+    def note(self, unit: Unit, server: Server, value: float) -> None:
+        self.results.setdefault(unit, {}).setdefault(server.name, []).append(value)
+
+    def memory(self, unit: Unit, number: int, *, tls: bool) -> None:
+        """A round in fresh processes, all servers at once: they wait together."""
+        say(f"{unit.title}, round {number + 1}")
+        self.restart()
+        users = [f"idle{number}" for number in range(self._plan.sessions)]
+        for server in self._servers:
+            with Crowd(server.target, users[:WARM]) as warm:
+                warm.wait()
+                warm.close()
+        time.sleep(SETTLE_S)
+        before = {server.name: memory(server.pid).rss for server in self._servers}
+        with ExitStack() as stack:
+            for server in self._servers:
+                crowd = Crowd(server.target._replace(tls=tls), users)
+                stack.enter_context(crowd)
+                stack.callback(crowd.close)
+                crowd.wait()
+            time.sleep(self._plan.idle_s)
+            for server in self._servers:
+                grown = memory(server.pid).rss - before[server.name]
+                self.note(EMPTY, server, before[server.name] / 1024)
+                self.note(unit, server, grown / self._plan.sessions)
+
+    def restart(self, scram: str = "SHA-1") -> None:
+        for server in self._servers:
+            server.stop()
+            server.scram = scram
+            server.configure()
+            server.start()
+
+    def measure(self, kind: type[Load]) -> None:
+        """Rounds take turns, and every server comes first once. The first is for warming up."""
+        say(kind.__name__)
+        with ExitStack() as stack:
+            loads = []
+            for server in self._servers:
+                loads.append(load := kind(server, self._plan.messages))
+                stack.callback(load.close)
+                for step in load.steps():
+                    step.work()
+            for number in range(self._plan.rounds):
+                turn = number % len(loads)
+                turns = (*loads[turn:], *loads[:turn])
+                for place in range(max(len(load.steps()) for load in loads)):
+                    for load in turns:
+                        for step in load.steps()[place : place + 1]:
+                            self._step(load.server, step)
+        self.loads.append(os.getloadavg()[0])
+
+    def _step(self, server: Server, step: Step) -> None:
+        before = cpu_s(server.pid)
+        done = step.work()
+        if step.unit is not None:
+            self.note(step.unit, server, (cpu_s(server.pid) - before) / done.units * 1e6)
+        for unit, value in done.others.items():
+            self.note(unit, server, value)
 
 
-def start_chat(server: Server) -> Chat:
-    sender, receiver = (Client.log_in(server.target, user) for user in ("romeo", "juliet"))
-    sender.be_available()
-    receiver.be_available()
-    return Chat(sender, receiver)
-
-
-def cpu_of(server: Server, work: Callable[[], object]) -> float:
-    """CPU seconds that `server` spends on `work`."""
-    before = cpu_s(server.pid)
-    work()
-    return cpu_s(server.pid) - before
-
-
-def note(results: Results, unit: Unit, server: Server, value: float) -> None:
-    results.setdefault(unit, {}).setdefault(server.name, []).append(value)
-
-
-def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Results:
+def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
     """Start, register, measure. The servers are stopped in any case."""
-    results: Results = {}
-    users = ["romeo", "juliet", *(f"idle{number}" for number in range(plan.sessions))]
     certificate = make_certificate(folder)
     with ExitStack() as stack:
         servers = [kind(folder, *certificate) for kind in kinds]
+        bench = Bench(servers, plan)
         for server in servers:
             stack.callback(server.stop)
             server.start()
-            server.register(users)
-        for number in range(plan.rounds):
-            say(f"memory, round {number + 1} of {plan.rounds}")
-            measure_memory(servers, plan, results)
-        say(f"chat, {plan.rounds} rounds")
-        measure_chat(servers, plan, results)
-    return results
+            server.register([*USERS, *(f"idle{number}" for number in range(plan.sessions))])
+            server.befriend("hub", CONTACTS)
+        for number in range(plan.memory_rounds):
+            bench.memory(IDLE, number, tls=True)
+            if plan.plain:
+                bench.memory(IDLE_PLAIN, number, tls=False)
+        bench.restart()
+        for kind in LOADS:
+            bench.measure(kind)
+        bench.restart("SHA-256")
+        for server in servers:
+            server.register(NEWER_LOGINS)
+        for kind in NEWER:
+            bench.measure(kind)
+    return bench
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# The page
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A simple table of reStructuredText."""
-    lines = [heads, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    rule = "  ".join("=" * width for width in widths)
-    head, *texts = [
-        "  ".join([cell.ljust(width) for cell, width in zip(line, widths, strict=True)]).rstrip()
-        for line in lines
-    ]
-    return "\n".join([rule, head, rule, *texts, rule])
-
-
-def ratios(results: Results) -> str:
-    """Ours to theirs, by the medians: below 1 we need less."""
-    peers = [name for name in first(results) if name != OURS]
-    rows = []
-    for unit, by_server in results.items():
-        ours = statistics.median(by_server[OURS])
-        share = [f"{ours / statistics.median(by_server[peer]):.2f}" for peer in peers]
-        rows.append([unit.title, *share])
-    return table(["xmppd to", *peers], rows)
-
-
-def numbers(results: Results) -> str:
-    """Median (smallest-largest) of the rounds."""
-    servers = list(first(results))
-    rows = [
-        [f"{unit.title}, {unit.unit}", *(spread(by_server[name]) for name in servers)]
-        for unit, by_server in results.items()
-    ]
-    return table(["", *servers], rows)
-
-
-def first(results: Results) -> Mapping[str, list[float]]:
-    return next(iter(results.values()))
-
-
-def spread(values: Sequence[float]) -> str:
-    digits = 0 if statistics.median(values) >= 100 else 1
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
-
-
-def page(results: Results, plan: Plan, versions: Mapping[str, str], command: str) -> str:
-    title = "Measured beside other servers"
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    ratio = f"{ratios(results)}\n\n" if OURS in first(results) and len(first(results)) > 1 else ""
-    return f"""{title}
-{"=" * len(title)}
-
-.. Written by ``{command}``: do not edit.
-
-Shares of what the other server needs (medians): below 1 we need less.
-
-{ratio}Medians, with the smallest and the largest round:
-
-{numbers(results)}
-
-{plan.rounds} rounds, {plan.messages} messages and {plan.sessions} sessions each, on {today}.
-{told}.
-{machine()}.
-"""
-
-
-def machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    load = os.getloadavg()[0]
-    return (
-        f"{os.cpu_count()} x {model}, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, load average at the end {load:.1f}"
-    )
+def raise_limits() -> None:
+    """As many connections as the system gives; servers inherit it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = max(hard, 50_000)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller and less exact")
+    parser.add_argument("--quick", action="store_true", help="smaller and less exact; no page")
     parser.add_argument("--rounds", type=int, help="of each measurement, at least 3 to be told")
+    parser.add_argument("--idle-rounds", type=int, help="of the measurements of memory; may be 0")
     names = [kind.name for kind in ALL]
     parser.add_argument("--servers", nargs="+", choices=names, default=names)
-    parser.add_argument("--output", type=Path, help="write the page there too")
+    parser.add_argument("--output", type=Path, help="the page; docs/benchmarks.rst if all is run")
     return parser.parse_args(given)
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    plan = QUICK if options.quick else Plan()
+    if options.rounds is not None:
+        plan = plan._replace(rounds=options.rounds)
+    if options.idle_rounds is not None:
+        plan = plan._replace(memory_rounds=options.idle_rounds)
+    return plan
 
 
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    plan = QUICK if options.quick else Plan()
-    if options.rounds:
-        plan = plan._replace(rounds=options.rounds)
-    kinds = []
-    for kind in ALL:
-        if kind.name in options.servers:
-            if kind.installed():
-                kinds.append(kind)
-            else:
-                say(f"{kind.name} is not installed: measured without it")
+    raise_limits()
+    plan = plan_of(options)
+    kinds = [kind for kind in ALL if kind.name in options.servers and kind.installed()]
+    for name in sorted(set(options.servers) - {kind.name for kind in kinds}):
+        say(f"{name} is not installed: measured without it")
     try:
         with tempfile.TemporaryDirectory(prefix="xmppd-bench-") as folder:
-            results = run(plan, kinds, Path(folder))
+            bench = run(plan, kinds, Path(folder))
     except (LoadError, ServerError) as error:
         say(f"bench: {error}")
         return 1
     versions = {kind.name: kind.version() for kind in kinds}
-    command = "python -m bench" + (" --quick" if options.quick else "")
-    text = page(results, plan, versions, command)
+    text = peers_part(bench.results, str(plan), versions, machine(bench.loads))
     print(text)
-    if options.output:
-        options.output.write_text(text)
+    whole = OURS in versions and len(versions) == len(ALL) and plan == Plan()
+    page = options.output or (PAGE if whole else None)
+    if page:
+        write_part(page, "peers", text)
     return 0

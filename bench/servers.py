@@ -5,7 +5,6 @@ of rates and with passwords kept as SCRAM keys.
 """
 
 import datetime
-import functools
 import hashlib
 import hmac
 import http.client
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,7 +25,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench.load import Target
+from bench.load import Target, salted_password
+from bench.seed import Seed
 
 DOMAIN = "bench.example"
 PASSWORD = "but soft"  # of accounts that live for minutes, on loopback
@@ -79,6 +79,7 @@ class Server(ABC):
         self.certificate = certificate
         self.key = key
         self.port = free_port(self.address)
+        self.scram = "SHA-1"  # for which hash it keeps keys of passwords, where it must choose
         self._process: subprocess.Popen[bytes] | None = None
         self.configure()
 
@@ -88,7 +89,7 @@ class Server(ABC):
 
     @property
     def target(self) -> Target:
-        return Target(self.address, self.port, DOMAIN, PASSWORD)
+        return Target(self.address, self.port, DOMAIN, PASSWORD, self.scram)
 
     @property
     def pid(self) -> int:
@@ -114,7 +115,7 @@ class Server(ABC):
                 said = (self.folder / "output").read_text(errors="replace")[-2000:]
                 self.stop()
                 raise ServerError(f"{self.name} does not start:\n{said}")
-            time.sleep(0.1)
+            time.sleep(0.01)
 
     def _answers(self) -> bool:
         try:
@@ -152,7 +153,11 @@ class Server(ABC):
 
     @abstractmethod
     def register(self, users: Iterable[str]) -> None:
-        """Make accounts while it runs."""
+        """Make accounts while it runs, with keys for `scram`."""
+
+    @abstractmethod
+    def befriend(self, user: str, contacts: Sequence[str]) -> None:
+        """Put them into each other's rosters, subscribed both ways. None has logged in yet."""
 
     @classmethod
     def version(cls) -> str:
@@ -178,6 +183,8 @@ data_dir = "{self.folder}/var"
 [c2s]
 listen = ["tcp:{self.port}:interface={self.address}"]
 direct_tls = []
+plaintext_auth = true
+idle_ping = 3600
 [c2s.limits]
 connections_per_second = 100000
 unauthenticated_per_address = 10000
@@ -201,17 +208,13 @@ key = "{self.key}"
         return self._control.exists() and super()._answers()
 
     def register(self, users: Iterable[str]) -> None:
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(START_S)
-            control.connect(str(self._control))
-            answers = control.makefile("rb")
-            for user in users:
-                arguments = {"jid": f"{user}@{DOMAIN}", "password": PASSWORD}
-                request = {"command": "adduser", "arguments": arguments}
-                control.sendall(json.dumps(request).encode() + b"\n")
-                answer = json.loads(answers.readline() or b"{}")
-                if not answer.get("ok"):
-                    raise ServerError(f"{self.name}: {user}: {answer}")
+        self.seed().add_accounts(users, PASSWORD, ITERATIONS)
+
+    def befriend(self, user: str, contacts: Sequence[str]) -> None:
+        self.seed().befriend(user, contacts)
+
+    def seed(self) -> Seed:
+        return Seed(self.folder / "var" / "xmppd.sqlite", DOMAIN)
 
     @classmethod
     def version(cls) -> str:
@@ -230,7 +233,7 @@ class Prosody(Server):
 
     def configure(self) -> None:
         data = self.folder / "data"
-        data.mkdir()
+        data.mkdir(exist_ok=True)
         (self.folder / "prosody.cfg.lua").write_text(f"""
 daemonize = false
 run_as_root = true
@@ -244,12 +247,15 @@ modules_enabled = {{
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
 default_iteration_count = {ITERATIONS}
-storage = "internal"
+password_hash = "{self.scram}"
+storage = {{ offline = "sql" }}
+default_storage = "internal"
+sql = {{ driver = "SQLite3", database = "{self.folder}/prosody.sqlite" }}
 log = {{ warn = "*console" }}
 c2s_ports = {{ {self.port} }}
 c2s_interfaces = {{ "{self.address}" }}
 c2s_direct_tls_ports = {{ }}
-c2s_require_encryption = true
+c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
 VirtualHost "{DOMAIN}"
 """)
@@ -259,23 +265,35 @@ VirtualHost "{DOMAIN}"
 
     def register(self, users: Iterable[str]) -> None:
         """As its internal storage writes them; prosodyctl takes a process for each account."""
-        accounts = self.folder / "data" / DOMAIN.replace(".", "%2e") / "accounts"
-        accounts.mkdir(parents=True, exist_ok=True)
-        stored, server = _scram_sha1(PASSWORD, "bench", ITERATIONS)
+        hashed = self.scram.replace("-", "").lower()
+        salted = salted_password(hashed, PASSWORD, b"bench", ITERATIONS)
+        client = hmac.digest(salted, b"Client Key", hashed)
         text = (
             f'return {{ ["salt"] = "bench"; ["iteration_count"] = {ITERATIONS}; '
-            f'["stored_key"] = "{stored}"; ["server_key"] = "{server}"; }};\n'
+            f'["stored_key"] = "{hashlib.new(hashed, client).hexdigest()}"; '
+            f'["server_key"] = "{hmac.digest(salted, b"Server Key", hashed).hex()}"; }};\n'
         )
         for user in users:
-            (accounts / f"{user}.dat").write_text(text)
+            self._write("accounts", user, text)
+
+    def befriend(self, user: str, contacts: Sequence[str]) -> None:
+        self._write("roster", user, _roster(contacts))
+        for contact in contacts:
+            self._write("roster", contact, _roster([user]))
+
+    def _write(self, store: str, user: str, text: str) -> None:
+        folder = self.folder / "data" / DOMAIN.replace(".", "%2e") / store
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{user}.dat").write_text(text)
 
 
-@functools.cache
-def _scram_sha1(password: str, salt: str, iterations: int) -> tuple[str, str]:
-    """StoredKey and ServerKey (RFC 5802 §3), in hex."""
-    salted = hashlib.pbkdf2_hmac("sha1", password.encode(), salt.encode(), iterations)
-    client = hmac.digest(salted, b"Client Key", "sha1")
-    return hashlib.sha1(client).hexdigest(), hmac.digest(salted, b"Server Key", "sha1").hex()
+def _roster(contacts: Iterable[str]) -> str:
+    rows = [
+        f'["{contact}@{DOMAIN}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
+        for contact in contacts
+    ]
+    head = '[false] = { ["version"] = 1; ["pending"] = {}; };'
+    return f"return {{ {head} {' '.join(rows)} }};\n"
 
 
 class Ejabberd(Server):
@@ -297,12 +315,14 @@ loglevel: warning
 certfiles: ["{whole}"]
 auth_method: internal
 auth_password_format: scram
+auth_scram_hash: {"sha" if self.scram == "SHA-1" else "sha256"}
+shaper_rules:
+  max_user_offline_messages: [{{100000: all}}]
 listen:
   - port: {self.port}
     ip: "{self.address}"
     module: ejabberd_c2s
     starttls: true
-    starttls_required: true
   - port: {self._api_port}
     ip: "{self.address}"
     module: ejabberd_http
@@ -311,8 +331,9 @@ api_permissions:
   bench:
     from: mod_http_api
     who: [{{ip: "127.0.0.0/8"}}]
-    what: [register]
+    what: [register, add_rosteritem]
 modules:
+  mod_admin_extra: {{}}
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_last: {{}}
@@ -340,14 +361,23 @@ modules:
         }
 
     def register(self, users: Iterable[str]) -> None:
+        accounts = ({"user": user, "host": DOMAIN, "password": PASSWORD} for user in users)
+        self._call("register", accounts)
+
+    def befriend(self, user: str, contacts: Sequence[str]) -> None:
+        pairs = [(user, contact) for contact in contacts]
+        pairs += [(contact, user) for contact in contacts]
+        said = {"localhost": DOMAIN, "host": DOMAIN, "nick": "", "group": "", "subs": "both"}
+        self._call("add_rosteritem", ({"localuser": a, "user": b, **said} for a, b in pairs))
+
+    def _call(self, command: str, arguments: Iterable[dict[str, str]]) -> None:
         api = http.client.HTTPConnection(self.address, self._api_port, timeout=START_S)
-        for user in users:
-            account = {"user": user, "host": DOMAIN, "password": PASSWORD}
-            api.request("POST", "/api/register", json.dumps(account))
+        for each in arguments:
+            api.request("POST", f"/api/{command}", json.dumps(each))
             answer = api.getresponse()
             said = answer.read()
             if answer.status != 200:
-                raise ServerError(f"{self.name}: {user}: {answer.status} {said!r}")
+                raise ServerError(f"{self.name}: {each}: {answer.status} {said!r}")
         api.close()
 
 

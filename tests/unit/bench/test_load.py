@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.load import Chat, Client, LoadError, Numbers, Target, scram_sha1
+from bench.load import Chat, Client, Fan, LoadError, Loop, Numbers, Target, scram
 
 TARGET = Target("127.0.0.1", 5222, "bench.example", "secret")
 
@@ -113,12 +113,68 @@ def test_a_server_that_closes_the_stream_ends_the_chat() -> None:
         Chat(client_on(ours, "romeo"), client_on(theirs, "juliet")).run(1, 1)
 
 
-def test_scram_answers_as_in_the_example_of_rfc_5802() -> None:
-    nonce = "fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j"
-    final, signature = scram_sha1(
-        "pencil",
-        "n=user,r=fyko+d2lbbFgONRv9qkxdawL",
-        f"r={nonce},s=QSXCR+Q6sek8bf92,i=4096".encode(),
-    )
-    assert final == f"c=biws,r={nonce},p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=".encode()
-    assert signature == b"rmF9pqV8S7suAoZWja4dJRkFsKQ="
+@pytest.mark.parametrize(("served", "complaint"), [(1, ""), (2, "came twice"), (0, "is lost")])
+def test_what_a_client_gets_back_is_counted_too(served: int, complaint: str) -> None:
+    ours, theirs = socket.socketpair()
+    client = client_on(ours, "romeo")
+    with ours, theirs:
+        theirs.sendall(Numbers.token(0) * served + Numbers.token(1))
+        loop = Loop(client, client, b"<iq id='%s'/>")
+        if complaint:
+            with pytest.raises(LoadError, match=complaint):
+                loop.run(2, 2)
+        else:
+            loop.run(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "complaint"), [([1, 1, 1], ""), ([1, 2, 1], "came twice"), ([1, 1, 0], "all")]
+)
+def test_presence_must_come_to_each_contact_once(
+    delivered: list[int], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.load.TIMEOUT_S", 0.01)
+    ends = [socket.socketpair() for _ in delivered]
+    sender, *receivers = [client_on(ours, "romeo") for ours, _ in ends]
+    fan = Fan(sender, receivers)
+    for (_, theirs), times in zip(ends, delivered, strict=True):
+        theirs.sendall(Numbers.token(0) * times)
+    try:
+        if complaint:
+            with pytest.raises(LoadError, match=complaint):
+                fan.run(1)
+        else:
+            fan.run(1)
+    finally:
+        fan.close()
+        for _, theirs in ends:
+            theirs.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "nonce", "salt", "proof", "signature"),
+    [
+        (  # RFC 5802 §5
+            "SHA-1",
+            "fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j",
+            "QSXCR+Q6sek8bf92",
+            b"v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+            b"rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+        ),
+        (  # RFC 7677 §3
+            "SHA-256",
+            "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+            "W22ZaJ0SNY7soEsUEjb6gQ==",
+            b"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+            b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+        ),
+    ],
+)
+def test_scram_answers_as_in_the_examples_of_its_rfcs(
+    name: str, nonce: str, salt: str, proof: bytes, signature: bytes
+) -> None:
+    ours = nonce[:24] if name == "SHA-1" else nonce[:20]
+    challenge = f"r={nonce},s={salt},i=4096".encode()
+    final, signed = scram(name, "pencil", f"n=user,r={ours}", challenge)
+    assert final == f"c=biws,r={nonce},p=".encode() + proof
+    assert signed == signature

@@ -1,24 +1,72 @@
-"""The page shows ratios of medians first, then the numbers with their spread."""
+"""The page shows ratios of medians first, then the numbers with their spread, and the goals."""
+
+from pathlib import Path
 
 import pytest
 
-from bench.run import Results, Unit, numbers, ratios, spread
+from bench.page import Results, numbers, peers_part, ratios, spread, write_part
+from bench.units import Unit
 
 RESULTS: Results = {
-    Unit("chat", "µs"): {"xmppd": [20.0, 10.0, 90.0], "prosody": [40.0, 41.0, 39.0]},
+    Unit("chat", goals=(("prosody", 0.5),)): {
+        "xmppd": [20.0, 10.0, 90.0],
+        "prosody": [40.0, 41.0, 39.0],
+    },
+    Unit("a second", "1/s", cost=False): {"xmppd": [7.0], "prosody": [5.0]},
+    Unit("resumed"): {"xmppd": [3.0]},
 }
 
 
 def test_a_ratio_is_that_of_the_medians() -> None:
-    assert "chat      0.50" in ratios(RESULTS)
+    assert "chat      0.50     0.50, met" in ratios(RESULTS)
+
+
+def test_a_goal_that_is_missed_is_said_to_be() -> None:
+    missed = {Unit("chat", goals=(("prosody", 0.49),)): next(iter(RESULTS.values()))}
+    assert "0.49, missed" in ratios(missed)
+
+
+def test_what_a_peer_cannot_do_has_no_ratio_and_no_number() -> None:
+    assert "resumed   –" in ratios(RESULTS)
+    assert "3.00 (3.00-3.00)  –" in numbers(RESULTS)
+
+
+def test_more_messages_a_second_are_no_ratio_of_costs() -> None:
+    assert "a second" not in ratios(RESULTS)
+    assert "a second, 1/s" in numbers(RESULTS)
 
 
 def test_numbers_show_median_smallest_and_largest() -> None:
     assert "20.0 (10.0-90.0)  40.0 (39.0-41.0)" in numbers(RESULTS)
 
 
+def test_alone_there_is_nothing_to_compare_with() -> None:
+    alone = {unit: {"xmppd": by["xmppd"]} for unit, by in RESULTS.items()}
+    text = peers_part(alone, "3 rounds", {"xmppd": "1"}, "a machine")
+    assert "xmppd to" not in text
+    assert "3 rounds, on " in text
+
+
 @pytest.mark.parametrize(
-    ("values", "shown"), [([1.25], "1.2 (1.2-1.2)"), ([100.4, 99.6, 120], "100 (100-120)")]
+    ("values", "shown"),
+    [
+        ([1.25], "1.25 (1.25-1.25)"),
+        ([12.26, 12.3, 12.5], "12.3 (12.3-12.5)"),
+        ([100.4, 99.6, 120], "100 (100-120)"),
+        ([], "–"),
+    ],
 )
-def test_large_numbers_are_shown_without_decimals(values: list[float], shown: str) -> None:
+def test_large_numbers_are_shown_with_fewer_decimals(values: list[float], shown: str) -> None:
     assert spread(values) == shown
+
+
+def test_a_part_is_replaced_and_the_other_stays(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.rst"
+    write_part(page, "growth", "Growth one")
+    write_part(page, "peers", "Peers one")
+    write_part(page, "growth", "Growth two")
+    text = page.read_text()
+    assert text.startswith("Benchmarks\n===")
+    assert text.index("Peers one") < text.index("Growth two")
+    assert "Growth one" not in text
+    assert text.count(".. part:") == 2
