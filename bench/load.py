@@ -82,6 +82,7 @@ class Client:
         self._target = target
         self._user = user
         self._socket = connected
+        self.resumes = False  # whether TLS went on with an earlier session
 
     @classmethod
     def log_in(cls, target: Target, user: str, resumed: ssl.SSLSession | None = None) -> Self:
@@ -97,6 +98,7 @@ class Client:
             client._socket = _tls().wrap_socket(
                 connected, server_hostname=target.domain, session=resumed
             )
+            client.resumes = bool(client._socket.session_reused)
             client._open_stream()
         client._authenticate()
         client._open_stream()
@@ -122,11 +124,6 @@ class Client:
         assert isinstance(self._socket, ssl.SSLSocket)
         session = self._socket.session
         return session if session is not None and session.has_ticket else None
-
-    @property
-    def resumes(self) -> bool:
-        """Whether the handshake was short."""
-        return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.session_reused)
 
     def _open_stream(self) -> None:
         header = (

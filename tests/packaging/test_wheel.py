@@ -99,8 +99,8 @@ class Environment:
         (site / "borrowed.pth").write_text(f"{borrowed}\n")
 
     def install(self, *words: str | Path) -> None:
-        pip = (self.python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
-        run(*pip, "--no-build-isolation", *words, cwd=self.bin)
+        """As a user does, but for what is borrowed; what builds it comes from the index."""
+        run(self.python, "-m", "pip", "install", "--quiet", "--no-deps", *words, cwd=self.bin)
 
     def home(self) -> str:
         """Where xmppd is imported from."""
