@@ -236,51 +236,49 @@ def _each(known: Known) -> Rounds:
     return [value / known.size for value in known.roster_us]
 
 
-def part(found: Growth, told: str) -> str:
-    """The part `growth` of the page."""
-    slowest = max(found.full_s)
-    goal = f"{START_GOAL_S:.0f} s, {'met' if slowest < START_GOAL_S else 'missed'}"
-    sessions = table(
+def _sessions_table(found: Growth) -> str:
+    titles = ["sessions", "chat, µs CPU", "alone", "ratio", "ping, µs CPU", "alone", "ratio"]
+    rows = [
         [
-            "sessions",
-            "chat, µs CPU",
-            "alone",
-            "ratio",
-            "ping, µs CPU",
-            "alone",
-            "ratio",
-            "MB",
-            "kB each",
-        ],
-        [
-            [
-                f"{each.size:,}",
-                spread(each.chat_us),
-                spread(each.alone_chat_us),
-                f"{each.chat_ratio:.2f}",
-                spread(each.ping_us),
-                spread(each.alone_ping_us),
-                f"{each.ping_ratio:.2f}",
-                f"{each.rss_mb:.0f}",
-                f"{each.session_kb:.1f}" if each.size >= 1000 else "",
-            ]
-            for each in found.sessions
-        ],
-    )
-    contacts = table(
+            f"{each.size:,}",
+            spread(each.chat_us),
+            spread(each.alone_chat_us),
+            f"{each.chat_ratio:.2f}",
+            spread(each.ping_us),
+            spread(each.alone_ping_us),
+            f"{each.ping_ratio:.2f}",
+            f"{each.rss_mb:.0f}",
+            f"{each.session_kb:.1f}" if each.size >= 1000 else "",
+        ]
+        for each in found.sessions
+    ]
+    return table([*titles, "MB", "kB each"], rows)
+
+
+def _contacts_table(found: Growth) -> str:
+    return table(
         ["contacts", "presence delivered, µs CPU", "roster, µs CPU", "roster, µs a contact"],
         [
             [f"{each.size:,}", *map(spread, (each.delivery_us, each.roster_us, _each(each)))]
             for each in found.contacts
         ],
     )
-    start = table(
+
+
+def _start_table(found: Growth) -> str:
+    met = max(found.full_s) < START_GOAL_S
+    goal = f"{START_GOAL_S:.0f} s, {'met' if met else 'missed'}"
+    return table(
         ["start until clients are served", "s", "goal"],
         [
             ["no accounts", spread(found.empty_s), ""],
             [f"{ACCOUNTS:,} accounts", spread(found.full_s), goal],
         ],
     )
+
+
+def part(found: Growth, told: str) -> str:
+    """The part `growth` of the page."""
     return f"""Growth
 ------
 
@@ -295,13 +293,13 @@ All sessions are idle, available, over TLS, and all there at the end; two more c
 stanza in flight, over TLS. `Alone` is another process of the server in which only the two are,
 measured in turns with it, so that what the machine does from minute to minute shows in both:
 
-{sessions}
+{_sessions_table(found)}
 
 All contacts are there, subscribed both ways:
 
-{contacts}
+{_contacts_table(found)}
 
-{start}
+{_start_table(found)}
 
 {told}
 """

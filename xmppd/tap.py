@@ -115,7 +115,6 @@ class Process(MultiService):
         self._reactor = reactor
         self._settings = Settings(path, config, catalogue)
         self._notifier = notifier
-        self._stopping = False
         self._starting: Deferred[None] | None = None
         self._log = Log(config.server.log, sys.stderr)
         self._router = Router()
@@ -304,7 +303,6 @@ class Process(MultiService):
     # Stop
 
     def stopService(self) -> "Deferred[None]":
-        self._stopping = True
         self._notifier.stopping()
         return spawn(self._stop())
 

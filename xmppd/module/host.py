@@ -13,7 +13,6 @@ from xmppd.module.base import (
     claims_of,
     dependencies,
     handlers_of,
-    options_of,
     specials_of,
 )
 from xmppd.module.catalogue import ModuleFault
@@ -205,8 +204,3 @@ def in_order(classes: Iterable[type[Module]]) -> list[type[Module]]:
             raise ModuleFault(f"these modules use each other: {', '.join(waiting)}")
         ordered += [waiting.pop(cls.name) for cls in ready]
     return ordered
-
-
-def default_options(cls: type[Module]) -> Options:
-    """What the module gets where the configuration says nothing."""
-    return options_of(cls)()

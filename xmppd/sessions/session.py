@@ -1,7 +1,7 @@
 """One bound resource of an account (RFC 6120 §7): its addresses, its presence, the way to it."""
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 from xmppd import events
 from xmppd.hooks import STOP, FilterChain, Hooks
@@ -140,8 +140,3 @@ class PerSession(Generic[T]):
 
     def __contains__(self, session: Session) -> bool:
         return session.state is not None and self._key in session.state
-
-
-def kept_by(session: Session) -> dict[str, Any]:
-    """What modules keep on `session`, for operators to look at."""
-    return dict(session.state or {})
