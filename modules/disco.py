@@ -10,14 +10,16 @@ accounts that do not exist, disco#info is service-unavailable and disco#items an
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from xmppd.api import (
     ACCOUNT,
     HOST,
     IQ,
     JID,
+    NODE,
     SELF,
+    SERVICE,
     XML_LANG,
     BareJID,
     Element,
@@ -26,11 +28,13 @@ from xmppd.api import (
     Host,
     Module,
     Options,
+    Service,
     StanzaError,
     WaitingFilter,
     forms,
     iq_get,
     ns,
+    on,
     option,
     uses,
 )
@@ -207,6 +211,51 @@ class Disco(Module):
         if not isinstance(known, Description) or not known.known:
             raise StanzaError("item-not-found")
         return known
+
+
+class DiscoService(Service):
+    """A service that tells what it is: its own domain, and what lies at local parts of it.
+
+    The host lists it among its items. A subclass says `identity`, and `about` where there is more
+    to say; `features` are those beside the IQs that it answers.
+    """
+
+    identity: ClassVar[Identity]
+    disco = uses(Disco)
+
+    async def about(self, entity: JID, node: str, asker: JID, known: Description) -> None:
+        """Complete what is `known` of the domain or of an address at it; where nothing is added
+        to an empty description, it is item-not-found. Raises StanzaError.
+        """
+
+    @on(disco_items)
+    def list_service(self, entity: JID, node: str, asker: JID) -> Iterable[Item]:
+        if entity == self.host.domain and not node:
+            yield Item(self.domain, name=self.identity.name)
+
+    @iq_get(ns.DISCO_INFO, "query", at=SERVICE)
+    @iq_get(ns.DISCO_INFO, "query", at=NODE)
+    async def service_info(self, iq: IQ) -> Element:
+        return (await self._about(iq)).info(_node(iq))
+
+    @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)
+    @iq_get(ns.DISCO_ITEMS, "query", at=NODE)
+    async def service_items(self, iq: IQ) -> Element:
+        return (await self._about(iq)).listing(_node(iq))
+
+    async def _about(self, iq: IQ) -> Description:
+        known = Description()
+        if iq.to == self.domain and not _node(iq):
+            known.identities.append(self.identity)
+            known.features.update(self.iqs.namespaces(SERVICE), self.features)
+        await self.about(iq.to, _node(iq), iq.from_, known)
+        if not known.known:
+            raise StanzaError("item-not-found")
+        return known
+
+    @iq_get(ns.PING, "ping", at=SERVICE)
+    def answer_ping(self, iq: IQ) -> None:
+        """The service is there (XEP-0199 §4.3)."""
 
 
 def _node(iq: IQ) -> str:

@@ -24,6 +24,8 @@ from xmppd.jid import JID, JIDError, jid, lenient_jid, make_jid
 from xmppd.module import (
     Module,
     ModuleFault,
+    Service,
+    ServiceOptions,
     before_login,
     iq_get,
     iq_set,
@@ -31,8 +33,8 @@ from xmppd.module import (
     uses,
     uses_if,
 )
-from xmppd.routing import ACCOUNT, HOST, SELF
-from xmppd.routing.router import Done
+from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
+from xmppd.routing.router import Destination, Done
 from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
 from xmppd.stanza import (
     IQ,
@@ -87,8 +89,10 @@ __all__ = [
     "IQ",
     "JID",
     "LATE",
+    "NODE",
     "NORMAL",
     "SELF",
+    "SERVICE",
     "STOP",
     "XML_LANG",
     "AccountExists",
@@ -96,6 +100,7 @@ __all__ = [
     "BareJID",
     "CommandError",
     "Delay",
+    "Destination",
     "Done",
     "Duration",
     "Element",
@@ -124,6 +129,8 @@ __all__ = [
     "ResultSetRequest",
     "Rows",
     "Secret",
+    "Service",
+    "ServiceOptions",
     "Session",
     "Signal",
     "Size",

@@ -6,7 +6,7 @@ takes everything back when it stops.
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.task import LoopingCall
@@ -16,6 +16,7 @@ from xmppd.config import Options
 from xmppd.hooks import ON, Handler, Hook, Signal, spawn
 from xmppd.routing import HOST, Claim, Scope
 from xmppd.routing.iqs import Answer
+from xmppd.routing.router import Destination
 from xmppd.stanza import IQ
 from xmppd.storage import Repository, StorageError
 
@@ -138,6 +139,12 @@ class Module:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what the version before has saved; an old one's values may be missing."""
+
+    def domains(self) -> Mapping[str, Destination]:
+        """Domains that this module serves beside the host's, and who takes stanzas to them; asked
+        when the module takes its place. A `Service` answers by itself.
+        """
+        return {}
 
     # What modules do
 

@@ -16,7 +16,9 @@ from xmppd.module.base import (
     specials_of,
 )
 from xmppd.module.catalogue import ModuleFault
-from xmppd.routing import ClaimedTwice
+from xmppd.routing import Claim, ClaimedTwice
+from xmppd.routing.iqs import OWN_DOMAIN
+from xmppd.routing.router import Destination
 
 if TYPE_CHECKING:
     from xmppd.host import Host
@@ -84,6 +86,7 @@ class ModuleHost:
         leaving = list(self._running)
         self._host.hooks.swap(leaving)
         self._host.iqs.swap(leaving)
+        self._exchange_domains(self, ())
         for module in reversed(list(self._running.values())):
             await self._retire(module)
         self._running = {}
@@ -144,13 +147,18 @@ class ModuleHost:
         """The synchronous step. Returns the modules that are out."""
         out = [self._running[name] for name in leaving if name in self._running]
         try:
-            self._host.iqs.swap(leaving, _all(claims_of, fresh))
+            self._host.iqs.swap(leaving, _all(host_claims, fresh))
         except ClaimedTwice as clash:
             raise ModuleFault(f"{self._host.name}: {clash}") from None
         try:
-            self._exchange_commands(out, fresh)
+            self._exchange_domains(out, fresh)
+            try:
+                self._exchange_commands(out, fresh)
+            except ValueError:
+                self._exchange_domains(fresh, out)
+                raise
         except ValueError as clash:
-            self._host.iqs.swap([module.name for module in fresh], _all(claims_of, out))
+            self._host.iqs.swap([module.name for module in fresh], _all(host_claims, out))
             raise ModuleFault(f"{self._host.name}: {clash}") from None
         self._host.hooks.swap(leaving, _all(handlers_of, fresh))
         for name in leaving:
@@ -158,6 +166,16 @@ class ModuleHost:
         self._running |= {module.name: module for module in fresh}
         self._specials = {k: v for module in self for k, v in specials_of(module).items()}
         return list(reversed(out))
+
+    def _exchange_domains(self, out: Iterable[Module], fresh: Iterable[Module]) -> None:
+        coming: dict[str, Destination] = {}
+        for module in fresh:
+            for domain, destination in module.domains().items():
+                if domain in coming:
+                    raise ValueError(f"{module.name}: the domain {domain} is taken by another")
+                coming[domain] = destination
+        leaving = [domain for module in out for domain in module.domains()]
+        self._host.router.swap(leaving, coming, self._host.name)
 
     def _exchange_commands(self, out: Iterable[Module], fresh: Iterable[Module]) -> None:
         if self._commands is None:
@@ -184,6 +202,11 @@ class ModuleHost:
             await module.stop()
         except Exception:
             log.failure("{module} did not stop well", module=module)
+
+
+def host_claims(module: Module) -> list[Claim]:
+    """What it answers for the host and its accounts; a service's own domain has its own table."""
+    return [claim for claim in claims_of(module) if claim.scope not in OWN_DOMAIN]
 
 
 def _all(what: Callable[[Module], Iterable[Any]], modules: Iterable[Module]) -> list[Any]:

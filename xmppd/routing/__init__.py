@@ -2,13 +2,25 @@
 
 from xmppd.routing.delivery import Delivery
 from xmppd.routing.intake import Intake, SessionPolicy
-from xmppd.routing.iqs import ACCOUNT, HOST, SELF, Claim, ClaimedTwice, IQTable, Scope
+from xmppd.routing.iqs import (
+    ACCOUNT,
+    HOST,
+    NODE,
+    SELF,
+    SERVICE,
+    Claim,
+    ClaimedTwice,
+    IQTable,
+    Scope,
+)
 from xmppd.routing.router import Router
 
 __all__ = [
     "ACCOUNT",
     "HOST",
+    "NODE",
     "SELF",
+    "SERVICE",
     "Claim",
     "ClaimedTwice",
     "Delivery",

@@ -24,11 +24,16 @@ class Scope(Enum):
     HOST = "host"  # the domain: to='example.org'
     ACCOUNT = "account"  # any account's bare JID, from anybody; the handler judges who may
     SELF = "self"  # the sender's own account (or no `to`); others get forbidden
+    SERVICE = "service"  # the domain that the module itself serves (`Service`)
+    NODE = "node"  # a local part at that domain: room@conference.example.org
 
 
 HOST: Final = Scope.HOST
 ACCOUNT: Final = Scope.ACCOUNT
 SELF: Final = Scope.SELF
+SERVICE: Final = Scope.SERVICE
+NODE: Final = Scope.NODE
+OWN_DOMAIN: Final = frozenset((SERVICE, NODE))  # each service has a table of its own for these
 
 
 class ClaimedTwice(ValueError):
@@ -94,6 +99,11 @@ class IQTable:
         if own is not None and anybodys is None:
             raise StanzaError("forbidden")
         return _handler(anybodys)
+
+    def at_service(self, iq: IQ) -> Handler:
+        """Who answers a request to a served domain or a local part there (`Service`)."""
+        scope = NODE if iq.to.local else SERVICE
+        return _handler(self._claims[scope].get(_key(iq)))
 
     def namespaces(self, *scopes: Scope) -> set[str]:
         """The namespaces that are answered there: disco features (XEP-0030)."""

@@ -1,6 +1,6 @@
 """Between domains: a table of who serves which, and one way out for all others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -21,19 +21,44 @@ class Router:
 
     def __init__(self) -> None:
         self._destinations: dict[str, Destination] = {}
+        self._owners: dict[str, str] = {}
         self.elsewhere: Destination = self.refuse
 
-    def claim(self, domain: str, destination: Destination) -> None:
-        """Stanzas to `domain` go to `destination` from now on. ValueError if it is taken."""
+    def claim(self, domain: str, destination: Destination, owner: str = "") -> None:
+        """Stanzas to `domain` go to `destination` from now on. ValueError if it is taken.
+
+        `owner` is the virtual host that the domain belongs to, where that is another.
+        """
         if domain in self._destinations:
             raise ValueError(f"the domain {domain} is served already")
         self._destinations[domain] = destination
+        self._owners[domain] = owner or domain
 
     def release(self, domain: str) -> None:
         self._destinations.pop(domain, None)
+        self._owners.pop(domain, None)
+
+    def swap(self, leaving: Iterable[str], coming: Mapping[str, Destination], owner: str) -> None:
+        """Release and claim in one step, or nothing at all: ValueError names what is taken."""
+        leaving = set(leaving)
+        for domain in coming:
+            if domain in self._destinations and domain not in leaving:
+                raise ValueError(f"the domain {domain} is served already")
+        for domain in leaving:
+            self.release(domain)
+        for domain, destination in coming.items():
+            self.claim(domain, destination, owner)
 
     def serves(self, domain: str) -> bool:
         return domain in self._destinations
+
+    def owner(self, domain: str) -> str:
+        """The virtual host that a served domain belongs to; "" for a domain that is not served."""
+        return self._owners.get(domain, "")
+
+    def domains(self) -> list[str]:
+        """All that are served here: hosts, subdomains of modules, components."""
+        return list(self._destinations)
 
     def route(self, stanza: Stanza) -> Done:
         """Hand a stanza to whoever serves its `to`; never raises."""
