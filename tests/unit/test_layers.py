@@ -14,7 +14,7 @@ LINES = [
     {"events", "sessions", "routing"},
     {"auth"},
     {"host", "module", "modules"},
-    {"transport"},
+    {"transport", "resolve"},
     {"c2s", "admin", "systemd", "watchdog", "logs", "memory"},
     {"api", "testing"},
     {"tap", "reload", "settings", "__main__"},
