@@ -106,7 +106,7 @@ class Dialer:
 
 
 def _failure(domain: str, failures: list[tuple[Target, Unreachable]]) -> DialFailed:
-    """RFC 6120 §8.3.3.16: without SRV records, and with nobody at port 5269, there is no server."""
+    """RFC 6120 §8.3.3.16: no SRV records, and nobody at port 5269: there is no server."""
     answered = any(error.exists and not target.fallback for target, error in failures)
     condition: Condition = "remote-server-timeout" if answered else "remote-server-not-found"
     tried = [f"{target}: {error}" for target, error in failures]
