@@ -44,6 +44,7 @@ class PeerStream:
         "_parser",
         "_waits",
         "bidi",
+        "finishing",
         "lang",
         "management",
         "max_bytes",
@@ -75,6 +76,7 @@ class PeerStream:
         self.management: Management[Stanza] | None = None  # once enabled (XEP-0198)
         self.max_bytes: int | None = None  # of a stanza, as the peer says (XEP-0478)
         self.outgoing: list[bytes] = []
+        self.finishing = False  # ours is ended; the peer's is read on
         self._opened = False  # our header of this stream was sent
         self._waits = False
         self._held: list[Item] = []
@@ -138,7 +140,8 @@ class PeerStream:
         if isinstance(item, StreamOpen):
             return self._open(item)
         if isinstance(item, StreamClose):
-            return self._end(Closed(END, by_peer=True))
+            self.acknowledge()
+            return self._end(Closed(b"" if self.finishing else END, by_peer=True))
         assert isinstance(item, StreamError)
         raise item
 
@@ -290,24 +293,17 @@ class PeerStream:
 
     def acknowledge(self) -> None:
         """The answer to `AckAsked`; may be said at any time (§4)."""
-        if self.management is not None and self.state in TRUSTED:
+        if self.management is not None and self.state in TRUSTED and not self.finishing:
             self._write(self.management.answer())
 
     def request_ack(self) -> bool:
         """Ask what the peer has handled; False where it does not do so."""
-        if self.management is None or self.state not in TRUSTED:
+        if self.management is None or self.state not in TRUSTED or self.finishing:
             return False
         self._write(self.management.request())
         return True
 
     # What goes out
-
-    def send(self, stanza: Stanza, data: bytes) -> None:
-        """Write a stanza of a pair in `our_pairs`; `data` is the stanza, written."""
-        self.outgoing.append(data)
-        managed = self.management
-        if managed is not None and managed.send(stanza):
-            self._write(managed.request())
 
     def take(self) -> bytes:
         """The bytes to send, in order; they are the caller's then."""
@@ -341,6 +337,8 @@ class PeerStream:
             return []
         if self.state is _SECURING:  # where XML has no place (§5.4.3.1)
             return self._end(Closed(b"", error))
+        if self.finishing:
+            return self._end(Closed(b"", error))
         header = b"" if self._opened else self._header_before(error)
         return self._end(Closed(header + write_error(error) + END, error))
 
@@ -358,8 +356,14 @@ class PeerStream:
         if self.state is _CLOSED:
             return []
         self.acknowledge()
-        in_words = self._opened and self.state is not _SECURING
+        in_words = self._opened and self.state is not _SECURING and not self.finishing
         return self._end(Closed(END if in_words else b""))
+
+    def finish(self) -> None:
+        """Send the end of our stream; the peer's is read until it ends too (§4.4)."""
+        if self._opened and self.state is not _CLOSED and not self.finishing:
+            self.outgoing.append(END)
+            self.finishing = True
 
     def _end(self, closed: Closed) -> list[PeerEvent]:
         self._move(Input.CLOSE)

@@ -14,14 +14,14 @@ SMALLEST_LIMIT = 10000  # that a peer may announce (RFC 6120 §13.12)
 
 @dataclass(frozen=True, slots=True)
 class PeerPolicy:
-    """What we demand and offer, one object for all streams.
+    """What we demand of a peer, and offer.
 
-    `dialback`: whether keys are taken at all; a peer is then judged by the owner. `unacked` is
-    how many stanzas may wait for an acknowledgement; 0: XEP-0198 is not offered.
+    `refused`: why we have nothing to do with it, in words. `unacked` is how many stanzas may wait
+    for an acknowledgement; 0: XEP-0198 is not offered.
     """
 
+    refused: str = ""
     tls_required: bool = True
-    dialback: bool = True
     bidi: bool = True
     unacked: int = 500
     pending_keys: int = 20
@@ -79,7 +79,7 @@ def offer_in_clear(policy: PeerPolicy, *, tls: bool = True) -> list[Element]:
 def offer_secured(policy: PeerPolicy, *, external: bool) -> list[Element]:
     """XEP-0178 §3: EXTERNAL where the certificate proves who it is."""
     offer = [features.mechanisms(["EXTERNAL"])] if external else []
-    offer += [dialback_feature()] if policy.dialback else []
+    offer.append(dialback_feature())
     offer += [bidi_feature()] if policy.bidi else []
     # Of stanzas after dialback: no features follow upon that.
     return [*offer, features.limits(policy.after_trust.stanza_bytes, policy.idle_s)]
@@ -88,7 +88,7 @@ def offer_secured(policy: PeerPolicy, *, external: bool) -> list[Element]:
 def offer_trusted(policy: PeerPolicy) -> list[Element]:
     """After SASL. Keys for other pairs of domains are still taken (XEP-0220 §2.6)."""
     offer = [Element(SM, "sm")] if policy.unacked else []
-    offer += [dialback_feature()] if policy.dialback else []
+    offer.append(dialback_feature())
     return [*offer, features.limits(policy.after_trust.stanza_bytes, policy.idle_s)]
 
 

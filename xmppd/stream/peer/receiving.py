@@ -1,6 +1,6 @@
 """The end of a stream between servers that was connected to (RFC 6120 §4 to §6, XEP-0220 §2.2)."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from xmppd.jid import JIDError, lenient_jid
 from xmppd.ns import SASL, SM, STREAMS, TLS
@@ -31,24 +31,26 @@ from xmppd.xml import Element, StreamError, StreamOpen
 
 
 class ReceivingStream(PeerStream):
-    """`domains` are those that are served here and may talk to others.
+    """`domains` are those that are served here; `choose(ours, theirs)` gives the policy of two
+    domains, with "" for both before a header came.
 
     Owner's part: `StartTLS` (then `tls_ready`), `AskProof` (then `proof`), `JudgeKey` (then
     `judged`), `AckAsked` (then `acknowledge`).
     """
 
-    __slots__ = ("_domains", "_proven", "_sasl_failures", "_trusted_by_sasl")
+    __slots__ = ("_choose", "_domains", "_proven", "_sasl_failures", "_trusted_by_sasl")
 
     def __init__(
         self,
         domains: Container[str],
-        policy: PeerPolicy,
+        choose: Callable[[str, str], PeerPolicy],
         key_of: KeyOf,
         *,
         secure: bool = False,
     ) -> None:
-        super().__init__(policy, key_of, secure=secure)
+        super().__init__(choose("", ""), key_of, secure=secure)
         self._domains = domains
+        self._choose = choose
         self._proven = False  # the certificate proves the domain of the header
         self._trusted_by_sasl = False
         self._sasl_failures = 0
@@ -61,6 +63,9 @@ class ReceivingStream(PeerStream):
         header = read_initial(opened, self._domains)
         self._check_again(header)
         self.ours, self.theirs, self.lang = header.ours, header.theirs, header.lang
+        self.policy = self._choose(self.ours, self.theirs)
+        if self.policy.refused:
+            raise PeerHeaderError("policy-violation", ours=self.ours, theirs=self.theirs)
         self.stream_id = new_stream_id()
         self.outgoing.append(write_header(self.ours, self.theirs, self.stream_id))
         self._opened = True
