@@ -2,6 +2,8 @@
 
 from xmppd.resolve.dialer import Dialer
 from xmppd.resolve.errors import DialFailed
+from xmppd.resolve.make import make_dialer, make_prover
+from xmppd.resolve.prover import Prover
 from xmppd.resolve.targets import Target
 
-__all__ = ["DialFailed", "Dialer", "Target"]
+__all__ = ["DialFailed", "Dialer", "Prover", "Target", "make_dialer", "make_prover"]

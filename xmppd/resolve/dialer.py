@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as Late
 
 from xmppd.hooks import spawn
 from xmppd.resolve.addresses import AddressRules, is_own
-from xmppd.resolve.discovery import Addresses, find_targets, read_routes
+from xmppd.resolve.discovery import find_targets, read_routes
 from xmppd.resolve.errors import Condition, DialFailed, HandshakeFailed
 from xmppd.resolve.nameservers import Nameservers
-from xmppd.resolve.race import Dials, NoneAnswered, Race
+from xmppd.resolve.race import Dials
+from xmppd.resolve.reach import Reach, Unreachable, limit
 from xmppd.resolve.resolver import Lookup, Resolver
 from xmppd.transport.connection import StreamTransport
 
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=StreamTransport)
 
 LEAST_S = 5.0  # for each place, however many there are
-
-
-class Unreachable(Exception):
-    """One target did not work out. `exists` is false where the DNS or the rules say no."""
-
-    def __init__(self, why: str, *, exists: bool) -> None:
-        super().__init__(why)
-        self.exists = exists
 
 
 class Dialer:
@@ -51,8 +44,8 @@ class Dialer:
         *,
         is_own: Callable[[str], bool] = is_own,
     ) -> None:
-        self._reactor = reactor
         self.resolver = resolver
+        self._reactor = reactor
         self._is_own = is_own
         self._set(options)
 
@@ -65,7 +58,7 @@ class Dialer:
     def _set(self, options: OutgoingOptions) -> None:
         self._routes = read_routes(options.routes)
         self._timeout_s = options.connect_timeout
-        self.rules = AddressRules(
+        self._rules = AddressRules(
             allow_private=options.allow_private, networks=options.networks, is_own=self._is_own
         )
 
@@ -80,12 +73,17 @@ class Dialer:
         that waits for this ends all attempts.
         """
         attempt = spawn(self._connect(domain, make_connection))
-        _limit(attempt, self._timeout_s, self._reactor)
+        limit(attempt, self._timeout_s, self._reactor)
         try:
             return await attempt
         except Late:
             text = f"{domain} was not reached in {self._timeout_s:g} s"
             raise DialFailed("remote-server-timeout", text) from None
+
+    async def reach(self, host: str, port: int, build: Callable[[], IProtocol]) -> IProtocol:
+        """Connect a protocol to a host itself, no SRV asked: for HTTPS. Raises Unreachable."""
+        reach = Reach(self._reactor, self.resolver, self._rules)
+        return await reach.connect(host, port, build, self._timeout_s)
 
     async def _connect(self, domain: str, make_connection: Callable[[Target], C]) -> C:
         until = self._reactor.seconds() + self._timeout_s
@@ -95,14 +93,44 @@ class Dialer:
             left_s = until - self._reactor.seconds()
             share_s = max(LEAST_S, left_s / (len(targets) - number))
             try:
-                return await _Attempt(self, target, make_connection, share_s).result()
+                return await self._try(target, make_connection, share_s)
             except Unreachable as error:
                 failures.append((target, error))
         raise _failure(domain, failures)
 
-    @property
-    def reactor(self) -> Dials:
-        return self._reactor
+    async def _try(self, target: Target, make: Callable[[Target], C], share_s: float) -> C:
+        """Raises Unreachable."""
+        made: list[C] = []
+        handshake: Deferred[None] = Deferred(lambda _: made[0].abort("no TLS handshake in time"))
+
+        def build() -> IProtocol:
+            made.append(make(target))
+            if target.direct_tls:
+                made[0].handshake_ended = _telling(handshake)
+            return cast("IProtocol", made[0])
+
+        rules = None if target.fixed else self._rules
+        reach = Reach(self._reactor, self.resolver, rules)
+        try:
+            await reach.connect(target.host, target.port, build, share_s)
+        except BaseException:
+            for connection in made:  # it answered when nobody waited any more
+                connection.abort("given up")
+            raise
+        if target.direct_tls:
+            await self._secured(handshake, share_s)
+        elif not made[0].open:
+            raise Unreachable("it hung up at once", exists=True)
+        return made[0]
+
+    async def _secured(self, handshake: Deferred[None], limit_s: float) -> None:
+        limit(handshake, limit_s, self._reactor)
+        try:
+            await handshake
+        except HandshakeFailed as error:
+            raise Unreachable(f"TLS failed: {error}", exists=True) from None
+        except Late:
+            raise Unreachable("no TLS handshake in time", exists=True) from None
 
 
 def _failure(domain: str, failures: list[tuple[Target, Unreachable]]) -> DialFailed:
@@ -113,100 +141,7 @@ def _failure(domain: str, failures: list[tuple[Target, Unreachable]]) -> DialFai
     return DialFailed(condition, f"no connection to {domain}: {'; '.join(tried)}", tried)
 
 
-def _limit(waiting: Deferred[Any], limit_s: float, reactor: Any) -> None:
-    """Late, if it has no result by then."""
-    _ = waiting.addTimeout(limit_s, reactor)
-
-
-class _Attempt(Generic[C]):
-    """One target: its addresses, the race of them, and the handshake where it begins with TLS."""
-
-    def __init__(
-        self, dialer: Dialer, target: Target, make: Callable[[Target], C], timeout_s: float
-    ) -> None:
-        self._dialer = dialer
-        self._target = target
-        self._make = make
-        self._timeout_s = timeout_s
-        self._refused: list[str] = []
-        self._dns_failure = ""
-        self._accepted: list[str] = []
-
-    async def result(self) -> C:
-        """The connection, or Unreachable."""
-        connected = spawn(self._connect())
-        _limit(connected, self._timeout_s, self._dialer.reactor)
-        try:
-            return await connected
-        except Late:
-            raise Unreachable(f"no answer in {self._timeout_s:.0f} s", exists=True) from None
-        except HandshakeFailed as error:
-            raise Unreachable(f"TLS failed: {error}", exists=True) from None
-        except NoneAnswered as error:
-            raise self._unreachable(str(error)) from None
-
-    def _unreachable(self, why: str) -> Unreachable:
-        if self._accepted:
-            return Unreachable(why, exists=True)
-        if self._dns_failure:
-            return Unreachable(f"the DNS fails: {self._dns_failure}", exists=True)
-        return Unreachable("; ".join(self._refused) or why, exists=False)
-
-    async def _connect(self) -> C:
-        made: list[C] = []
-        handshake: Deferred[None] = Deferred(lambda _: made[0].abort("no TLS handshake in time"))
-
-        def build() -> IProtocol:
-            connection = self._make(self._target)
-            made.append(connection)
-            if self._target.direct_tls:
-                connection.handshake_ended = _to(handshake)
-            return cast("IProtocol", connection)
-
-        try:
-            await self._race(build)
-        except BaseException:
-            for connection in made:  # it answered, and nobody waits any more
-                connection.abort("given up")
-            raise
-        connection = made[0]
-        if self._target.direct_tls:
-            await handshake
-        elif not connection.open:
-            raise NoneAnswered("it hung up at once")
-        return connection
-
-    async def _race(self, build: Callable[[], IProtocol]) -> None:
-        dialer = self._dialer
-        race = Race(dialer.reactor, self._target.port, build, self._timeout_s)
-
-        def complete(failure: str) -> None:
-            self._dns_failure = failure
-            race.no_more()
-
-        addresses = Addresses(
-            dialer.resolver,
-            dialer.reactor.callLater,
-            lambda found: race.add(self._permitted(found)),
-            complete,
-        )
-        try:
-            addresses.start(self._target.host)
-            await race.answered
-        finally:
-            addresses.stop()
-
-    def _permitted(self, addresses: list[str]) -> list[str]:
-        for address in addresses:
-            refusal = "" if self._target.fixed else self._dialer.rules.refusal(address)
-            if refusal:
-                self._refused.append(refusal)
-            else:
-                self._accepted.append(address)
-        return [address for address in addresses if address in self._accepted]
-
-
-def _to(handshake: Deferred[None]) -> Callable[[str], None]:
+def _telling(handshake: Deferred[None]) -> Callable[[str], None]:
     def ended(why: str) -> None:
         if handshake.called:
             return

@@ -95,7 +95,11 @@ class Race:
             return None
         self._running.pop(attempt)
         self._stop()
-        protocol = self._build()
+        try:
+            protocol = self._build()
+        except Exception:
+            self.answered.errback()
+            return None
         # The protocol is told first that it is connected.
         self._reactor.callLater(0, self._tell, protocol)
         return protocol

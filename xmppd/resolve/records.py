@@ -74,6 +74,10 @@ def decode(data: bytes) -> Any:  # a dns.Message, which has no types
         message.fromStr(data)
     except MALFORMED:
         raise LookupFailed("an answer that is no DNS message") from None
+    counts = struct.unpack("!4H", data[4:12])  # Twisted forgets what is cut off
+    found = (message.queries, message.answers, message.authority, message.additional)
+    if counts != tuple(map(len, found)):
+        raise LookupFailed("an answer that is incomplete")
     return message
 
 

@@ -142,6 +142,13 @@ class _Datagrams(_Question, DatagramProtocol):
         if self._wrong >= MOST_WRONG:  # somebody guesses; TCP cannot be guessed into
             self._done(None)
 
+    noisy = False  # no log line for each question
+
+    def stopProtocol(self) -> None:
+        """The port is closed: by us; or by the epoll reactor, which takes ICMP for an end."""
+        self._port = None
+        self.connectionRefused()
+
     def connectionRefused(self) -> None:
         """Nobody listens there (ICMP)."""
         self._fail(LookupFailed(f"nobody answers at the name server {self._server[0]}"))

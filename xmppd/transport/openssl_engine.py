@@ -347,6 +347,13 @@ class PyOpenSSLEngine:
             return None
 
     @property
+    def peer_chain(self) -> tuple[x509.Certificate, ...]:
+        try:
+            return tuple(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
+        except ValueError:
+            return ()
+
+    @property
     def peer_verified(self) -> bool:
         return self.peer_problem == "" and self.peer_certificate is not None
 

@@ -91,11 +91,16 @@ def problem_in_words(error: int, depth: int) -> str:
 
 def _load(context: SSL.Context, path: Path) -> None:
     store: Any = context.get_cert_store()
+    for certificate in read_authorities(path):
+        store.add_cert(crypto.X509.from_cryptography(certificate))
+
+
+def read_authorities(path: Path) -> list[x509.Certificate]:
+    """The certificates in a file, or in the files of a folder; CertificateError for none."""
     certificates = [one for file in _files(path) for one in _read(file)]
     if not certificates:
         raise CertificateError(f"there is no certificate of an authority in {path}")
-    for certificate in certificates:
-        store.add_cert(crypto.X509.from_cryptography(certificate))
+    return certificates
 
 
 def _files(path: Path) -> list[Path]:

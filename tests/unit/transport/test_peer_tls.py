@@ -24,11 +24,8 @@ BOTH_ROLES = list(Role)
 
 
 @pytest.fixture(params=[DirectEngine, PyOpenSSLEngine])
-def engine_class(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def engine_class(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openssl_engine, "ENGINE", request.param)
-    yield
 
 
 @pytest.fixture(scope="module")
