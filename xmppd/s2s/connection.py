@@ -12,7 +12,6 @@ from xmppd.jid import jid
 from xmppd.ns import PING, SERVER
 from xmppd.routing.router import Done
 from xmppd.stanza import IQ, Stanza, StanzaError
-from xmppd.stream.dialback import Pair
 from xmppd.stream.events import Closed, StartTLS
 from xmppd.stream.peer import (
     AckAsked,
@@ -173,10 +172,12 @@ class PeerConnection(StreamTransport):
         elif isinstance(event, Acked):
             self.federation.drained(self)
         elif isinstance(event, PeerMaySend):
-            self._trusted(event.pair, event.how)
+            self._trusted(event.how)
+            self.say("it may send: {pair}, by {how}", pair=str(event.pair), how=event.how)
             self.federation.peer_may_send(self, event.pair)
         elif isinstance(event, WeMaySend):
-            self._trusted(event.pair.inverse, event.how)
+            self._trusted(event.how)
+            self.say("we may send: {pair}, by {how}", pair=str(event.pair), how=event.how)
             self.federation.we_may_send(self, event.pair)
         else:
             self._negotiate(event)
@@ -188,7 +189,7 @@ class PeerConnection(StreamTransport):
     def _start_tls(self) -> None:
         raise NotImplementedError
 
-    def _trusted(self, pair: Pair, how: str) -> None:
+    def _trusted(self, how: str) -> None:
         """The peer is known: from now on it is watched for silence."""
         if self.ticket is not None:
             self.ticket.authenticated()
@@ -197,7 +198,6 @@ class PeerConnection(StreamTransport):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._wheel.add(TICK_S, self._tick)
-        self.say("{pair}: authenticated by {how}", pair=str(pair), how=how)
 
     def apart(self, work: "Coroutine[Deferred[Any], Any, list[PeerEvent]]") -> None:
         """Run what has to wait; the peer is not read from meanwhile."""
@@ -323,9 +323,8 @@ class PeerConnection(StreamTransport):
             self.flush_stream()
             return
         pair = next(iter(self.stream.our_pairs))
-        ping = IQ(
-            _address(pair.target), _address(pair.sender), "get", "s2s", Element(PING, "ping")
-        )
+        to, from_ = jid(pair.target), jid(pair.sender)
+        ping = IQ(to, from_, "get", "s2s-ping", Element(PING, "ping"))
         self.write(ping.write(SERVER))
 
     def _is_idle(self, now: float) -> bool:
@@ -345,4 +344,3 @@ def detail_of(error: StreamError) -> str:
     if isinstance(error, PeerHeaderError) and error.asked is not None:
         return f" (to={error.asked[:SHOWN]!r})"
     return f" ({error.text[:SHOWN]!r})" if error.text else ""
-

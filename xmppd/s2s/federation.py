@@ -1,12 +1,12 @@
 """All connections with other servers: which stanza goes by which, what waits, what comes back."""
 
-from collections.abc import Callable
 from functools import partial
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from xmppd.config.s2s import S2SOptions
 from xmppd.hooks import spawn
 from xmppd.resolve import DialFailed, Target
 from xmppd.routing.router import Done
@@ -415,9 +415,9 @@ class Federation:
 
     # The whole
 
-    def configure(self, change: Callable[[], None]) -> None:
-        """`change` exchanges the options; connections that they forbid are closed."""
-        change()
+    def configure(self, options: S2SOptions) -> None:
+        """Take new options; connections that they forbid are closed."""
+        self.service.configure(options)
         for link in list(self.connections):
             ours, theirs = link.stream.ours, link.stream.theirs
             if theirs and self.service.policy.rules(ours, theirs).refused:

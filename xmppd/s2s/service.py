@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from xmppd.clock import Clock
+from xmppd.config.outgoing import OutgoingOptions
 from xmppd.config.s2s import HostS2SOptions, S2SOptions
 from xmppd.host import Host
 from xmppd.resolve import Target
@@ -27,6 +28,8 @@ class Dials(Protocol):
 
     async def connect(self, domain: str, make_connection: Callable[[Target], C]) -> C:
         """Raises DialFailed."""
+
+    def configure(self, options: OutgoingOptions) -> None: ...
 
 
 class Contexts(Protocol):
@@ -72,13 +75,14 @@ class Service:
     router: Router
     dialer: Dials
     contexts: Contexts
-    prover: Proves
+    make_prover: Callable[[S2SOptions], Proves]
     flusher: Flusher
     wheel: TimerWheel
     clock: Clock
     admission: Admission
     domains: LocalDomains = field(init=False)
     policy: Policy = field(init=False)
+    prover: Proves = field(init=False)
     _secret: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +94,8 @@ class Service:
     def configure(self, options: S2SOptions) -> None:
         """Take new options, for connections to come."""
         self.options = options
+        self.dialer.configure(options)
+        self.prover = self.make_prover(options)
         self.policy = Policy(options, self.options_of)
 
     def options_of(self, domain: str) -> HostS2SOptions | None:
