@@ -62,7 +62,7 @@ class PeerConnection(StreamTransport):
         self.clock = service.clock
         self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
         self.received_bytes = self.sent_bytes = 0
-        self.sent_at = float("-inf")  # a stanza, last
+        self.sent_at = float("-inf")  # a stanza that the peer has to do something about
         self._sent_since: float | None = None  # first noticed: sent to a peer that is silent
         self._asked_at: float | None = None
         self._queue: list[PeerEvent] = []
@@ -273,7 +273,9 @@ class PeerConnection(StreamTransport):
             text = f"the server there takes no more than {stream.max_bytes} bytes"
             self.federation.bounce(stanza, StanzaError("policy-violation", text))
             return
-        self.used_at = self.sent_at = self.clock.seconds()
+        self.used_at = self.clock.seconds()
+        if stanza.type != "result":  # or two servers would answer each other's pings for ever
+            self.sent_at = self.used_at
         self.write(data)
         managed = stream.management
         if managed is not None and managed.send(stanza):
