@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 
 from xmppd.config.outgoing import StaticRoute, read_route
 from xmppd.hooks import spawn
@@ -50,9 +50,13 @@ async def find_targets(
 
 
 async def _both(resolver: Lookup, name: str) -> list[Found]:
-    lookups = [_services(resolver, f"{service}.{name}") for service in (STARTTLS, DIRECT)]
-    results = await DeferredList([spawn(each) for each in lookups], fireOnOneErrback=True)
-    return [found for _, found in results]
+    lookups = [spawn(_services(resolver, f"{service}.{name}")) for service in (STARTTLS, DIRECT)]
+    try:
+        return [await lookup for lookup in lookups]
+    finally:
+        for lookup in lookups:  # where we are cancelled
+            _ = lookup.addErrback(_ignore)
+            lookup.cancel()
 
 
 async def _services(resolver: Lookup, name: str) -> Found:
