@@ -164,6 +164,6 @@ class _Endpoint:
         return spawn(self._secure(factory))
 
     async def _secure(self, factory: Any) -> Any:
-        tls = TLSMemoryBIOFactory(self._options, True, factory, self._reactor)  # type: ignore[no-untyped-call]
+        tls = TLSMemoryBIOFactory(self._options, True, factory, self._reactor)
         protocol = await self._connect(self._uri.host.decode("ascii"), self._uri.port, tls)
         return protocol.wrappedProtocol

@@ -148,6 +148,7 @@ def test_nobody_at_the_fallback_port_means_not_found(
     error = error_of(result)
     assert error.condition == "remote-server-not-found"
     assert f"{ONE}: Connection refused" in error.text
+    assert error.told == "no connection to example.net"  # nobody scans networks with our help
 
 
 @pytest.mark.parametrize(
