@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -235,6 +236,20 @@ def test_nobody_at_the_name_servers_port_is_noticed_at_once(loop: Loop) -> None:
         pass
     with pytest.raises(LookupFailed, match="nobody answers"):
         ask(loop, server)
+
+
+def test_a_name_server_that_is_not_on_the_network_is_no_answer(loop: Loop) -> None:
+    resolver = Resolver(loop.reactor, Nameservers(["[2001:db8::53]:53"]), timeout_s=0.6)
+    with pytest.raises(LookupFailed):
+        loop.wait(resolver.lookup("example.net", Kind.A))
+
+
+def test_lookups_leave_nothing_open(loop: Loop) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with Hostile(lambda question, data: [answer(question)]) as server:
+        for number in range(20):
+            ask(loop, server, f"{number}.example.net")
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 # Bounds
