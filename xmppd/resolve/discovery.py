@@ -40,8 +40,8 @@ async def find_targets(
     if route is not None:
         return [Target(route.host, route.port, route.direct_tls, fixed=True)]
     address = ip_literal(domain)
-    if address is not None:
-        return [Target(address, fallback=True)]
+    if address is not None or _is_localhost(domain):
+        return [Target(address or domain, fallback=True)]
     name = dns_name(domain)
     if name is None or dns_name(f"{DIRECT}.{name}") is None:
         raise DialFailed("remote-server-not-found", f"{domain} is no name that the DNS can have")
