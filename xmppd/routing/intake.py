@@ -9,7 +9,7 @@ from xmppd import events
 from xmppd.hooks import STOP, Hooks, spawn
 from xmppd.routing.delivery import SUBSCRIPTIONS
 from xmppd.routing.iqs import refusal, settled
-from xmppd.routing.router import Done, Router
+from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import Session, SessionTable
 from xmppd.stanza import Presence, Stanza, StanzaError
 from xmppd.xml import StreamError
@@ -97,10 +97,18 @@ class Intake:
                     return None
                 stanza = passed
             if isinstance(stanza, Presence):
-                return self._presence(session, stanza)
-            return self._router.route(stanza)
+                done = self._presence(session, stanza)
+            else:
+                done = self._router.route(stanza)
         except Exception as problem:
-            return self._router.bounce(stanza, refusal(problem))
+            done = self._router.bounce(stanza, refusal(problem))
+        if done.__class__ is Storing:
+            assert done is not None
+            session.hold_for(done)
+            done = None
+        if session.undurable is None:
+            return done
+        return session.undurable.taken() if done is None else done
 
     def _presence(self, session: Session, presence: Presence) -> Done:
         """Broadcast (RFC 6121 §4.2, §4.4, §4.5), subscriptions (§3) and directed presence
