@@ -1,6 +1,7 @@
 """One client: its connection, its stream, and after the bind its session."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,6 +78,14 @@ class _Outlet:
 
     def release(self) -> None:
         self._connection.release_output()
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        self.write = self._connection.write_ahead
+        try:
+            yield
+        finally:
+            self.write = self._connection.write
 
     @property
     def buffered(self) -> int:

@@ -5,6 +5,7 @@ that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -151,11 +152,9 @@ class Delivery:
     def _kept(self, kept: object, message: Message, storing: Storing | None = None) -> Done:
         """Whether it was stored is known now: if not, the sender is told. Then `storing` fires."""
         done = None
-        if isinstance(kept, Failure):
-            assert isinstance(kept.value, Exception)
-            done = self._router.bounce(message, refusal(kept.value))
-        elif kept is not STOP:
-            done = self._router.bounce(message, StanzaError("service-unavailable"))
+        if kept is not STOP:
+            with nullcontext() if storing is None else storing.ahead():
+                done = self._router.bounce(message, _why_not(kept))
         if storing is None:
             return done
         _ = (done or succeed(None)).addBoth(storing.callback)
@@ -215,3 +214,10 @@ class Delivery:
         if not iq.is_request:
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+
+def _why_not(kept: object) -> StanzaError:
+    """What a sender is told whose message was not stored; `kept` is what came of it."""
+    if isinstance(kept, Failure) and isinstance(kept.value, Exception):
+        return refusal(kept.value)
+    return StanzaError("service-unavailable")

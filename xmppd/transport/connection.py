@@ -74,6 +74,7 @@ class StreamTransport(Protocol):
         self._unsent = 0  # bytes in Twisted's buffer: the kernel is full while there are any
         self._dirty = False  # the flusher knows of us
         self._holds = 0  # how many want nothing sent at present
+        self._ahead = 0  # where in _out that begins which was written since
         self._state = _State.OPEN
         self._peer_done = False  # the peer has sent FIN
         self._paused = 0
@@ -142,7 +143,18 @@ class StreamTransport(Protocol):
 
     def hold_output(self) -> None:
         """Send nothing until there were as many `release_output`; what is written waits."""
+        if not self._holds:
+            self._ahead = len(self._out)
         self._holds += 1
+
+    def write_ahead(self, data: bytes) -> None:
+        """As `write`, but before all that has been written since `hold_output`."""
+        if not self._holds or self._state:
+            self.write(data)
+        else:
+            self._out.insert(self._ahead, data)
+            self._ahead += 1
+            self._waiting += len(data)
 
     def release_output(self) -> None:
         """Take back one `hold_output`."""
