@@ -301,12 +301,13 @@ class ClientConnection(StreamTransport):
     def _host_now(self) -> Host | None:
         return self._service.hosts.get(self._stream.domain)
 
-    def _features(self, domain: str, state: State) -> list[Element]:
+    def _features(self, domain: str, state: State) -> str:
         host = self._service.hosts.get(domain)
         if host is None:
-            return []
-        when = "before_bind" if state is State.KNOWN else "before_auth"
-        return host.hooks.of(events.stream_features).gather(when)
+            return ""
+        return self._service.offers.of(
+            host, "before_bind" if state is State.KNOWN else "before_auth"
+        )
 
     def _channel(self, domain: str) -> Channel:
         host = self._service.hosts.get(domain)

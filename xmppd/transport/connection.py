@@ -245,7 +245,11 @@ class StreamTransport(Protocol):
             # Sending may set `_unsent`, of which mypy knows nothing.
             while self._out and not self._unsent and (engine is None or self.secure):  # type: ignore[redundant-expr]
                 data = self._next_chunk()
-                self._send(data if engine is None else engine.send(data))
+                if engine is not None:
+                    data = engine.send(data)
+                    if self._state and not self._out:
+                        data += engine.close()  # close_notify goes with the last words
+                self._send(data)
         except TLSError as error:
             self.abort(f"TLS: {error}")
         if self._state and self._state is _State.CLOSING and not self._unsent:
@@ -342,7 +346,7 @@ class StreamTransport(Protocol):
             self.tls_failed(str(error))
             self.close(why=f"TLS: {error}")
             return
-        if engine.talks:
+        if engine.talks and not self._may_wait(engine):
             self._send(engine.outgoing())
         if not self.secure:
             if not engine.established:
@@ -352,6 +356,12 @@ class StreamTransport(Protocol):
             self.received(plaintext)
         if engine.closed:
             self.close(why="closed by the peer")
+
+    def _may_wait(self, engine: TLSEngine) -> bool:
+        """Whether what the engine has to say are tickets (RFC 8446 §4.6.1), which no client waits
+        for: they go out with the answer to its header. Below TLS 1.3 it waits for our Finished.
+        """
+        return not self.secure and engine.established and engine.version == "TLSv1.3"
 
     def _became_secure(self) -> None:
         self.secure = True
