@@ -80,7 +80,16 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
-from xmppd.xml import XML_LANG, Element, StreamError, XMLError, parse, to_xml
+from xmppd.xml import (
+    XML_LANG,
+    Element,
+    StreamError,
+    XMLError,
+    escape_attr,
+    escape_text,
+    parse,
+    to_xml,
+)
 
 __all__ = [
     "ACCOUNT",
@@ -153,6 +162,8 @@ __all__ = [
     "command",
     "delay",
     "error_reply",
+    "escape_attr",
+    "escape_text",
     "events",
     "flag",
     "format_datetime",
