@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from xmppd import events
 from xmppd.auth import Attempts
 from xmppd.clock import Clock
-from xmppd.config.server import C2SOptions, StreamLimits
+from xmppd.config.server import C2SOptions
+from xmppd.config.streams import StreamLimits
 from xmppd.hooks import Hooks
 from xmppd.host import Host
 from xmppd.sessions import Session
