@@ -35,7 +35,7 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -98,6 +98,7 @@ __all__ = [
     "AccountExists",
     "AuthBusy",
     "BareJID",
+    "Binding",
     "CommandError",
     "Delay",
     "Destination",
@@ -112,6 +113,7 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Login",
     "Message",
     "Module",
     "ModuleFault",
@@ -140,6 +142,7 @@ __all__ = [
     "Stop",
     "StorageError",
     "StreamError",
+    "TokenCheck",
     "WaitingFilter",
     "XMLError",
     "attr",
