@@ -35,7 +35,7 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -108,6 +108,7 @@ __all__ = [
     "AccountExists",
     "AuthBusy",
     "BareJID",
+    "Binding",
     "CommandError",
     "Delay",
     "Destination",
@@ -122,6 +123,7 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Login",
     "Message",
     "Module",
     "ModuleFault",
@@ -150,6 +152,7 @@ __all__ = [
     "Stop",
     "StorageError",
     "StreamError",
+    "TokenCheck",
     "WaitingFilter",
     "XMLError",
     "attr",
