@@ -34,6 +34,7 @@ from xmppd.module import (
     uses_if,
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
+from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done
 from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
 from xmppd.stanza import (
@@ -99,6 +100,7 @@ __all__ = [
     "AuthBusy",
     "BareJID",
     "CommandError",
+    "Commit",
     "Delay",
     "Destination",
     "Done",

@@ -76,6 +76,10 @@ message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "(RFC 6121 §8.5.2.2.1). STOP: a handler has stored it durably. Not stopped: the sender gets "
     "service-unavailable."
 )
+message_delivered: Signal[Message, JID] = Signal(
+    "A message for the local account `user` was handed to the sessions that RFC 6121 §8.5 names, "
+    "or was stored because there is none. Copies for others are made here."
+)
 subscription_sending: WaitingFilter[Presence, ["Session"]] = WaitingFilter(
     "A client sends presence of type subscribe, subscribed, unsubscribe or unsubscribed; `to` is "
     "the contact's bare JID (RFC 6121 §3). The stanza that comes out is routed, from the user's "

@@ -5,11 +5,13 @@ that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
+from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
 from xmppd.routing.router import Done, Router
 from xmppd.sessions import SessionTable
@@ -45,6 +47,7 @@ class Delivery:
         self._asked = hooks.of(events.resource_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
+        self._delivered = hooks.of(events.message_delivered)
         self._subscribing = hooks.of(events.subscription_arriving)
         self._probing = hooks.of(events.probe_arriving)
         self._by_kind: dict[str, Callable[[Stanza, JID], Done]] = {
@@ -52,6 +55,7 @@ class Delivery:
             "presence": self._presence,
             "iq": self._iq,
         }
+        self._gates: dict[JID, Gate] = {}  # of accounts for which something is not durable yet
 
     def route(self, stanza: Stanza) -> Done:
         """Deliver, answer, store or refuse. Raises StanzaError for the router to bounce."""
@@ -65,9 +69,44 @@ class Delivery:
                 if passed is STOP:
                     return None
                 stanza = passed
+            if self._gates and user in self._gates:
+                return self._in_turn(stanza, user)
             return self._by_kind[stanza.kind](stanza, user)
         except Exception as problem:
             raise refusal(problem) from None
+
+    # What must be durable before it is delivered
+
+    def hold(self, user: JID, commit: Commit) -> None:
+        """For a handler of `user_receives`: the stanza that it has in hand is delivered when
+        `commit` is durable, and refused if that fails; what comes later waits behind it.
+        """
+        commit.want()
+        if not commit.over or commit.problem is not None:
+            self._gate(user).coming = commit
+
+    def later(self, user: JID, act: Act, commit: Commit | None = None) -> None:
+        """Do something for `user` behind all that waits now and, with `commit`, when that is
+        durable; never if it fails.
+        """
+        if commit is not None:
+            commit.want()
+            if commit.over and commit.problem is None:
+                commit = None
+        if commit is None and user not in self._gates:
+            act()
+        else:
+            self._gate(user).add(act, _forget, commit)
+
+    def _gate(self, user: JID) -> Gate:
+        gate = self._gates.get(user)
+        if gate is None:
+            gate = self._gates[user] = Gate(partial(self._gates.pop, user, None))
+        return gate
+
+    def _in_turn(self, stanza: Stanza, user: JID) -> Done:
+        deliver = partial(self._by_kind[stanza.kind], stanza, user)
+        return self._gates[user].add(deliver, partial(self._router.bounce, stanza))
 
     def _to_host(self, stanza: Stanza) -> Done:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
@@ -92,6 +131,7 @@ class Delivery:
             session = self._sessions.get(message.to)
             if session is not None:
                 session.send(message)
+                self._tell_delivered(message, user)
                 return None
             if message.type != "chat":
                 return self._to_nobody(message)
@@ -114,10 +154,17 @@ class Delivery:
         for session in self._sessions.of(user):
             if session.priority is not None and session.priority >= 0:
                 taken = session.send(message) or taken
+        if taken:
+            self._tell_delivered(message, user)
         if taken or message.type == "headline":
             return None
         assert isinstance(message, Message)
         return settled(spawn(self._store(message, user)))
+
+    def _tell_delivered(self, message: Stanza, user: JID) -> None:
+        if self._delivered.handlers:
+            assert isinstance(message, Message)
+            self._delivered.signal(message, user)
 
     async def _store(self, message: Message, user: JID) -> None:
         try:
@@ -125,6 +172,8 @@ class Delivery:
                 await self._storing.wait(message, user) is STOP
             )
             problem = None if kept else StanzaError("service-unavailable")
+            if kept:
+                self._delivered.signal(message, user)
         except Exception as crash:
             problem = refusal(crash)
         waiting = None if problem is None else self._router.bounce(message, problem)
@@ -185,3 +234,7 @@ class Delivery:
         if not iq.is_request:
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+
+def _forget(_: StanzaError) -> None:
+    """What nobody waits for is dropped when it cannot be done."""

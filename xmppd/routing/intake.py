@@ -8,6 +8,7 @@ from twisted.internet.defer import succeed
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, spawn
 from xmppd.routing.delivery import SUBSCRIPTIONS
+from xmppd.routing.gate import Commit
 from xmppd.routing.iqs import refusal, settled
 from xmppd.routing.router import Done, Router
 from xmppd.sessions import Session, SessionTable
@@ -44,6 +45,7 @@ class Intake:
         self._directs = hooks.of(events.user_directs)
         self._changed = hooks.of(events.presence_changed)
         self._subscribing = hooks.of(events.subscription_sending)
+        self._owed: Commit | None = None
 
     # A session's life
 
@@ -98,9 +100,24 @@ class Intake:
                 stanza = passed
             if isinstance(stanza, Presence):
                 return self._presence(session, stanza)
-            return self._router.route(stanza)
+            done = self._router.route(stanza)
+            return done if self._owed is None else self._when_paid(done)
         except Exception as problem:
             return self._router.bounce(stanza, refusal(problem))
+
+    def owes(self, commit: Commit) -> None:
+        """For a handler of `user_sends`: the stanza that it has in hand counts as handled only
+        when `commit` is over, which is what whoever acknowledges stanzas waits for.
+        """
+        self._owed = commit
+
+    def _when_paid(self, done: Done) -> Done:
+        owed, self._owed = self._owed, None
+        paid = None if owed is None else owed.done()
+        if paid is None or done is None:
+            return done or paid
+        _ = paid.addCallback(lambda _: done)
+        return settled(paid)
 
     def _presence(self, session: Session, presence: Presence) -> Done:
         """Broadcast (RFC 6121 §4.2, §4.4, §4.5), subscriptions (§3) and directed presence
