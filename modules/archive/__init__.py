@@ -179,7 +179,7 @@ class Archive(Module):
 
     def has_read(self, session: Session, message: Message) -> bool:
         """Whether the session got this message out of its archive already."""
-        if not self.read_ranges[session]:
+        if session not in self.read_ranges:
             return False
         id_ = parse_id(id_given(message, session.user))
         ranges = self.read_ranges[session]
