@@ -74,7 +74,8 @@ resource_asked: Filter[IQ, [JID]] = Filter(
 message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "A message of type normal or chat for an existing account that has no resource to take it "
     "(RFC 6121 §8.5.2.2.1). STOP: a handler has stored it durably. Not stopped: the sender gets "
-    "service-unavailable."
+    "service-unavailable. A plain function that gives a Deferred has put its write in a line, "
+    "where order is kept: the sender is read on meanwhile. For a coroutine it waits."
 )
 message_delivered: Signal[Message, JID] = Signal(
     "A message for the local account `user` was handed to the sessions that RFC 6121 §8.5 names, "

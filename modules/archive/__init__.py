@@ -9,10 +9,10 @@ Other modules keep archives of other owners here (rooms): see `keep`, `answer` a
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from xmppd.api import (
     EARLY,
@@ -75,6 +75,7 @@ __all__ = ["Archive", "Row", "indexed", "messages", "preferences", "words"]
 SWEEP_S = 3600.0
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 PAUSE_S = 0.1
+MOST_ABSENT = 10000
 MOST_RANGES = 16  # of what a session has read
 
 
@@ -110,6 +111,7 @@ class Archive(Module):
         self.journal = Journal(host.name, self.store)
         self._turns = Turns()
         self._wanted: dict[JID, Preferences] = {}  # of accounts that have a session and said so
+        self._absent: dict[JID, Preferences] = {}  # of others that got messages lately
         self._default = Preferences(self.options.default)
         self._sent: tuple[Stanza | None, str] = None, ""
         self._fields = frozenset(FIELDS) - (set() if self.options.search else {FULL_TEXT_FIELD})
@@ -219,23 +221,34 @@ class Archive(Module):
         return any(each.priority is not None and each.priority >= 0 for each in sessions)
 
     @on(events.message_storing, order=EARLY)
-    async def note_stored(self, message: Message, user: JID) -> Message | None:
+    def note_stored(
+        self, message: Message, user: JID
+    ) -> Deferred[Message | None] | Coroutine[Any, Any, Message | None] | None:
         """Before others store it, so that what they deliver later has its id."""
         if not lasting(message) or id_given(message, user):
             return None
+        wanted = self._wanted.get(user) or self._absent.get(user)
+        judged = None if wanted is None else wanted.judge(message.from_)
+        if judged is None:
+            return self._note_if_wanted(message, user)
+        return self._note(message, user) if judged else None
+
+    async def _note_if_wanted(self, message: Message, user: JID) -> Message | None:
         if not await self._would_want(user, message.from_):
             return None
-        id_ = self.journal.add(user, message.from_, message)
-        await self._durable()
-        return with_id(message, user, str(id_))
+        return await self._note(message, user)
 
-    async def _durable(self) -> None:
+    def _note(self, message: Message, user: JID) -> "Deferred[Message | None]":
+        """The message with its id, when it is in the archive."""
+        numbered = with_id(message, user, str(self.journal.add(user, message.from_, message)))
         commit = self.journal.commit
-        done = commit.done()
-        if done is not None:
-            await done
-        if commit.problem is not None:
-            raise commit.problem
+
+        def noted(_: object) -> Message:
+            if commit.problem is not None:
+                raise commit.problem
+            return numbered
+
+        return (commit.done() or succeed(None)).addCallback(noted)
 
     @on(events.message_storing, order=LATE)
     def is_kept(self, message: Message, user: JID) -> Stop | None:
@@ -254,6 +267,10 @@ class Archive(Module):
 
     async def _would_want(self, user: JID, peer: JID) -> bool:
         wanted = self._wanted.get(user) or await self._preferences(user)
+        if not self.host.sessions.of(user):
+            self._absent[user] = wanted
+            if len(self._absent) > MOST_ABSENT:
+                del self._absent[next(iter(self._absent))]
         judged = wanted.judge(peer)
         return (await self.roster.item(user, peer.bare)).listed if judged is None else judged
 
@@ -286,6 +303,7 @@ class Archive(Module):
         wanted = read_preferences(iq.payload)
         user = iq.from_.bare
         await self.preference_store.put(user.local, wanted)
+        self._absent.pop(user, None)
         if self.host.sessions.of(user):
             self._wanted[user] = wanted
         return wanted.element()
@@ -376,6 +394,7 @@ class Archive(Module):
     def erase_rest(self, user: JID) -> None:
         """What came in meanwhile."""
         self._wanted.pop(user, None)
+        self._absent.pop(user, None)
         self.background(self.drop(user))
 
     # For the operator

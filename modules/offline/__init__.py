@@ -38,7 +38,7 @@ from xmppd.api import (
 )
 from xmppd.modules.archive import Archive
 from xmppd.modules.offline.delivery import MAX_HELD, Delivery, takes
-from xmppd.modules.offline.queue import BATCH, Queue, messages, read
+from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
 
 __all__ = ["BATCH", "MAX_HELD", "MAX_UNREAD", "RETRY_S", "OfflineMessages", "messages"]
 
@@ -93,7 +93,7 @@ class OfflineMessages(Module):
     # Into the store
 
     @on(events.message_storing)
-    async def store(self, message: Message, user: JID) -> Stop | None:
+    def store(self, message: Message, user: JID) -> Deferred[Stop | None] | Stop | None:
         """A full queue, and what must not be stored but says something, is answered with
         service-unavailable (XEP-0160 §2; RFC 6121 §8.5.2.2.1).
         """
@@ -103,20 +103,20 @@ class OfflineMessages(Module):
             return STOP if passing(message) else None
         if passing(message) and not message.has(ns.HINTS, "store"):
             return STOP
-        if not await self._put(message, user):
+        return self._put(message, user).addCallback(self._stored, user)
+
+    def _put(self, message: Stanza, user: JID) -> Deferred[bool]:
+        self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
+        options = self.options
+        return self.queue.put(
+            Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
+        )
+
+    def _stored(self, kept: bool, user: JID) -> Stop | None:
+        if not kept:
             return None
         self._go_on(user)
         return STOP
-
-    async def _put(self, message: Stanza, user: JID) -> bool:
-        self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
-        return await self.queue.put(
-            user.local,
-            self._latest,
-            message.write(),
-            max_count=self.options.limit,
-            max_bytes=self.options.max_bytes,
-        )
 
     def _go_on(self, user: JID) -> None:
         """Somebody may have come online while a message was being stored, or a session gone
@@ -214,7 +214,12 @@ class OfflineMessages(Module):
 
     async def _keep(self, message: Stanza, user: JID) -> None:
         assert isinstance(message, Message)
-        if message.type != "headline" and await self.store(message, user) is None:
+        if message.type == "headline":
+            return
+        kept = self.store(message, user)
+        if isinstance(kept, Deferred):
+            kept = await kept
+        if kept is None:
             done = self.host.router.bounce(message, StanzaError("service-unavailable"))
             if done is not None:
                 await done

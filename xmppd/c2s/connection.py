@@ -72,6 +72,12 @@ class _Outlet:
     def resume(self) -> None:
         self._connection.resume(Pause.SLOW_READER)
 
+    def hold(self) -> None:
+        self._connection.hold_output()
+
+    def release(self) -> None:
+        self._connection.release_output()
+
     @property
     def buffered(self) -> int:
         return self._connection.buffered

@@ -4,16 +4,19 @@ The rules of §8.5, one function for each kind of stanza and of address. Presenc
 that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
 from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
-from xmppd.routing.router import Done, Router
+from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import SessionTable
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError
 
@@ -22,6 +25,9 @@ SUBSCRIPTIONS = frozenset(("subscribe", "subscribed", "unsubscribe", "unsubscrib
 
 class Accounts(Protocol):
     """What delivery asks of the accounts."""
+
+    def known(self, user: str) -> bool | None:
+        """`exists` without waiting; None: ask `exists`."""
 
     async def exists(self, user: str) -> bool:
         """Whether there is an account with this local part."""
@@ -159,26 +165,52 @@ class Delivery:
         if taken or message.type == "headline":
             return None
         assert isinstance(message, Message)
-        return settled(spawn(self._store(message, user)))
+        known = self._accounts.known(user.local)
+        if known is None:
+            return settled(spawn(self._look_up_and_keep(message, user)))
+        return self._keep(message, user, exists=known)
 
     def _tell_delivered(self, message: Stanza, user: JID) -> None:
         if self._delivered.handlers:
             assert isinstance(message, Message)
             self._delivered.signal(message, user)
 
-    async def _store(self, message: Message, user: JID) -> None:
+    async def _look_up_and_keep(self, message: Message, user: JID) -> None:
         try:
-            kept = await self._accounts.exists(user.local) and (
-                await self._storing.wait(message, user) is STOP
-            )
-            problem = None if kept else StanzaError("service-unavailable")
-            if kept:
-                self._delivered.signal(message, user)
-        except Exception as crash:
-            problem = refusal(crash)
-        waiting = None if problem is None else self._router.bounce(message, problem)
-        if waiting is not None:
-            await waiting
+            kept = self._keep(message, user, exists=await self._accounts.exists(user.local))
+        except Exception as problem:
+            kept = self._router.bounce(message, refusal(problem))
+        await (kept or succeed(None))
+
+    def _keep(self, message: Message, user: JID, *, exists: bool) -> Done:
+        """Have it stored; raises for who may not know whether there is such an account."""
+        if not exists:
+            raise StanzaError("service-unavailable")
+        kept = self._storing.begin(message, user)
+        if isinstance(kept, Deferred):
+            storing = Storing()
+            _ = kept.addBoth(self._kept, message, user, storing)
+            return settled(storing)
+        if isinstance(kept, Coroutine):
+            return settled(spawn(kept).addBoth(self._kept, message, user))
+        return self._kept(kept, message, user)
+
+    def _kept(
+        self, kept: object, message: Message, user: JID, storing: Storing | None = None
+    ) -> Done:
+        """Whether it was stored is known now: if not, the sender is told. Then `storing` fires."""
+        done = None
+        if isinstance(kept, Failure):
+            assert isinstance(kept.value, Exception)
+            done = self._router.bounce(message, refusal(kept.value))
+        elif kept is not STOP:
+            done = self._router.bounce(message, StanzaError("service-unavailable"))
+        else:
+            self._delivered.signal(message, user)
+        if storing is None:
+            return done
+        _ = (done or succeed(None)).addBoth(storing.callback)
+        return None
 
     # Presence (RFC 6121 §8.5.2.1.2, §8.5.2.2.2, §8.5.3.1, §8.5.3.2.2)
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from twisted.internet.defer import Deferred, succeed
 
 from xmppd.routing.iqs import refusal, settled
-from xmppd.routing.router import Done
+from xmppd.routing.router import Done, Storing
 from xmppd.stanza import StanzaError
 
 MOST_WAITING = 1000  # stanzas for one account
@@ -67,7 +67,7 @@ class _Waiting:
         self.act = act
         self.refuse = refuse
         self.commit = commit
-        self.done: Deferred[None] = Deferred()
+        self.done = Storing()
 
     @property
     def waits(self) -> bool:
@@ -95,7 +95,10 @@ class Gate:
         self.coming: Commit | None = None  # what the next stanza in the line waits for
 
     def add(self, act: Act, refuse: Refuse, commit: Commit | None = None) -> Done:
-        """Act when its turn has come. StanzaError resource-constraint where too much waits."""
+        """Act when its turn has come: the order is safe, and the sender's stream may be read on.
+
+        StanzaError resource-constraint where too much waits.
+        """
         if commit is None:
             commit, self.coming = self.coming, None
         if len(self._line) >= MOST_WAITING:

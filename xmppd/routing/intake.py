@@ -10,7 +10,7 @@ from xmppd.hooks import STOP, Hooks, spawn
 from xmppd.routing.delivery import SUBSCRIPTIONS
 from xmppd.routing.gate import Commit
 from xmppd.routing.iqs import refusal, settled
-from xmppd.routing.router import Done, Router
+from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import Session, SessionTable
 from xmppd.stanza import Presence, Stanza, StanzaError
 from xmppd.xml import StreamError
@@ -99,25 +99,33 @@ class Intake:
                     return None
                 stanza = passed
             if isinstance(stanza, Presence):
-                return self._presence(session, stanza)
-            done = self._router.route(stanza)
-            return done if self._owed is None else self._when_paid(done)
+                done = self._presence(session, stanza)
+            else:
+                done = self._router.route(stanza)
         except Exception as problem:
-            return self._router.bounce(stanza, refusal(problem))
+            done = self._router.bounce(stanza, refusal(problem))
+        if done.__class__ is Storing:
+            assert done is not None
+            session.hold_for(done)
+            done = None
+        if self._owed is not None:
+            self._hold_for_owed(session)
+        if session.undurable is None:
+            return done
+        return session.undurable.taken() if done is None else done
 
     def owes(self, commit: Commit) -> None:
-        """For a handler of `user_sends`: the stanza that it has in hand counts as handled only
-        when `commit` is over, which is what whoever acknowledges stanzas waits for.
+        """For a handler of `user_sends`: the stanza that it has in hand is durable only with
+        `commit` (`Session.hold_for`). That begins when the stanza is routed, so that whoever
+        receives it may join.
         """
         self._owed = commit
 
-    def _when_paid(self, done: Done) -> Done:
+    def _hold_for_owed(self, session: Session) -> None:
         owed, self._owed = self._owed, None
-        paid = None if owed is None else owed.done()
-        if paid is None or done is None:
-            return done or paid
-        _ = paid.addCallback(lambda _: done)
-        return settled(paid)
+        done = None if owed is None else owed.done()
+        if done is not None:
+            session.hold_for(done)
 
     def _presence(self, session: Session, presence: Presence) -> Done:
         """Broadcast (RFC 6121 §4.2, §4.4, §4.5), subscriptions (§3) and directed presence

@@ -16,6 +16,14 @@ Done: TypeAlias = "Deferred[None] | None"
 Destination: TypeAlias = Callable[[Stanza], Done]
 
 
+class Storing(Deferred[None]):
+    """A `Done` of which the order is safe already: its stanza waits in a line for the disk.
+
+    The stream that it came from may be read on, as long as nothing is said on it that follows the
+    stanza (`Session.hold_for`): that would acknowledge what is not durable.
+    """
+
+
 class Router:
     """The domains served by this process: virtual hosts, subdomains of modules, components."""
 

@@ -140,10 +140,24 @@ class Client(Recorder):
         self._intake = intake
         self._waiting: list[Stanza] = []
         self._busy = False
+        self._holds = 0
+        self._kept: list[bytes] = []
 
     # Outlet: what the session writes to
 
+    def hold(self) -> None:
+        self._holds += 1
+
+    def release(self) -> None:
+        self._holds -= 1
+        kept, self._kept = self._kept, []
+        for data in kept:
+            self.write(data)
+
     def write(self, data: bytes) -> None:
+        if self._holds:
+            self._kept.append(data)
+            return
         for node in parse_fragment(data, CLIENT):
             assert isinstance(node, Element)
             self.record(node)

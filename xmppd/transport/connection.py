@@ -73,6 +73,7 @@ class StreamTransport(Protocol):
         self._waiting = 0  # bytes in _out
         self._unsent = 0  # bytes in Twisted's buffer: the kernel is full while there are any
         self._dirty = False  # the flusher knows of us
+        self._holds = 0  # how many want nothing sent at present
         self._state = _State.OPEN
         self._peer_done = False  # the peer has sent FIN
         self._paused = 0
@@ -138,6 +139,17 @@ class StreamTransport(Protocol):
             self._flusher.add(self)
         if self._waiting + self._unsent > self.max_buffered:
             self._check_overflow()
+
+    def hold_output(self) -> None:
+        """Send nothing until there were as many `release_output`; what is written waits."""
+        self._holds += 1
+
+    def release_output(self) -> None:
+        """Take back one `hold_output`."""
+        self._holds -= 1
+        if not self._holds and not self._dirty and (self._out or self._state):
+            self._dirty = True
+            self._flusher.add(self)
 
     def start_tls(self, context: TLSContext) -> None:
         """Begin the handshake; `secured` is called when it is done.
@@ -210,7 +222,7 @@ class StreamTransport(Protocol):
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
         self._dirty = False
-        if self._unsent:
+        if self._unsent or self._holds:
             if len(self._out) > self.max_waiting:
                 self._overflow()
             return
