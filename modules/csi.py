@@ -2,15 +2,17 @@
 
 While a client is inactive, presence, notes on typing, receipts and events of pubsub wait. Of
 presence and of typing only the last of each sender is kept. The first stanza that matters to
-somebody who does not look (a message, a call, an invitation, any IQ) brings along what waits, in
-the order in which it came; so does the client's return, or too much of it.
+somebody who does not look (a message, a call, an invitation) brings along what waits, in the order
+in which it came; so does the client's return, or too much of it. An IQ is let through at once: it
+brings only what another has said before (RFC 6120 §10.1), and an answer of the server nothing, so
+that a client that keeps its connection alive is not bothered by that.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from xmppd.api import (
+    JID,
     LATE,
     STOP,
     Element,
@@ -76,9 +78,17 @@ class Waiting:
         self.size += len(stanza.raw) - (0 if older is None else len(older.raw))
         self.stanzas[key] = stanza
 
-    def take(self) -> Iterable[Stanza]:
-        stanzas, self.stanzas, self.size = self.stanzas, {}, 0
-        return stanzas.values()
+    def take(self, sender: JID | None = None) -> list[Stanza]:
+        """What shall wait no longer: all, or what is from this bare JID."""
+        taken = {
+            key: stanza
+            for key, stanza in self.stanzas.items()
+            if sender is None or stanza.from_.bare == sender
+        }
+        for key, stanza in taken.items():
+            del self.stanzas[key]
+            self.size -= len(stanza.raw)
+        return list(taken.values())
 
 
 class ClientState(Module):
@@ -126,6 +136,10 @@ class ClientState(Module):
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         if not self._inactive or session not in self._inactive or self._given is session:
             return None
+        if stanza.kind == "iq":
+            if stanza.from_ not in (session.user, self.host.domain):
+                self._give(session, stanza.from_.bare)
+            return None
         kind = _kind(stanza)
         if kind is None:
             self._give(session)
@@ -143,8 +157,8 @@ class ClientState(Module):
             return stanza
         return stanza.copy(add=[delay(datetime.now(UTC), self.host.domain)])
 
-    def _give(self, session: Session) -> None:
-        waiting = self._inactive[session].take()
+    def _give(self, session: Session, sender: JID | None = None) -> None:
+        waiting = self._inactive[session].take(sender)
         before, self._given = self._given, session
         try:
             for stanza in waiting:

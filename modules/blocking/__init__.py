@@ -32,6 +32,7 @@ from xmppd.api import (
     StanzaError,
     Stop,
     command,
+    error_reply,
     events,
     iq_get,
     iq_set,
@@ -50,6 +51,12 @@ REPORTING = "urn:xmpp:reporting:1"
 MOST_SHOWN = 100
 MOST_REASON, MOST_TEXT, MOST_IDS = 256, 2000, 20
 MAY_FORWARD = ("report-origin", "third-party")
+REFUSED: Final = StanzaError(
+    "not-acceptable",
+    "you have blocked this address",
+    type="cancel",
+    app=Element(ns.BLOCKING_ERRORS, "blocked"),
+)
 SILENT_TYPES: Final = frozenset(("error", "groupchat", "headline"))
 
 addresses_blocked: Signal[[JID, Callable[[JID], bool]]] = Signal(
@@ -109,15 +116,15 @@ class Blocking(Module):
     # What passes
 
     @on(events.user_sends, order=EARLY)
-    def guard_sent(self, stanza: Stanza, session: Session) -> None:
+    def guard_sent(self, stanza: Stanza, session: Session) -> Stop | None:
         """§3.3: what is said to a blocked address is not-acceptable."""
         jids = self._lists.get(session.user) if self._lists else None
         if jids is None or not self._matches(jids, session.user, stanza.to):
-            return
-        app = Element(ns.BLOCKING_ERRORS, "blocked")
-        raise StanzaError(
-            "not-acceptable", "you have blocked this address", type="cancel", app=app
-        )
+            return None
+        reply = error_reply(stanza, REFUSED)
+        if reply is not None:
+            session.send(reply)  # routed, it would be what the blocked address says
+        return STOP
 
     @on(events.user_receives, order=EARLY)
     def guard_received(self, stanza: Stanza, user: JID) -> Stop | None:
