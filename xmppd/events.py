@@ -19,8 +19,9 @@ if TYPE_CHECKING:  # this file names sessions in annotations only
 # A session's life
 
 stream_features: Gather[Element, [str]] = Gather(
-    "The features of a client's stream are written; the argument is the state in which: "
-    "`before_auth` or `before_bind`. Handlers give the elements to add (RFC 6120 §4.3.2)."
+    "The features of clients' streams are written; the argument is the state in which: "
+    "`before_auth` or `before_bind`. Handlers give the elements to add (RFC 6120 §4.3.2). They "
+    "are kept, and asked again when modules come, go or are reloaded."
 )
 sasl_mechanisms: Gather[str, []] = Gather(
     "A client's stream offers SASL mechanisms; handlers name those of the core that this host has "

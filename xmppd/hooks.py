@@ -324,6 +324,7 @@ class Hooks:
     """
 
     def __init__(self, expected: tuple[type[Exception], ...] = ()) -> None:
+        self.changes = 0  # how often modules have come or gone
         self._chains: dict[str, Chain] = {}
         self._expected = expected
         self._watcher: Watcher | None = None
@@ -346,6 +347,7 @@ class Hooks:
 
     def swap(self, leaving: Collection[str], coming: Iterable[tuple[Hook, Handler]] = ()) -> None:
         """Take out the handlers of the modules `leaving` and put in `coming`, in one step."""
+        self.changes += 1
         arriving: dict[str, list[Handler]] = {}
         for hook, handler in coming:
             self.of(hook)  # type: ignore[call-overload]  # a Hook of any kind

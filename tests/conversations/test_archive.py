@@ -232,7 +232,7 @@ def test_start_and_end_include_their_moments(talk: Stage[Actor]) -> None:
 
 def test_before_id_after_id_and_ids(talk: Stage[Actor]) -> None:
     juliet = talked(talk, "one", "two", "three")
-    one, two, three = asks(juliet).ids
+    one, _, three = asks(juliet).ids
     assert asks(juliet, form(after_id=one)).bodies == ["two", "three"]
     assert asks(juliet, form(before_id=three)).bodies == ["one", "two"]
     assert asks(juliet, form(after_id=one, before_id=three)).bodies == ["two"]

@@ -65,9 +65,8 @@ def test_what_matters_comes_at_once_and_brings_along_what_waits_in_order(
 ) -> None:
     juliet, romeo = pair
     shows(romeo, "away")
-    romeo.sends(
-        f"<message to='{JULIET}' type='chat' id='r'><received xmlns='urn:xmpp:receipts' id='1'/></message>"
-    )
+    receipt = "<received xmlns='urn:xmpp:receipts' id='1'/>"
+    romeo.sends(f"<message to='{JULIET}' type='chat' id='r'>{receipt}</message>")
     juliet.receives_nothing()
     romeo.sends(f"<message to='{JULIET}' type='chat' id='m'>{content}</message>")
     juliet.receives(presence(from_=ROMEO), message(id="r"), message(id="m"))

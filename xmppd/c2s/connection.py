@@ -1,6 +1,7 @@
 """One client: its connection, its stream, and after the bind its session."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,6 +78,14 @@ class _Outlet:
 
     def release(self) -> None:
         self._connection.release_output()
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        self.write = self._connection.write_ahead
+        try:
+            yield
+        finally:
+            self.write = self._connection.write
 
     @property
     def buffered(self) -> int:
@@ -292,12 +301,13 @@ class ClientConnection(StreamTransport):
     def _host_now(self) -> Host | None:
         return self._service.hosts.get(self._stream.domain)
 
-    def _features(self, domain: str, state: State) -> list[Element]:
+    def _features(self, domain: str, state: State) -> str:
         host = self._service.hosts.get(domain)
         if host is None:
-            return []
-        when = "before_bind" if state is State.KNOWN else "before_auth"
-        return host.hooks.of(events.stream_features).gather(when)
+            return ""
+        return self._service.offers.of(
+            host, "before_bind" if state is State.KNOWN else "before_auth"
+        )
 
     def _channel(self, domain: str) -> Channel:
         host = self._service.hosts.get(domain)

@@ -3,13 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from xmppd import events
 from xmppd.auth import Attempts
 from xmppd.clock import Clock
 from xmppd.config.server import C2SOptions, StreamLimits
+from xmppd.hooks import Hooks
 from xmppd.host import Host
 from xmppd.sessions import Session
 from xmppd.stanza import IQ
-from xmppd.stream.features import StreamPolicy
+from xmppd.stream.features import StreamPolicy, written
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.store import CertificateStore
@@ -39,6 +41,25 @@ class Extensions:
     nonza: Callable[[Host, str, str], NonzaHandler | None] = _nobody
 
 
+class Offers:
+    """The stream features of modules, written once for each host and state.
+
+    They are asked again when modules have come or gone.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[str, str], tuple[Hooks, int, str]] = {}
+
+    def of(self, host: Host, state: str) -> str:
+        """`state` is as in `events.stream_features`."""
+        hooks = host.hooks
+        known, changes, text = self._written.get((host.name, state), (None, 0, ""))
+        if known is not hooks or changes != hooks.changes:
+            text = written(hooks.of(events.stream_features).gather(state))
+            self._written[host.name, state] = hooks, hooks.changes, text
+        return text
+
+
 @dataclass(slots=True, eq=False)
 class Service:
     """Handed to each connection; `options` and `policy` are replaced when they are reloaded.
@@ -55,6 +76,7 @@ class Service:
     admission: Admission
     attempts: Attempts
     extensions: Extensions = field(default_factory=Extensions)
+    offers: Offers = field(init=False)
     policy: StreamPolicy = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +85,7 @@ class Service:
     def configure(self, options: C2SOptions) -> None:
         """Take new options, for connections to come."""
         self.options = options
+        self.offers = Offers()
         self.policy = policy_of(options)
 
 

@@ -5,6 +5,7 @@ that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -200,11 +201,9 @@ class Delivery:
     ) -> Done:
         """Whether it was stored is known now: if not, the sender is told. Then `storing` fires."""
         done = None
-        if isinstance(kept, Failure):
-            assert isinstance(kept.value, Exception)
-            done = self._router.bounce(message, refusal(kept.value))
-        elif kept is not STOP:
-            done = self._router.bounce(message, StanzaError("service-unavailable"))
+        if kept is not STOP:
+            with nullcontext() if storing is None else storing.ahead():
+                done = self._router.bounce(message, _why_not(kept))
         else:
             self._delivered.signal(message, user)
         if storing is None:
@@ -266,6 +265,13 @@ class Delivery:
         if not iq.is_request:
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+
+def _why_not(kept: object) -> StanzaError:
+    """What a sender is told whose message was not stored; `kept` is what came of it."""
+    if isinstance(kept, Failure) and isinstance(kept.value, Exception):
+        return refusal(kept.value)
+    return StanzaError("service-unavailable")
 
 
 def _forget(_: StanzaError) -> None:

@@ -77,10 +77,14 @@ class _Waiting:
         """Do it, and let the sender's stream go on when that is done."""
         problem = None if self.commit is None else self.commit.problem
         try:
-            done = self.act() if problem is None else self.refuse(refusal(problem))
+            done = self.act() if problem is None else self._say_no(problem)
         except Exception as crash:
-            done = self.refuse(refusal(crash))
+            done = self._say_no(crash)
         _ = (done or succeed(None)).addBoth(lambda _: self.done.callback(None))
+
+    def _say_no(self, problem: Exception) -> Done:
+        with self.done.ahead():
+            return self.refuse(refusal(problem))
 
 
 class Gate:

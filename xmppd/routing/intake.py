@@ -104,8 +104,8 @@ class Intake:
                 done = self._router.route(stanza)
         except Exception as problem:
             done = self._router.bounce(stanza, refusal(problem))
-        if done.__class__ is Storing:
-            assert done is not None
+        if isinstance(done, Storing):
+            done.outlet = session.outlet
             session.hold_for(done)
             done = None
         if self._owed is not None:

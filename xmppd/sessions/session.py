@@ -1,6 +1,7 @@
 """One bound resource of an account (RFC 6120 §7): its addresses, its presence, the way to it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -37,6 +38,9 @@ class Outlet(Protocol):
 
     def release(self) -> None:
         """Send on."""
+
+    def ahead(self) -> AbstractContextManager[None]:
+        """What is written within goes out before what was kept since `hold`."""
 
     @property
     def buffered(self) -> int:

@@ -63,9 +63,9 @@ Read = Stanza | Unread | StreamError
 Item = StreamOpen | StreamClose | Nonza | Read
 
 
-def no_features(domain: str, state: State) -> list[Element]:
+def no_features(domain: str, state: State) -> str:
     """Stands for the features of modules where there are none."""
-    return []
+    return ""
 
 
 def no_early_iqs(domain: str, ns: str, name: str) -> bool:
@@ -77,8 +77,9 @@ class ClientStream:
     """One stream of one client; after TLS and after SASL a new one begins in its place.
 
     `channel(domain)` tells what the connection offers to SASL, with `offered` still empty;
-    `more_features(domain, state)` gives those of modules, `early(domain, ns, name)` says whether
-    an IQ with such a payload is answered before login. All are dropped when a resource is bound.
+    `more_features(domain, state)` gives those of modules, as XML; `early(domain, ns, name)` says
+    whether an IQ with such a payload is answered before login. All are dropped when a resource is
+    bound.
     """
 
     __slots__ = (
@@ -115,13 +116,13 @@ class ClientStream:
         policy: StreamPolicy,
         *,
         secure: bool = False,
-        more_features: Callable[[str, State], list[Element]] = no_features,
+        more_features: Callable[[str, State], str] = no_features,
         early: Callable[[str, str, str], bool] = no_early_iqs,
     ) -> None:
         self._hosts: Container[str] | None = hosts
         self._channel: Callable[[str], Channel] | None = channel
         self._policy = policy
-        self._features: Callable[[str, State], list[Element]] | None = more_features
+        self._features: Callable[[str, State], str] | None = more_features
         self._early: Callable[[str, str, str], bool] | None = early
         self._parser: StreamParser[Read] = StreamParser(self._make, limits=policy.before_login)
         self.state = State.SECURED if secure else State.CONNECTED
@@ -310,9 +311,10 @@ class ClientStream:
         header = read_header(opened, hosts)
         self._check_user(header)
         self.domain, self.lang, self._sender = header.domain, header.lang, header.from_
+        offer = f"<stream:features>{self._offer()}</stream:features>"
         self.outgoing.append(write_header(header.domain, header.from_))
         self._opened = True
-        self.outgoing.append(features.write_features(self._offer()))
+        self.outgoing.append(offer.encode())
         return []
 
     def _check_user(self, header: Header) -> None:
@@ -324,32 +326,31 @@ class ClientStream:
         if header.from_ is not None and header.from_ != self.user:
             raise HeaderError("invalid-from", from_=self.domain)
 
-    def _offer(self) -> list[Element]:
+    def _offer(self) -> str:
         policy = self._policy
         if self.state is State.KNOWN:
-            offer = [*self._modules_offer(), *features.bind()]
-            return [*offer, features.limits(policy.after_login.stanza_bytes, policy.idle_s)]
-        offer = []
+            limits = features.limits(policy.after_login.stanza_bytes, policy.idle_s)
+            return self._modules_offer() + features.bind() + limits
+        offer = ""
         if not self.secure:
-            offer.append(features.starttls(required=policy.tls_required))
+            offer = features.starttls(required=policy.tls_required)
         if self.secure or not policy.tls_required:
-            offer += self._modules_offer()
-            offer += self._sasl_offer()
-        return [*offer, features.limits(policy.before_login.stanza_bytes, policy.idle_s)]
+            offer += self._modules_offer() + self._sasl_offer()
+        return offer + features.limits(policy.before_login.stanza_bytes, policy.idle_s)
 
-    def _modules_offer(self) -> list[Element]:
-        return self._features(self.domain, self.state) if self._features is not None else []
+    def _modules_offer(self) -> str:
+        return "" if self._features is None else self._features(self.domain, self.state)
 
-    def _sasl_offer(self) -> list[Element]:
+    def _sasl_offer(self) -> str:
         assert self._channel is not None
         channel = self._channel(self.domain)
         in_clear = not self._policy.tls_required
         enabled = (*self._policy.mechanisms, *channel.more)
-        names = offered(channel, enabled, plain_in_clear=in_clear)
-        channel = self._offered = replace(channel, offered=tuple(names))
+        names = tuple(offered(channel, enabled, plain_in_clear=in_clear))
+        channel = self._offered = replace(channel, offered=names)
         bindings = announced_bindings(channel)
-        offer = [features.channel_bindings(bindings)] if bindings else []
-        return [*offer, features.mechanisms(names)] if names else offer
+        offer = features.channel_bindings(bindings) if bindings else ""
+        return offer + features.mechanisms(names) if names else offer
 
     # What is no stanza
 

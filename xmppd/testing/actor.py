@@ -4,7 +4,8 @@
 others derive from `Recorder`, which does the matching, and bring the stanzas in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from xmppd.jid import JID, jid
@@ -148,15 +149,28 @@ class Client(Recorder):
         self.nonza: Callable[[str, str], Callable[[Session, Element], object] | None] = _nobody
         self._holds = 0
         self._kept: list[bytes] = []
+        self._ahead = 0
 
     # Outlet: what the session writes to
 
     def hold(self) -> None:
         self._holds += 1
 
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        kept = self._kept[self._ahead :]
+        del self._kept[self._ahead :]
+        try:
+            yield
+        finally:
+            self._ahead = len(self._kept)
+            self._kept += kept
+
     def release(self) -> None:
         self._holds -= 1
-        kept, self._kept = self._kept, []
+        if self._holds:
+            return
+        kept, self._kept, self._ahead = self._kept, [], 0
         for data in kept:
             self.write(data)
 

@@ -74,6 +74,7 @@ class StreamTransport(Protocol):
         self._unsent = 0  # bytes in Twisted's buffer: the kernel is full while there are any
         self._dirty = False  # the flusher knows of us
         self._holds = 0  # how many want nothing sent at present
+        self._ahead = 0  # where in _out that begins which was written since
         self._state = _State.OPEN
         self._peer_done = False  # the peer has sent FIN
         self._paused = 0
@@ -142,7 +143,18 @@ class StreamTransport(Protocol):
 
     def hold_output(self) -> None:
         """Send nothing until there were as many `release_output`; what is written waits."""
+        if not self._holds:
+            self._ahead = len(self._out)
         self._holds += 1
+
+    def write_ahead(self, data: bytes) -> None:
+        """As `write`, but before all that has been written since `hold_output`."""
+        if not self._holds or self._state:
+            self.write(data)
+        else:
+            self._out.insert(self._ahead, data)
+            self._ahead += 1
+            self._waiting += len(data)
 
     def release_output(self) -> None:
         """Take back one `hold_output`."""
@@ -233,7 +245,11 @@ class StreamTransport(Protocol):
             # Sending may set `_unsent`, of which mypy knows nothing.
             while self._out and not self._unsent and (engine is None or self.secure):  # type: ignore[redundant-expr]
                 data = self._next_chunk()
-                self._send(data if engine is None else engine.send(data))
+                if engine is not None:
+                    data = engine.send(data)
+                    if self._state and not self._out:
+                        data += engine.close()  # close_notify goes with the last words
+                self._send(data)
         except TLSError as error:
             self.abort(f"TLS: {error}")
         if self._state and self._state is _State.CLOSING and not self._unsent:
@@ -330,7 +346,7 @@ class StreamTransport(Protocol):
             self.tls_failed(str(error))
             self.close(why=f"TLS: {error}")
             return
-        if engine.talks:
+        if engine.talks and not self._may_wait(engine):
             self._send(engine.outgoing())
         if not self.secure:
             if not engine.established:
@@ -340,6 +356,12 @@ class StreamTransport(Protocol):
             self.received(plaintext)
         if engine.closed:
             self.close(why="closed by the peer")
+
+    def _may_wait(self, engine: TLSEngine) -> bool:
+        """Whether what the engine has to say are tickets (RFC 8446 §4.6.1), which no client waits
+        for: they go out with the answer to its header. Below TLS 1.3 it waits for our Finished.
+        """
+        return not self.secure and engine.established and engine.version == "TLSv1.3"
 
     def _became_secure(self) -> None:
         self.secure = True

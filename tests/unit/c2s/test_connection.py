@@ -245,20 +245,20 @@ class TestStanzas:
         assert len(storing) == MOST + 10
         assert bound.wire.reading
 
-    def test_that_could_not_be_stored_are_answered_behind_those_that_were(
+    def test_that_could_not_be_stored_are_refused_before_what_follows_is_answered(
         self, bound: Any, host: Host
     ) -> None:
         storing = stores_slowly(host)
         bound.sends(
             "<message to='romeo@example.org' type='chat' id='1'/>"
             "<message to='romeo@example.org' type='chat' id='2'/>"
+            "<iq type='get' id='q' to='example.org'><x xmlns='urn:unknown'/></iq>"
         )
-        storing[1].callback(None)
-        assert bound.hears() == ""
         storing[0].errback(DatabaseDown("away"))
+        assert bound.hears() == ""
+        storing[1].callback(None)
         answer = bound.hears()
-        assert answer.index("id='2'") < answer.index("id='1'")
-        assert "<service-unavailable " in answer
+        assert answer.index("id='1'") < answer.index("id='2'") < answer.index("id='q'")
         assert "<internal-server-error " in answer
 
     def test_the_end_of_the_stream_is_answered_when_they_are_durable(
