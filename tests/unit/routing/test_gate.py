@@ -2,8 +2,19 @@
 
 import pytest
 
-from xmppd.api import STOP, Commit, Host, Message, Module, Options, Stanza, Stop, StorageError
-from xmppd.api import events, on
+from xmppd.api import (
+    STOP,
+    Commit,
+    Host,
+    Message,
+    Module,
+    Options,
+    Stanza,
+    Stop,
+    StorageError,
+    events,
+    on,
+)
 from xmppd.jid import JID
 from xmppd.routing.gate import MOST_WAITING
 from xmppd.testing import Client, Talk, error, message, presence, result
@@ -111,9 +122,7 @@ def test_a_commit_that_is_over_holds_nobody(
     juliet.receives(message("one"))
 
 
-def test_a_commit_that_has_failed_refuses(
-    holding: Holding, juliet: Client, romeo: Client
-) -> None:
+def test_a_commit_that_has_failed_refuses(holding: Holding, juliet: Client, romeo: Client) -> None:
     holding.commits["a"] = Commit(lambda: None)
     holding.commits["a"].end(StorageError("gone"))
     says(romeo, "one", "a")
