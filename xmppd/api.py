@@ -34,6 +34,7 @@ from xmppd.module import (
     uses_if,
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
+from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done
 from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
@@ -110,6 +111,7 @@ __all__ = [
     "BareJID",
     "Binding",
     "CommandError",
+    "Commit",
     "Delay",
     "Destination",
     "Done",

@@ -101,6 +101,10 @@ message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "service-unavailable. A plain function that gives a Deferred has put its write in a line, "
     "where order is kept: the sender is read on meanwhile. For a coroutine it waits."
 )
+message_delivered: Signal[Message, JID] = Signal(
+    "A message for the local account `user` was handed to the sessions that RFC 6121 §8.5 names, "
+    "or was stored because there is none. Copies for others are made here."
+)
 subscription_sending: WaitingFilter[Presence, ["Session"]] = WaitingFilter(
     "A client sends presence of type subscribe, subscribed, unsubscribe or unsubscribed; `to` is "
     "the contact's bare JID (RFC 6121 §3). The stanza that comes out is routed, from the user's "

@@ -413,6 +413,11 @@ class _WaitingMarker(Protocol[T, P]):
     def __call__(
         self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
     ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
+    @overload
+    def __call__(
+        self,
+        function: Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None],
+    ) -> Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None]: ...
 
 
 @overload

@@ -6,6 +6,7 @@ that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
+from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
 from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import SessionTable
@@ -52,6 +54,7 @@ class Delivery:
         self._asked = hooks.of(events.resource_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
+        self._delivered = hooks.of(events.message_delivered)
         self._subscribing = hooks.of(events.subscription_arriving)
         self._probing = hooks.of(events.probe_arriving)
         self._by_kind: dict[str, Callable[[Stanza, JID], Done]] = {
@@ -59,6 +62,7 @@ class Delivery:
             "presence": self._presence,
             "iq": self._iq,
         }
+        self._gates: dict[JID, Gate] = {}  # of accounts for which something is not durable yet
 
     def route(self, stanza: Stanza) -> Done:
         """Deliver, answer, store or refuse. Raises StanzaError for the router to bounce."""
@@ -72,9 +76,44 @@ class Delivery:
                 if passed is STOP:
                     return None
                 stanza = passed
+            if self._gates and user in self._gates:
+                return self._in_turn(stanza, user)
             return self._by_kind[stanza.kind](stanza, user)
         except Exception as problem:
             raise refusal(problem) from None
+
+    # What must be durable before it is delivered
+
+    def hold(self, user: JID, commit: Commit) -> None:
+        """For a handler of `user_receives`: the stanza that it has in hand is delivered when
+        `commit` is durable, and refused if that fails; what comes later waits behind it.
+        """
+        commit.want()
+        if not commit.over or commit.problem is not None:
+            self._gate(user).coming = commit
+
+    def later(self, user: JID, act: Act, commit: Commit | None = None) -> None:
+        """Do something for `user` behind all that waits now and, with `commit`, when that is
+        durable; never if it fails.
+        """
+        if commit is not None:
+            commit.want()
+            if commit.over and commit.problem is None:
+                commit = None
+        if commit is None and user not in self._gates:
+            act()
+        else:
+            self._gate(user).add(act, _forget, commit)
+
+    def _gate(self, user: JID) -> Gate:
+        gate = self._gates.get(user)
+        if gate is None:
+            gate = self._gates[user] = Gate(partial(self._gates.pop, user, None))
+        return gate
+
+    def _in_turn(self, stanza: Stanza, user: JID) -> Done:
+        deliver = partial(self._by_kind[stanza.kind], stanza, user)
+        return self._gates[user].add(deliver, partial(self._router.bounce, stanza))
 
     def _to_host(self, stanza: Stanza) -> Done:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
@@ -99,6 +138,7 @@ class Delivery:
             session = self._sessions.get(message.to)
             if session is not None:
                 session.send(message)
+                self._tell_delivered(message, user)
                 return None
             if message.type != "chat":
                 return self._to_nobody(message)
@@ -121,6 +161,8 @@ class Delivery:
         for session in self._sessions.of(user):
             if session.priority is not None and session.priority >= 0:
                 taken = session.send(message) or taken
+        if taken:
+            self._tell_delivered(message, user)
         if taken or message.type == "headline":
             return None
         assert isinstance(message, Message)
@@ -128,6 +170,11 @@ class Delivery:
         if known is None:
             return settled(spawn(self._look_up_and_keep(message, user)))
         return self._keep(message, user, exists=known)
+
+    def _tell_delivered(self, message: Stanza, user: JID) -> None:
+        if self._delivered.handlers:
+            assert isinstance(message, Message)
+            self._delivered.signal(message, user)
 
     async def _look_up_and_keep(self, message: Message, user: JID) -> None:
         try:
@@ -143,18 +190,22 @@ class Delivery:
         kept = self._storing.begin(message, user)
         if isinstance(kept, Deferred):
             storing = Storing()
-            _ = kept.addBoth(self._kept, message, storing)
+            _ = kept.addBoth(self._kept, message, user, storing)
             return settled(storing)
         if isinstance(kept, Coroutine):
-            return settled(spawn(kept).addBoth(self._kept, message))
-        return self._kept(kept, message)
+            return settled(spawn(kept).addBoth(self._kept, message, user))
+        return self._kept(kept, message, user)
 
-    def _kept(self, kept: object, message: Message, storing: Storing | None = None) -> Done:
+    def _kept(
+        self, kept: object, message: Message, user: JID, storing: Storing | None = None
+    ) -> Done:
         """Whether it was stored is known now: if not, the sender is told. Then `storing` fires."""
         done = None
         if kept is not STOP:
             with nullcontext() if storing is None else storing.ahead():
                 done = self._router.bounce(message, _why_not(kept))
+        else:
+            self._delivered.signal(message, user)
         if storing is None:
             return done
         _ = (done or succeed(None)).addBoth(storing.callback)
@@ -221,3 +272,7 @@ def _why_not(kept: object) -> StanzaError:
     if isinstance(kept, Failure) and isinstance(kept.value, Exception):
         return refusal(kept.value)
     return StanzaError("service-unavailable")
+
+
+def _forget(_: StanzaError) -> None:
+    """What nobody waits for is dropped when it cannot be done."""
