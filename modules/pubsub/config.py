@@ -222,7 +222,9 @@ def configured(config: NodeConfig, submitted: Element | None, bounds: Bounds) ->
 def changed(config: NodeConfig, submission: Form, bounds: Bounds) -> NodeConfig:
     """The configuration with the fields of a submission in place of its own."""
     _check_access_model(submission, bounds)
-    values = form(config, bounds).check(submission)
+    asked = form(config, bounds)
+    del asked.fields[0]  # the FORM_TYPE, which has been looked at and may be that of options
+    values = asked.check(submission)
     known = {BY_VAR[var].name: value for var, value in values.items() if var in BY_VAR}
     return replace(config, **{name: _value(name, it, bounds) for name, it in known.items()})
 

@@ -79,9 +79,9 @@ class Engine:
         if node is not None:
             self._people = max(0, self._people - _people(node))
 
-    def drop_all(self) -> None:
-        self._nodes.clear()
-        self._people = 0
+    def drop_service(self, service: JID) -> None:
+        for key in [key for key in self._nodes if key[0] == service]:
+            self.drop(key)
 
     async def stored(self, node: Node, work: Awaitable[T]) -> T:
         """The outcome of a change, when it is committed. Raises item-not-found if the node went
@@ -182,7 +182,7 @@ class Engine:
             if jid not in known and not (jid.is_bare and jid in nearer)
         ]
         if node.config.presence_based_delivery:
-            explicit = [jid for jid in explicit if self.face.present(jid)]
+            explicit = [jid for jid in explicit if self.face.present(node, jid)]
         return implied + explicit
 
     async def _still_allowed(self, node: Node) -> list[JID]:
@@ -205,7 +205,7 @@ class Engine:
 
     def notify(self, node: Node, event: Element, to: Iterable[JID], *more: Element) -> None:
         """Send an event, written once, to each of these (§7.1.2)."""
-        receivers = list(to)
+        receivers = self.face.permitted(node.service, to)
         if not receivers:
             return
         id_, type_ = secrets.token_hex(8), str(node.config.notification_type)

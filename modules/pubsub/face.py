@@ -76,12 +76,16 @@ class Face(ABC):
         """Who is told beside those that have subscribed (§9)."""
 
     @abstractmethod
-    def present(self, who: JID) -> bool:
+    def present(self, node: Node, who: JID) -> bool:
         """Whether a subscriber is known to be available (§12.5)."""
 
     @abstractmethod
     def await_presence(self, who: JID) -> None:
         """The presence of this subscriber matters from now on."""
+
+    def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
+        """Those whom nobody holds back."""
+        return tuple(to)
 
     def send(self, stanzas: Iterable[Stanza]) -> None:
         for stanza in stanzas:

@@ -17,9 +17,9 @@ from xmppd.api import (
 )
 from xmppd.modules.pubsub import config
 from xmppd.modules.pubsub.config import NodeConfig
-from xmppd.modules.pubsub.model import Item
+from xmppd.modules.pubsub.model import Affiliation, Item, Node
 from xmppd.modules.pubsub.store import NodeGone
-from xmppd.modules.pubsub.tables import items, nodes
+from xmppd.modules.pubsub.tables import affiliations, items, nodes
 
 SERVICES_AT_ONCE = 100
 
@@ -72,7 +72,13 @@ class Latest(NamedTuple):
     service: JID
     node: str
     config: NodeConfig
+    affiliation: Affiliation  # of who asks
     item: Item
+
+    def as_node(self) -> Node:
+        """What a notification needs to know of the node: it is the account's."""
+        owned = {self.service: Affiliation.OWNER}
+        return Node(0, self.service, self.node, self.service, 0, self.config, owned, {})
 
 
 class Paged(NamedTuple):
@@ -212,16 +218,27 @@ class Items(Repository):
                 tx.execute(smaller.values(size=nodes.c.size - gone))
 
     @query
-    def latest(self, tx: Tx, services: Sequence[JID], names: Iterable[str]) -> list[Latest]:
-        """The last item of each node of these services that is called so."""
+    def latest(
+        self, tx: Tx, services: Sequence[JID], names: Iterable[str], who: JID
+    ) -> list[Latest]:
+        """The last item of each node of these services that is called so, and what `who` is to
+        the node.
+        """
         newest = (
             sa.select(sa.func.max(items.c.seq))
             .where(items.c.node == nodes.c.id)
             .correlate(nodes)
             .scalar_subquery()
         )
-        columns = (nodes.c.service, nodes.c.name, nodes.c.config, items)
-        wanted = sa.select(*columns).join(items, items.c.seq == newest).order_by(items.c.seq)
+        its = sa.and_(affiliations.c.node == nodes.c.id, affiliations.c.jid == str(who.bare))
+        columns = (nodes.c.service, nodes.c.name, nodes.c.config, affiliations.c.affiliation)
+        wanted = (
+            sa.select(*columns, items)
+            .select_from(nodes)
+            .join(items, items.c.seq == newest)
+            .outerjoin(affiliations, sa.and_(affiliations.c.host == self.host, its))
+            .order_by(items.c.seq)
+        )
         called, found = list(names), []
         for start in range(0, len(services), SERVICES_AT_ONCE):
             few = [str(each) for each in services[start : start + SERVICES_AT_ONCE]]
@@ -246,4 +263,10 @@ def _item(row: "sa.Row[tuple[object, ...]]") -> Item:
 
 
 def _latest(row: "sa.Row[tuple[object, ...]]") -> Latest:
-    return Latest(lenient_jid(row.service), row.name, config.from_json(row.config), _item(row))
+    return Latest(
+        lenient_jid(row.service),
+        row.name,
+        config.from_json(row.config),
+        Affiliation(row.affiliation or "none"),
+        _item(row),
+    )

@@ -139,7 +139,7 @@ class ServiceFace(Face):
     async def implied(self, node: Node) -> list[JID]:
         return []
 
-    def present(self, who: JID) -> bool:
+    def present(self, node: Node, who: JID) -> bool:
         return self._service.presences.available(who)
 
     def await_presence(self, who: JID) -> None:
