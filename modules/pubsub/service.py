@@ -150,7 +150,6 @@ class Pubsub(DiscoService):
     name = "pubsub"
     subdomain = "pubsub"
     identity = Identity("pubsub", "service", "Publish-Subscribe")
-    features = (NS, *(f"{NS}#{name}" for name in FEATURES))
     options: PubsubOptions
     store: Store
     items: Items
@@ -208,6 +207,7 @@ class Pubsub(DiscoService):
         if entity != self.domain:
             return
         if not node:
+            known.features.update(f"{NS}#{name}" for name in FEATURES)
             known.features.add(f"{NS}#access-{self.options.access_model}")
         elif node == ns.COMMANDS:
             known.items.append(self._pending.item(self.domain))
@@ -292,10 +292,12 @@ class Pubsub(DiscoService):
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:
-        """Subscriptions and affiliations end with the account; its nodes stay, for the other
-        owners and the administrators.
-        """
+        """Subscriptions and affiliations end with the account, and nodes that nobody else owns."""
         concerned = await self.store.concerning(user)
+        for service, name in concerned:
+            node = await self.engine.find(service, name) if service == self.domain else None
+            if node is not None and node.owners() == [user]:
+                await self.owning.delete(node)
         await self.store.erase(user)
         for key in concerned:
             self.engine.drop(key)

@@ -250,6 +250,31 @@ PATCHES: tuple[Patch, ...] = (
         "XEP-0060 §5.6: an entity may have many subscriptions, or none",
     ),
     Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:sequence>\n        <xs:element name='after'",
+        "<xs:all>\n        <xs:element name='after'",
+        "XEP-0059's examples have first, last and count, in this order",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:sequence>",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:all>",
+        "as above",
+    ),
+    Patch(
+        "http://jabber.org/protocol/commands",
+        "<xs:choice>\n        <xs:element ref='actions' minOccurs='0'/>",
+        "<xs:choice minOccurs='0' maxOccurs='unbounded'>\n"
+        "        <xs:element ref='actions' minOccurs='0'/>",
+        "XEP-0050's examples have actions, notes and a form together",
+    ),
+    Patch(
+        "http://jabber.org/protocol/commands",
+        "<xs:any namespace='##other' minOccurs='0' maxOccurs='unbounded'/>",
+        ANY,
+        "XEP-0050 §3.1: forms are one payload among others",
+    ),
+    Patch(
         "http://jabber.org/protocol/pubsub#errors",
         "<xs:element name='not-in-roster-group' type='empty'/>",
         "<xs:element name='node-full' type='empty'/>\n"

@@ -5,12 +5,12 @@ from base64 import b64encode
 
 import pytest
 
-from xmppd.jid import jid
-from xmppd.modules.pubsub import Pep, pep_notifying
 from xmppd.api import JID, Module, on
+from xmppd.jid import jid
+from xmppd.modules.pubsub import pep_notifying
 from xmppd.stanza import read_stanza
-from xmppd.testing import Client, Talk, error, like, presence, result, result_of
-from xmppd.xml import Element, parse, to_xml
+from xmppd.testing import Client, Talk, like, presence, result
+from xmppd.xml import Element, parse
 
 NS = "http://jabber.org/protocol/pubsub"
 INFO = "http://jabber.org/protocol/disco#info"
@@ -95,7 +95,11 @@ def event(of: str, to: str, what: str = "x", node: str = TUNE) -> str:
 
 def late(of: str, to: str, what: str = "x", node: str = TUNE):  # type: ignore[no-untyped-def]
     """The last item, sent after the event (§4.3.4)."""
-    return like(event(of, to, what, node).replace("</message>", "<delay xmlns='urn:xmpp:delay'/></message>"))
+    return like(
+        event(of, to, what, node).replace(
+            "</message>", "<delay xmlns='urn:xmpp:delay'/></message>"
+        )
+    )
 
 
 def options(**fields: str) -> str:
@@ -168,9 +172,7 @@ def test_what_a_client_wants_newly_is_sent_to_it(talk: Talk) -> None:
     chamber.receives(late("juliet@example.org", "juliet@example.org/chamber"))
     chamber.sends(f"<presence>{caps(TUNE, 'urn:other')}</presence>")
     answers(chamber, TUNE, "urn:other")
-    chamber.receives(
-        late("juliet@example.org", "juliet@example.org/chamber", node="urn:other")
-    )
+    chamber.receives(late("juliet@example.org", "juliet@example.org/chamber", node="urn:other"))
     chamber.receives_nothing()
 
 
