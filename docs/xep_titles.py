@@ -54,6 +54,7 @@ TITLES = {
     "0368": "SRV records for XMPP over TLS",
     "0386": "Bind 2",
     "0388": "Extensible SASL Profile",
+    "0390": "Entity Capabilities 2.0",
     "0398": "User Avatar to vCard-Based Avatars Conversion",
     "0410": "MUC Self-Ping (Schrödinger's Chat)",
     "0440": "SASL Channel-Binding Type Capability",

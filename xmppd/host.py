@@ -12,7 +12,7 @@ from xmppd.clock import Clock
 from xmppd.config import HostOptions
 from xmppd.hooks import Hooks
 from xmppd.jid import JID, jid
-from xmppd.routing import Delivery, Intake, IQTable, Router, SessionPolicy
+from xmppd.routing import Delivery, Intake, IQTable, Questions, Router, SessionPolicy
 from xmppd.sessions import Outlet, SessionTable
 from xmppd.stanza import StanzaError
 from xmppd.storage import Database, StorageError
@@ -38,6 +38,7 @@ class Host:
     intake: Intake
     delivery: Delivery
     secret: bytes = field(repr=False)
+    questions: Questions
     modules: "ModuleHost" = field(init=False)
 
     @property
@@ -78,6 +79,7 @@ def make_host(
     hooks = Hooks(expected=(StanzaError, StorageError))
     iqs = IQTable()
     sessions = SessionTable()
+    questions = Questions(router, clock)
     return Host(
         domain=jid(name),
         options=options,
@@ -89,8 +91,9 @@ def make_host(
         iqs=iqs,
         sessions=sessions,
         intake=Intake(router, hooks, sessions, policy),
-        delivery=Delivery(router, hooks, iqs, sessions, accounts),
         secret=secret or secrets.token_bytes(32),
+        delivery=Delivery(router, hooks, iqs, sessions, accounts, questions),
+        questions=questions,
     )
 
 

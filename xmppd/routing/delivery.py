@@ -17,6 +17,7 @@ from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
 from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
+from xmppd.routing.questions import Questions
 from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import SessionTable
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError
@@ -44,8 +45,10 @@ class Delivery:
         iqs: IQTable,
         sessions: SessionTable,
         accounts: Accounts,
+        questions: Questions,
     ) -> None:
         self._router = router
+        self._questions = questions
         self._iqs = iqs
         self._sessions = sessions
         self._accounts = accounts
@@ -119,7 +122,8 @@ class Delivery:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
         if isinstance(stanza, IQ):
             if not stanza.is_request:
-                return None  # the answer to nothing that anybody asked
+                self._questions.take(stanza)
+                return None
             if stanza.to.resource:
                 raise StanzaError("service-unavailable")
             return answer(self._router, stanza, self._iqs.at_host(stanza))
@@ -263,6 +267,7 @@ class Delivery:
                 raise StanzaError("service-unavailable")
             return None
         if not iq.is_request:
+            self._questions.take(iq)
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
 
