@@ -88,15 +88,14 @@ def _add(room: Room, changes: dict[JID, Change], user: JID, new: Affiliation) ->
 
 def apply(room: Room, plan: Plan) -> Outcome:
     """It is stored: make it so, and tell (§10.2, §10.2.1)."""
-    old, room.config = room.config, plan.config
+    old, new = room.config, plan.config
     room.locked = False
+    room.config = replace(new, broadcast=old.broadcast)  # of what was seen, the end is seen too
     outcome = governing.apply_affiliations(room, plan.changes)
     if room.config.members_only and not old.members_only:
         outcome.add(governing.outsiders_out(room))
-    _show_roles(room, outcome, old)
-    for occupant in room.occupants.values():
-        occupant.changed()
-    codes = config.status_codes(old, room.config)
+    _show_roles(room, outcome, new)
+    codes = config.status_codes(old, new)
     if codes:
         x = Element(USER, "x", None, *status(*codes))
         news = Message(room.jid, room.jid, "groupchat", None, x)
@@ -104,18 +103,17 @@ def apply(room: Room, plan: Plan) -> Outcome:
     return outcome
 
 
-def _show_roles(room: Room, outcome: Outcome, old: Config) -> None:
-    """Who is shown from now on appears, who is hidden goes."""
-    new, change = room.config, set(room.config.broadcast) ^ set(old.broadcast)
-    for occupant in list(room.occupants.values()):
-        if occupant.role.word not in change:
-            continue
+def _show_roles(room: Room, outcome: Outcome, new: Config) -> None:
+    """Who is hidden from now on goes, who is shown appears."""
+    change = set(room.config.broadcast) ^ set(new.broadcast)
+    there = [each for each in room.occupants.values() if each.role.word in change]
+    for occupant in there:
+        if room.shows(occupant.role):
+            outcome.rest += _hidden(room, occupant)
+    room.config = new
+    for occupant in there:
         if room.shows(occupant.role):
             outcome.rest += announce(room, occupant, to=())
-        else:
-            room.config = old
-            outcome.rest += _hidden(room, occupant)
-            room.config = new
 
 
 def _hidden(room: Room, occupant: Occupant) -> list[Stanza]:

@@ -14,6 +14,7 @@ from xmppd.modules.muc.presences import (
     Why,
     announce,
     cleaned,
+    current,
     farewell,
     gone,
     item,
@@ -208,7 +209,11 @@ def rename(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
     told[-1] = told[-1].copy(to=entry.session)
     if not last and was_shown:
         told += announce(room, occupant)
-    return told + _under(room, entry, nick, occupant.role)
+    told += _under(room, entry, nick, occupant.role)
+    if not last and room.shows(occupant.role):  # the old name is another's now, to this session
+        known = room.sees_addresses(room.sessions[entry.session])
+        told.append(current(room, occupant, address=known).copy(to=entry.session))
+    return told
 
 
 def _under(room: Room, entry: Entry, nick: str, role: Role) -> list[Stanza]:

@@ -37,6 +37,14 @@ class Outcome:
     rest: list[Stanza] = field(default_factory=list)
     out: list[tuple[Occupant, JID]] = field(default_factory=list)  # sessions not inside any more
 
+    @property
+    def news(self) -> list[Stanza]:
+        """The rest, for those who are still inside."""
+        if not self.out:
+            return self.rest
+        out = {session for _, session in self.out}
+        return [stanza for stanza in self.rest if stanza.to not in out]
+
     def add(self, other: "Outcome") -> None:
         self.first += other.first
         self.rest += other.rest

@@ -241,7 +241,7 @@ class RoomService(DiscoService):
             outcome = governing.apply_affiliations(room, changes, quiet=True)
         for invitation in made:
             inviting.note(room, invitation, message.from_)
-        self.deliver([*outcome.rest, *(each.message for each in made)])
+        self.deliver([*outcome.news, *(each.message for each in made)])
 
     @staticmethod
     def _let_in(room: Room, made: list[inviting.Invitation]) -> list[Change]:
@@ -454,7 +454,7 @@ class RoomService(DiscoService):
     ) -> None:
         """Send in the order that §8.2 wants, and look after who is out."""
         answer = [] if result is None else [result]
-        self.deliver([*outcome.first, *answer, *outcome.rest])
+        self.deliver([*outcome.first, *answer, *outcome.news])
         for change in changes:
             if change.new.affiliation is not change.old:
                 self.fire(offered.affiliation_changed, room, change)
