@@ -8,6 +8,7 @@ from xmppd.modules.muc.room import Occupant, Room, remember
 
 MOST_AT_ONCE = 50
 MOST_REMEMBERED = 1000
+PASSED = ("reason", "continue")  # to the invitee
 
 
 class Invitation(NamedTuple):
@@ -49,11 +50,8 @@ def _one(room: Room, inviter: Occupant, message: Message, invite: Element) -> In
     if room.affiliation(invitee.bare) is Affiliation.OUTCAST:
         raise StanzaError("forbidden", f"{invitee.bare} is banned from this room")
     shown = inviter.jid if room.config.anonymous else inviter.user
-    kept = [child for child in invite.elements if (child.ns, child.name) in PASSED]
+    kept = [child for name in PASSED if (child := invite.child(USER, name)) is not None]
     return Invitation(invitee, invitation(room, invitee, shown, kept, message.id))
-
-
-PASSED = ((USER, "reason"), (USER, "continue"))
 
 
 def invitation(
