@@ -56,6 +56,8 @@ PUBSUB = "http://jabber.org/protocol/pubsub"
 PUBSUB_EVENT = "http://jabber.org/protocol/pubsub#event"
 PUBSUB_OWNER = "http://jabber.org/protocol/pubsub#owner"
 CARBONS = "urn:xmpp:carbons:2"
+MUC_USER = "http://jabber.org/protocol/muc#user"
+MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 UPLOAD = "urn:xmpp:http:upload:0"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
@@ -67,6 +69,20 @@ def both(old: str, new: str, reason: str) -> list[Patch]:
 
 
 PATCHES: tuple[Patch, ...] = (
+    Patch(
+        MUC_USER,
+        "<xs:element name='invite'> <xs:complexType> <xs:sequence>"
+        " <xs:element ref='reason' minOccurs='0'/>",
+        "<xs:element name='invite'><xs:complexType><xs:sequence>"
+        "<xs:element ref='reason' minOccurs='0'/><xs:element ref='continue' minOccurs='0'/>",
+        "XEP-0045 §7.9 puts <continue/> into an invitation",
+    ),
+    Patch(
+        MUC_ADMIN,
+        "<xs:element ref='item' maxOccurs='unbounded'/>",
+        "<xs:element ref='item' minOccurs='0' maxOccurs='unbounded'/>",
+        "XEP-0045: a list that nobody is on is an empty list",
+    ),
     Patch(
         STREAMS,
         """<xs:any namespace='urn:ietf:params:xml:ns:xmpp-tls' minOccurs='0' maxOccurs='1'/>
