@@ -109,7 +109,7 @@ class Intake:
             done = None
         if session.undurable is None:
             return done
-        return session.undurable.taken() if done is None else done
+        return session.undurable.taken(len(stanza.raw)) if done is None else done
 
     def _presence(self, session: Session, presence: Presence) -> Done:
         """Broadcast (RFC 6121 §4.2, §4.4, §4.5), subscriptions (§3) and directed presence
