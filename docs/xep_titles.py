@@ -53,6 +53,7 @@ TITLES = {
     "0359": "Unique and Stable Stanza IDs",
     "0363": "HTTP File Upload",
     "0368": "SRV records for XMPP over TLS",
+    "0377": "Blocking Command Reports",
     "0386": "Bind 2",
     "0388": "Extensible SASL Profile",
     "0390": "Entity Capabilities 2.0",

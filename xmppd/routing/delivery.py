@@ -212,7 +212,10 @@ class Delivery:
             self._delivered.signal(message, user)
         if storing is None:
             return done
-        _ = (done or succeed(None)).addBoth(storing.callback)
+        if done is None:
+            storing.callback(None)
+        else:
+            _ = done.addBoth(storing.callback)
         return None
 
     # Presence (RFC 6121 §8.5.2.1.2, §8.5.2.2.2, §8.5.3.1, §8.5.3.2.2)
