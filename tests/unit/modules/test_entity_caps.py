@@ -101,9 +101,10 @@ def test_it_is_stored(talk: Talk, caps: EntityCaps) -> None:
     assert caps.known(key) is not None
     fresh = EntityCaps(talk.host, caps.options)
     assert fresh.known(key) is None
-    assert "http://jabber.org/protocol/muc" in result_of(
-        fresh.learn(key, jid(JULIET), jid(JULIET).bare)
-    ).features
+    assert (
+        "http://jabber.org/protocol/muc"
+        in result_of(fresh.learn(key, jid(JULIET), jid(JULIET).bare)).features
+    )
 
 
 def test_two_that_announce_the_same_are_asked_once(talk: Talk, caps: EntityCaps) -> None:
