@@ -61,6 +61,10 @@ MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 UPLOAD = "urn:xmpp:http:upload:0"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
+OPTIONS_JID = """<xs:attribute name='jid' type='xs:string' use='{}'/>
+      <xs:attribute name='node' type='xs:string' use='optional'/>
+      <xs:attribute name='subid' type='xs:string' use='optional'/>
+    </xs:complexType>"""
 
 
 def both(old: str, new: str, reason: str) -> list[Patch]:
@@ -256,12 +260,8 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         PUBSUB,
-        "<xs:attribute name='jid' type='xs:string' use='required'/>\n      <xs:attribute name='node'"
-        " type='xs:string' use='optional'/>\n      <xs:attribute name='subid' type='xs:string'"
-        " use='optional'/>\n    </xs:complexType>",
-        "<xs:attribute name='jid' type='xs:string' use='optional'/>\n      <xs:attribute name='node'"
-        " type='xs:string' use='optional'/>\n      <xs:attribute name='subid' type='xs:string'"
-        " use='optional'/>\n    </xs:complexType>",
+        OPTIONS_JID.format("required"),
+        OPTIONS_JID.format("optional"),
         "XEP-0060 §6.3.8: options beside a subscription name no JID",
     ),
     Patch(
