@@ -142,7 +142,8 @@ class Delivery:
             session = self._sessions.get(message.to)
             if session is not None:
                 session.send(message)
-                self._tell_delivered(message, user)
+                if self._delivered.handlers:
+                    self._tell_delivered(message, user)
                 return None
             if message.type != "chat":
                 return self._to_nobody(message)
@@ -165,7 +166,7 @@ class Delivery:
         for session in self._sessions.of(user):
             if session.priority is not None and session.priority >= 0:
                 taken = session.send(message) or taken
-        if taken:
+        if taken and self._delivered.handlers:
             self._tell_delivered(message, user)
         if taken or message.type == "headline":
             return None
@@ -176,9 +177,8 @@ class Delivery:
         return self._keep(message, user, exists=known)
 
     def _tell_delivered(self, message: Stanza, user: JID) -> None:
-        if self._delivered.handlers:
-            assert isinstance(message, Message)
-            self._delivered.signal(message, user)
+        assert isinstance(message, Message)
+        self._delivered.signal(message, user)
 
     async def _look_up_and_keep(self, message: Message, user: JID) -> None:
         try:
