@@ -157,6 +157,7 @@ class Pep(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._sharing = Sharing()
+        self._here = host.name  # looked at for each presence
         self._notifying = host.hooks.of(pep_notifying)
         self.engine = Engine(AccountFace(self), self.store, self.items)
         self.publishing = Publishing(self.engine)
@@ -365,7 +366,7 @@ class Pep(Module):
     @on(events.user_hears)
     def hear(self, presence: Presence, user: JID) -> None:
         """From other servers; local contacts are known by their sessions."""
-        if presence.from_.domain != self.host.name:
+        if presence.from_.domain != self._here:
             self._hear(presence, user)
 
     @on(events.user_directs, order=LATE)  # after the limit on directed presence
