@@ -384,9 +384,10 @@ class Pep(Module):
         who = presence.from_
         if presence.type == "unavailable":
             self._sharing.remove(user, who)
-        elif presence.type == "" and who.is_full:
+        elif presence.type == "" and who.is_full and not presence.has(ns.MUC_USER):
+            # Occupants of a room share presence with the room (XEP-0045 §7.2).
             key, before = self.caps.key(presence), self._sharing.get(user, who)
-            if before is None or before.key != key:
+            if key != (None if before is None else before.key):
                 self.background(self._learn(user, who, key, before))
 
     async def _learn(self, user: JID, who: JID, key: Key | None, before: Hearer | None) -> None:

@@ -29,7 +29,9 @@ class Question:
 
 
 def asked(client: Client) -> str:
-    return client.receives(like("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>")).get("id") or ""
+    return (
+        client.receives(like("<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>")).get("id") or ""
+    )
 
 
 @pytest.mark.parametrize("from_", ["example.org", "juliet@example.org"])
