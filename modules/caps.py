@@ -1,7 +1,7 @@
 """The server's capabilities in its stream features (XEP-0115 1.6.0).
 
 A client that has seen the verification string before need not ask what the server can do. The
-string is computed anew for each login, so it is right whatever modules came or went.
+string is computed anew whenever modules have come or gone.
 """
 
 import hashlib

@@ -31,7 +31,7 @@ from xmppd.api import (
     on,
     option,
 )
-from xmppd.modules.roster.items import Item, Outcome, Transition
+from xmppd.modules.roster.items import Item, Outcome, Transition, written
 from xmppd.modules.roster.store import (
     Change,
     Loaded,
@@ -199,7 +199,7 @@ class Roster(Module):
     # Reading (§2.1.3, §2.2, §2.6)
 
     @iq_get(NS, "query", at=SELF)
-    async def read(self, iq: IQ) -> Element | None:
+    async def read(self, iq: IQ) -> IQ | None:
         """The whole roster, or an empty result and then what the client has missed (§2.6.3)."""
         if iq.payload.elements:
             raise StanzaError("bad-request", "a roster get is empty")
@@ -210,8 +210,9 @@ class Roster(Module):
         contacts = await self.loaded(session.user)
         self.interested[session] = True
         if missed is None:
-            whole = [item.element() for item in contacts.values()]
-            return Element(NS, "query", {"ver": str(contacts.version)}, *whole)
+            whole = written(contacts.values())
+            query = f"<query xmlns='{NS}' ver='{contacts.version}'>{whole}</query>"
+            return iq.written_result(NS, "query", query)
         if missed:
             self.held[session] = [(_shown(change), change.version) for change in missed]
             self.host.clock.callLater(0, self._catch_up, session)  # after the result is sent

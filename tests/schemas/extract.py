@@ -56,6 +56,8 @@ PUBSUB = "http://jabber.org/protocol/pubsub"
 PUBSUB_EVENT = "http://jabber.org/protocol/pubsub#event"
 PUBSUB_OWNER = "http://jabber.org/protocol/pubsub#owner"
 CARBONS = "urn:xmpp:carbons:2"
+MUC_USER = "http://jabber.org/protocol/muc#user"
+MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 UPLOAD = "urn:xmpp:http:upload:0"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
@@ -71,6 +73,20 @@ def both(old: str, new: str, reason: str) -> list[Patch]:
 
 
 PATCHES: tuple[Patch, ...] = (
+    Patch(
+        MUC_USER,
+        "<xs:element name='invite'> <xs:complexType> <xs:sequence>"
+        " <xs:element ref='reason' minOccurs='0'/>",
+        "<xs:element name='invite'><xs:complexType><xs:sequence>"
+        "<xs:element ref='reason' minOccurs='0'/><xs:element ref='continue' minOccurs='0'/>",
+        "XEP-0045 §7.9 puts <continue/> into an invitation",
+    ),
+    Patch(
+        MUC_ADMIN,
+        "<xs:element ref='item' maxOccurs='unbounded'/>",
+        "<xs:element ref='item' minOccurs='0' maxOccurs='unbounded'/>",
+        "XEP-0045: a list that nobody is on is an empty list",
+    ),
     Patch(
         STREAMS,
         """<xs:any namespace='urn:ietf:params:xml:ns:xmpp-tls' minOccurs='0' maxOccurs='1'/>
@@ -169,6 +185,18 @@ PATCHES: tuple[Patch, ...] = (
         "<xs:element ref='item' minOccurs='0' maxOccurs='unbounded'/>",
         "<xs:element ref='item' minOccurs='0' maxOccurs='unbounded'/>\n        " + ANY,
         "XEP-0059 §2.8 and XEP-0030 §7 put a set there",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:sequence>\n        <xs:element name='after'",
+        "<xs:all>\n        <xs:element name='after'",
+        "XEP-0059's examples have first, last and count, in this order",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:sequence>",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:all>",
+        "as above",
     ),
     Patch(
         "jabber:iq:private",
