@@ -19,6 +19,7 @@ from xmppd.modules.pubsub import (
     node_deleted,
     node_purged,
 )
+from xmppd.modules.pubsub.pep import PepOptions
 from xmppd.stanza import read_stanza
 from xmppd.testing import Client, Talk, like, result_of
 from xmppd.xml import Element, parse, to_xml
@@ -175,6 +176,19 @@ def test_much_is_told_in_parts() -> None:
     )
     items = ask(romeo, "get", before).elements[0].elements[0]
     assert [item.get("id") for item in items.elements] == ["i0", "i1"]
+
+
+def test_a_payload_of_200_kb_is_too_big() -> None:
+    talk = Talk()
+    romeo = talk.bind(ROMEO)
+    huge = f"<item><e xmlns='urn:e'>{'x' * 200_000}</e></item>"
+    answer = ask(romeo, "set", f"<publish node='n'>{huge}</publish>", to="romeo@example.org")
+    assert (condition(answer), special(answer)) == ("not-acceptable", "payload-too-big")
+
+
+def test_the_quota_of_an_account_is_100_nodes_of_1000_items() -> None:
+    options = PepOptions()
+    assert (options.max_nodes, options.max_items) == (100, 1000)
 
 
 # Signals, for other modules
