@@ -167,7 +167,7 @@ class Disco(Module):
             return Description(
                 [Identity("server", "im", self.options.name)],
                 iqs.namespaces(HOST, SELF) | self.host.modules.features(),
-                items=[Item(service) for service in self.options.extra_items],
+                items=[*self._components(), *map(Item, self.options.extra_items)],
             )
         own = asker.bare == entity
         return Description(
@@ -175,6 +175,12 @@ class Disco(Module):
             iqs.namespaces(ACCOUNT, SELF) if own else iqs.namespaces(ACCOUNT),
             items=[Item(session.jid) for session in self.host.sessions.available(entity)],
         )
+
+    def _components(self) -> Iterable[Item]:
+        """The external components of the host (XEP-0114)."""
+        for component in self.host.router.components_of(self.host.name):
+            if component.listed:
+                yield Item(component.domain, name=component.name)
 
     # Questions
 

@@ -94,6 +94,14 @@ host_receives: Filter[Stanza, []] = Filter(
     "taken; else a message is answered with service-unavailable and presence is dropped."
 )
 
+# External components
+
+component_connected: Signal[JID] = Signal(
+    "The external component of this domain has connected and proven itself (XEP-0114). All hosts "
+    "hear it, whichever it belongs to."
+)
+component_gone: Signal[JID] = Signal("The connection of the component of this domain is lost.")
+
 # Accounts
 
 account_created: Signal[JID] = Signal("The account `user` exists from now on.")

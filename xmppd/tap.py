@@ -31,6 +31,8 @@ from xmppd.admin.control import ControlServer, SocketError
 from xmppd.admin.manhole import ManholeError, ManholeServer, command_functions
 from xmppd.auth import HashPool, SQLAccounts
 from xmppd.c2s import ClientFactory, Extensions, Service
+from xmppd.components import ComponentCommands, Components, ComponentService
+from xmppd.components.service import ComponentFactory
 from xmppd.config import Config, ConfigErrors, ServerOptions
 from xmppd.hooks import spawn
 from xmppd.host import Host, make_host
@@ -168,6 +170,7 @@ class Process(MultiService):
         for host in self._hosts.values():
             await host.modules.start(self._settings.modules_of(host.name))
         self._make_c2s()
+        self._make_components()
         self._make_reloader()
         self._add_services(options)
         self._watch_certificates()
@@ -230,12 +233,37 @@ class Process(MultiService):
         )
         self._clients = ClientFactory(self._c2s)
 
+    def _make_components(self) -> None:
+        components = Components(
+            router=self._router,
+            hosts=self._hosts,
+            clock=self._reactor,
+            attempts=make_attempts(self._settings.config.server, self._reactor.seconds),
+        )
+        factory = ComponentFactory(
+            components,
+            router=self._router,
+            admission=self._c2s.admission,
+            flusher=self._c2s.flusher,
+            wheel=self._c2s.wheel,
+        )
+        self._components = ComponentService(self._reactor, factory, self._certificates)
+        self._server.commands.add_from(ComponentCommands(components, self._reactor))
+
+    def _start_components(self) -> None:
+        config = self._settings.config
+        self._components.setServiceParent(self)  # type: ignore[no-untyped-call]
+        refused = self._components.configure(config.server.components, config.components)
+        if refused:
+            raise ListenError("; ".join(refused))
+
     def _make_reloader(self) -> None:
         self._reloader = Reloader(
             self._settings,
             hosts=self._hosts,
             database=self._database,
             c2s=self._c2s,
+            components=self._components,
             logs=self._log,
             clock=self._reactor,
             begins=self._notifier.reloading,
@@ -266,6 +294,7 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
+        self._start_components()
 
     def _manhole(self, options: ServerOptions) -> ManholeServer:
         manhole = options.manhole
@@ -312,6 +341,8 @@ class Process(MultiService):
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
         if hasattr(self, "_clients"):
             await self._clients.shutdown()
+        if hasattr(self, "_components"):
+            await self._components.factory.shutdown()
         for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
+from xmppd.config.components import ComponentOptions
 from xmppd.config.faults import dotted, quote_key, toml
 from xmppd.config.loaded import ModuleInfo
 from xmppd.config.options import (
@@ -27,13 +28,16 @@ _PLAIN = {int: "integer", float: "number", bool: "boolean", str: "string", Path:
 
 
 class Section:
-    """A table of the file: its place, what it is for, and the options right in it."""
+    """A table of the file: its place, what it is for, and the options right in it. `sample`: a
+    file without it is complete, and defaults alone do not make one.
+    """
 
-    __slots__ = ("doc", "options", "path")
+    __slots__ = ("doc", "options", "path", "sample")
 
     def __init__(self, path: OptionPath, doc: str, options: type[Options]) -> None:
         self.path = path
         self.doc = doc
+        self.sample = options is ComponentOptions
         self.options = {n: f for n, f in options.model_fields.items() if section_of(f) is None}
 
 
@@ -44,6 +48,7 @@ def sections(known: Known) -> list[Section]:
         usual = "On" if known[name].default_on else "Off"
         doc = f"{_summary(known[name].options)} {usual} by default."
         found += _below(("modules", name), doc, known[name].options)
+    found += _below(("components", f"gateway.{HOST}"), "A component.", ComponentOptions)
     found += _below(("hosts", HOST), "A virtual host, one table each.", HostOptions)
     return found
 
@@ -74,17 +79,18 @@ def example(known: Known) -> str:
     """
     lines = ["# Configuration of xmppd. Every option is shown with its default."]
     for section in sections(known):
+        sign = "# " if section.sample else "#"
         if section.path:
-            lines += ["", "", *_wrap(section.doc, "# "), f"#[{dotted(section.path)}]"]
+            lines += ["", "", *_wrap(section.doc, "# "), f"{sign}[{dotted(section.path)}]"]
         for option, field in section.options.items():
             lines += ["", *_wrap(field.description or "", "# ")]
-            lines += list(_setting(option, field))
+            lines += list(_setting(option, field, sign))
     return "\n".join(lines) + "\n"
 
 
 def json_schema(known: Known) -> dict[str, Any]:
     """A JSON Schema of the file, for editors."""
-    classes: list[type[Options]] = [ServerOptions, HostOptions]
+    classes: list[type[Options]] = [ServerOptions, HostOptions, ComponentOptions]
     classes += [info.options for info in known.values()]
     wanted: list[tuple[type[Options], Literal["validation"]]] = [
         (kind, "validation") for kind in dict.fromkeys(classes)
@@ -96,6 +102,8 @@ def json_schema(known: Known) -> dict[str, Any]:
     host["properties"]["modules"] = _table(modules)
     server = _definition(definitions, references[ServerOptions, "validation"])
     _definition(definitions, server["properties"]["modules"])["properties"].update(modules)
+    components = _definition(definitions, server["properties"]["components"])
+    components["additionalProperties"] = references[ComponentOptions, "validation"]
     server["properties"]["hosts"] = {
         "type": "object",
         "description": "The virtual hosts, by domain.",
@@ -182,14 +190,14 @@ def _name(annotation: Any) -> str:  # whatever may stand behind a colon
     return _name(inner[0]) if inner else "value"
 
 
-def _setting(option: str, field: FieldInfo) -> Iterator[str]:
+def _setting(option: str, field: FieldInfo, sign: str) -> Iterator[str]:
     """The option at its default; where that cannot be written, an example in a comment."""
     shown = declaration(field).example
     value = _plain_default(field)
     if shown is not None:
         yield f"# For example: {quote_key(option)} = {toml(shown)}"
     if value is not None and listed_section(field) is None:
-        yield f"#{quote_key(option)} = {toml(value)}"
+        yield f"{sign}{quote_key(option)} = {toml(value)}"
     elif shown is None:
         yield f"# {quote_key(option)} = ..."
 
