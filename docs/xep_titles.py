@@ -21,6 +21,7 @@ TITLES = {
     "0082": "XMPP Date and Time Profiles",
     "0085": "Chat State Notifications",
     "0092": "Software Version",
+    "0114": "Jabber Component Protocol",
     "0115": "Entity Capabilities",
     "0128": "Service Discovery Extensions",
     "0133": "Service Administration",
@@ -48,6 +49,8 @@ TITLES = {
     "0313": "Message Archive Management",
     "0334": "Message Processing Hints",
     "0352": "Client State Indication",
+    "0355": "Namespace Delegation",
+    "0356": "Privileged Entity",
     "0357": "Push Notifications",
     "0359": "Unique and Stable Stanza IDs",
     "0363": "HTTP File Upload",
@@ -72,6 +75,7 @@ class Core(NamedTuple):
 
 
 CORE = (
+    Core(("0114", "1.6"), "xmppd/stream/component.py", "``[components]``, none by default"),
     Core(("0170", "1.0"), "xmppd/stream/features.py", "always"),
     Core(("0178", "1.2"), "xmppd/stream/sasl/external.py", "``tls.client_ca``, off by default"),
     Core(("0368", "1.1.0"), "xmppd/transport/listeners.py", "``c2s.direct_tls``, on by default"),

@@ -20,9 +20,11 @@ from xmppd.api import (
     NODE,
     SELF,
     SERVICE,
+    STOP,
     XML_LANG,
     BareJID,
     Element,
+    Filter,
     Form,
     Gather,
     Host,
@@ -121,6 +123,10 @@ disco_forms: Gather[Form, [JID, str, JID]] = Gather(
 disco_items: Gather[Item, [JID, str, JID]] = Gather(
     "What belongs to it? For an account, only those who may see its presence are asking."
 )
+disco_describing: Filter[Description, [JID, str, JID]] = Filter(
+    "What is known without waiting was gathered: also what caps are made of. Change it, or put"
+    " another description in its place."
+)
 disco_answering: WaitingFilter[Description, [JID, str, JID]] = WaitingFilter(
     "All of the above is gathered, to answer disco#info or disco#items. Add what must be waited"
     " for, or put another description in its place. STOP: there is no such node."
@@ -147,6 +153,7 @@ class Disco(Module):
         self._features = host.hooks.of(disco_features)
         self._forms = host.hooks.of(disco_forms)
         self._items = host.hooks.of(disco_items)
+        self._describing = host.hooks.of(disco_describing)
         self._answering = host.hooks.of(disco_answering)
 
     # For other modules
@@ -158,7 +165,8 @@ class Disco(Module):
         known.features.update(self._features.gather(entity, node, asker))
         known.forms += self._forms.gather(entity, node, asker)
         known.items += self._items.gather(entity, node, asker)
-        return known
+        described = self._describing.filter(known, entity, node, asker)
+        return known if described is STOP else described
 
     def _plain(self, entity: JID, asker: JID) -> Description:
         """The host or an account, before other modules are asked."""

@@ -61,8 +61,11 @@ from xmppd.stanza import (
     flag,
     format_datetime,
     forms,
+    forwarded,
+    forwarded_in,
     page,
     parse_datetime,
+    stanza_of,
     text,
 )
 from xmppd.stanza.delay import delay
@@ -155,6 +158,8 @@ __all__ = [
     "flag",
     "format_datetime",
     "forms",
+    "forwarded",
+    "forwarded_in",
     "insert_ignore",
     "iq_get",
     "iq_set",
@@ -175,6 +180,7 @@ __all__ = [
     "row_id",
     "shared_table",
     "spawn",
+    "stanza_of",
     "table",
     "text",
     "to_xml",

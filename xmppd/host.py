@@ -10,7 +10,7 @@ from xmppd.clock import Clock
 from xmppd.config import HostOptions
 from xmppd.hooks import Hooks
 from xmppd.jid import JID, jid
-from xmppd.routing import Delivery, Intake, IQTable, Router, SessionPolicy
+from xmppd.routing import Delivery, Intake, IQTable, Questions, Router, SessionPolicy
 from xmppd.sessions import Outlet, SessionTable
 from xmppd.stanza import StanzaError
 from xmppd.storage import Database, StorageError
@@ -35,6 +35,7 @@ class Host:
     sessions: SessionTable
     intake: Intake
     delivery: Delivery
+    questions: Questions
     modules: "ModuleHost" = field(init=False)
 
     @property
@@ -63,6 +64,7 @@ def make_host(
     hooks = Hooks(expected=(StanzaError, StorageError))
     iqs = IQTable()
     sessions = SessionTable()
+    questions = Questions(router, clock)
     return Host(
         domain=jid(name),
         options=options,
@@ -74,7 +76,8 @@ def make_host(
         iqs=iqs,
         sessions=sessions,
         intake=Intake(router, hooks, sessions, policy),
-        delivery=Delivery(router, hooks, iqs, sessions, accounts),
+        delivery=Delivery(router, hooks, iqs, sessions, accounts, questions),
+        questions=questions,
     )
 
 

@@ -43,13 +43,25 @@ from xmppd.modules.roster.store import (
     versions,
 )
 
-__all__ = ["Item", "Roster", "contact_removed", "items", "removals", "requests", "versions"]
+__all__ = [
+    "Item",
+    "Roster",
+    "contact_removed",
+    "items",
+    "removals",
+    "requests",
+    "roster_pushed",
+    "versions",
+]
 
 T = TypeVar("T")
 NS = ns.ROSTER
 TEND_S = 60.0
 contact_removed: Signal[[JID, Item]] = Signal(
     "`user` took the contact out of the roster; the item says what there was (RFC 6121 §2.5.2)."
+)
+roster_pushed: Signal[[JID, Element, int]] = Signal(
+    "The roster of `user` has changed: the item as clients see it (§2.1.6), and the version."
 )
 
 
@@ -276,6 +288,7 @@ class Roster(Module):
     # Pushes (§2.1.6)
 
     def _push(self, user: JID, item: Element, version: int) -> None:
+        self.fire(roster_pushed, user, item, version)
         for session in self.interested_sessions(user):
             self._push_to(session, item, version)
 

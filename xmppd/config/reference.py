@@ -32,12 +32,15 @@ class Section:
     file without it is complete, and defaults alone do not make one.
     """
 
-    __slots__ = ("doc", "options", "path", "sample")
+    __slots__ = ("doc", "options", "path", "sample", "title")
 
-    def __init__(self, path: OptionPath, doc: str, options: type[Options]) -> None:
+    def __init__(
+        self, path: OptionPath, doc: str, options: type[Options], *, listed: bool = False
+    ) -> None:
         self.path = path
         self.doc = doc
-        self.sample = options is ComponentOptions
+        self.sample = listed or options is ComponentOptions
+        self.title = f"[[{dotted(path)}]]" if listed else f"[{dotted(path)}]"
         self.options = {n: f for n, f in options.model_fields.items() if section_of(f) is None}
 
 
@@ -64,7 +67,7 @@ def reference(known: Known) -> str:
         '"64KiB", "2MiB". Relative paths start from the folder of the configuration file.'
     )
     for section in sections(known):
-        name = f"[{dotted(section.path)}]" if section.path else "At the top"
+        name = section.title if section.path else "At the top"
         lines += ["", name, "-" * len(name), "", *_wrap(_rst(section.doc))]
         for option, field in section.options.items():
             lines += ["", f"``{option}``", *_wrap(_facts(field), "    "), ""]
@@ -81,7 +84,7 @@ def example(known: Known) -> str:
     for section in sections(known):
         sign = "# " if section.sample else "#"
         if section.path:
-            lines += ["", "", *_wrap(section.doc, "# "), f"{sign}[{dotted(section.path)}]"]
+            lines += ["", "", *_wrap(section.doc, "# "), f"{sign}{section.title}"]
         for option, field in section.options.items():
             lines += ["", *_wrap(field.description or "", "# ")]
             lines += list(_setting(option, field, sign))
@@ -117,13 +120,16 @@ def json_schema(known: Known) -> dict[str, Any]:
     }
 
 
-def _below(path: OptionPath, doc: str, options: type[Options]) -> Iterator[Section]:
-    yield Section(path, doc, options)
+def _below(
+    path: OptionPath, doc: str, options: type[Options], *, listed: bool = False
+) -> Iterator[Section]:
+    yield Section(path, doc, options, listed=listed)
     for name, field in options.model_fields.items():
-        nested = section_of(field)
+        several = listed_section(field)
+        nested = section_of(field) or several
         if nested is not None:
             doc = _summary(nested) or field.description or ""
-            yield from _below((*path, name), doc, nested)
+            yield from _below((*path, name), doc, nested, listed=several is not None)
 
 
 def _summary(options: type[Options]) -> str:

@@ -11,6 +11,7 @@ from xmppd import events
 from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
+from xmppd.routing.questions import Questions
 from xmppd.routing.router import Done, Router
 from xmppd.sessions import SessionTable
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError
@@ -35,14 +36,17 @@ class Delivery:
         iqs: IQTable,
         sessions: SessionTable,
         accounts: Accounts,
+        questions: Questions | None = None,
     ) -> None:
         self._router = router
         self._iqs = iqs
         self._sessions = sessions
         self._accounts = accounts
+        self._questions = questions
         self._receives = hooks.of(events.user_receives)
         self._hears = hooks.of(events.user_hears)
         self._asked = hooks.of(events.resource_asked)
+        self._server_asked = hooks.of(events.server_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
         self._subscribing = hooks.of(events.subscription_arriving)
@@ -73,9 +77,11 @@ class Delivery:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
         if isinstance(stanza, IQ):
             if not stanza.is_request:
-                return None  # the answer to nothing that anybody asked
+                return self._answered(stanza)
             if stanza.to.resource:
                 raise StanzaError("service-unavailable")
+            if self._server_asked.handlers and self._is_taken(stanza):
+                return None
             return answer(self._router, stanza, self._iqs.at_host(stanza))
         try:
             passed = self._host_receives.filter(stanza)
@@ -183,5 +189,18 @@ class Delivery:
                 raise StanzaError("service-unavailable")
             return None
         if not iq.is_request:
+            return self._answered(iq)
+        if self._server_asked.handlers and self._is_taken(iq):
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+    def _answered(self, iq: IQ) -> Done:
+        if self._questions is not None:
+            self._questions.take(iq)
+        return None
+
+    def _is_taken(self, iq: IQ) -> bool:
+        try:
+            return self._server_asked.filter(iq) is STOP
+        except Exception as problem:
+            raise refusal(problem) from None

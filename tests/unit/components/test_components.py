@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.components.conftest import DOMAIN, Peer, Yard
+from tests.support.components import DOMAIN, Peer, Yard
 from xmppd import events
 from xmppd.components import ComponentCommands
 from xmppd.hooks import NORMAL, Handler
@@ -14,14 +14,10 @@ from xmppd.testing import Talk, error, like, message
 def heard(yard: Yard) -> list[str]:
     """What the hooks of the second host tell from now on."""
     told: list[str] = []
+    came = Handler(NORMAL, "test", lambda domain: told.append(f"+{domain}"))
+    went = Handler(NORMAL, "test", lambda domain: told.append(f"-{domain}"))
     hooks = yard.talk.hosts["example.net"].hooks
-    hooks.swap(
-        (),
-        [
-            (events.component_connected, Handler(NORMAL, "test", lambda d: told.append(f"+{d}"))),
-            (events.component_gone, Handler(NORMAL, "test", lambda d: told.append(f"-{d}"))),
-        ],
-    )
+    hooks.swap((), [(events.component_connected, came), (events.component_gone, went)])
     return told
 
 
@@ -47,7 +43,8 @@ def test_a_message_of_the_component_reaches_a_user(talk: Talk, gateway: Peer) ->
 
 def test_the_host_answers_its_requests(gateway: Peer) -> None:
     answer = gateway.sends(
-        f"<iq type='get' id='1' from='{DOMAIN}' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>"
+        f"<iq type='get' id='1' from='{DOMAIN}' to='example.org'>"
+        "<ping xmlns='urn:xmpp:ping'/></iq>"
     )
     assert answer == f"<iq to='{DOMAIN}' from='example.org' type='result' id='1'/>"
 
