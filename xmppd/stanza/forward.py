@@ -1,9 +1,9 @@
 """Stanzas within stanzas (XEP-0297 1.0)."""
 
 from xmppd.jid import JID
-from xmppd.ns import CLIENT, FORWARD
+from xmppd.ns import CLIENT, COMPONENT, FORWARD
 from xmppd.stanza.errors import StanzaError
-from xmppd.stanza.read import read_stanza
+from xmppd.stanza.read import read_as_client, read_stanza
 from xmppd.stanza.stanza import Stanza
 from xmppd.xml import XML_LANG, Element, to_xml
 
@@ -26,10 +26,14 @@ def forwarded(stanza: Stanza) -> Element:
 
 
 def forwarded_in(wrapper: Element, kind: str) -> Element:
-    """The one stanza of that kind in the `<forwarded/>` of this element. Raises bad-request."""
+    """The one stanza of that kind in the `<forwarded/>` of this element. Raises bad-request.
+
+    It should be in jabber:client; libraries for components leave it in their stream's namespace.
+    """
     found = wrapper.all(FORWARD, "forwarded")
-    stanzas = [e for each in found for e in each.elements if e.name in KINDS]
-    if len(found) != 1 or len(stanzas) != 1 or stanzas[0].name != kind:
+    stanzas = [e.copy() for each in found for e in each.elements if e.name in KINDS]
+    read_as_client(stanzas, COMPONENT)
+    if len(found) != 1 or len(stanzas) != 1 or (stanzas[0].ns, stanzas[0].name) != (CLIENT, kind):
         raise StanzaError("bad-request", f"exactly one forwarded {kind} is expected")
     return stanzas[0]
 

@@ -84,13 +84,13 @@ def _as_client(payloads: Names, raw: bytes, content_ns: str) -> tuple[Names, byt
     if content_ns.encode() in raw:  # perhaps one that names its namespace and would not follow
         nodes = parse_fragment(raw, CLIENT)
         children = [node for node in nodes if isinstance(node, Element)]
-        _rename(children, content_ns)
+        read_as_client(children, content_ns)
         raw = "".join([to_xml(child, CLIENT) for child in children]).encode()
     names = [(CLIENT if ns == content_ns else ns, name) for ns, name in payloads]
     return tuple(names), raw
 
 
-def _rename(children: list[Element], content_ns: str) -> None:
+def read_as_client(children: list[Element], content_ns: str) -> None:
     """`content_ns` to jabber:client, down from the stanza until another namespace begins."""
     below = [child for child in children if child.ns == content_ns]
     while below:

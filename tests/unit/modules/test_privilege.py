@@ -181,6 +181,13 @@ def test_it_sends_messages_for_users_and_for_the_host(from_: str) -> None:
     entity.receives_nothing()
 
 
+def test_a_message_in_the_namespace_of_the_components_stream_will_do() -> None:
+    talk, entity = played()
+    romeo = talk.online("romeo@example.org/orchard")
+    entity.sends(wrapped(note("juliet@example.org").replace("client", "component:accept")))
+    romeo.receives(message("hi", from_="juliet@example.org"))
+
+
 @pytest.mark.parametrize(
     ("inner", "condition", "kind"),
     [
