@@ -55,7 +55,7 @@ class Gateway(ComponentXMPP):  # type: ignore[misc]  # slixmpp's types are not c
             message.reply(f"you said {message['body']}").send()
 
     def agree(self, request: Any) -> None:
-        self.send_presence(request["from"], pfrom=request["to"], ptype="subscribed")
+        self.send_presence(pto=request["from"], pfrom=request["to"], ptype="subscribed")
 
     async def sees(self, wanted: str) -> Any:
         async with asyncio.timeout(PATIENCE_S):
