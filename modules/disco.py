@@ -24,6 +24,7 @@ from xmppd.api import (
     XML_LANG,
     BareJID,
     Element,
+    Executor,
     Filter,
     Form,
     Gather,
@@ -258,6 +259,8 @@ class DiscoService(Service):
         return (await self._about(iq)).listing(_node(iq))
 
     async def _about(self, iq: IQ) -> Description:
+        if iq.to == self.domain and (_node(iq) == ns.COMMANDS or self.adhoc.has(_node(iq))):
+            return commands_at(self.adhoc, self.domain, _node(iq), iq.from_)
         known = Description()
         if iq.to == self.domain and not _node(iq):
             known.identities.append(self.identity)
@@ -270,6 +273,19 @@ class DiscoService(Service):
     @iq_get(ns.PING, "ping", at=SERVICE)
     def answer_ping(self, iq: IQ) -> None:
         """The service is there (XEP-0199 §4.3)."""
+
+
+def commands_at(adhoc: Executor, entity: JID, node: str, asker: JID) -> Description:
+    """The list of ad-hoc commands that `asker` may execute, or one of them (XEP-0050 §2.2).
+
+    Raises item-not-found, and forbidden for a command of others.
+    """
+    if node == ns.COMMANDS:
+        items = [Item(entity, each.node, each.name) for each in adhoc.available(asker)]
+        return Description([Identity("automation", "command-list", "Commands")], items=items)
+    command = adhoc.find(node, asker)
+    kind = Identity("automation", "command-node", command.name)
+    return Description([kind], {ns.COMMANDS, ns.FORMS})
 
 
 def _node(iq: IQ) -> str:

@@ -1,7 +1,7 @@
 """All that a module may import from the server. `docs/writing-modules.rst` tells how to use it."""
 
 from xmppd import events, ns
-from xmppd.admin.commands import CommandError, Secret, command
+from xmppd.admin.commands import Command, CommandError, Secret, command
 from xmppd.admin.output import Result, Rows
 from xmppd.auth import AccountExists, AuthBusy, PasswordRefused, network_of
 from xmppd.config import BareJID, Duration, Options, Size, option
@@ -22,11 +22,17 @@ from xmppd.hooks import (
 from xmppd.host import Host, remove_account
 from xmppd.jid import JID, JIDError, jid, lenient_jid, make_jid
 from xmppd.module import (
+    Adhoc,
+    Executor,
     Module,
     ModuleFault,
+    Outcome,
+    Run,
     Service,
     ServiceOptions,
+    adhoc,
     before_login,
+    declared_adhoc,
     iq_get,
     iq_set,
     nonza,
@@ -99,14 +105,17 @@ __all__ = [
     "STOP",
     "XML_LANG",
     "AccountExists",
+    "Adhoc",
     "AuthBusy",
     "BareJID",
+    "Command",
     "CommandError",
     "Delay",
     "Destination",
     "Done",
     "Duration",
     "Element",
+    "Executor",
     "Field",
     "FieldType",
     "Filter",
@@ -121,6 +130,7 @@ __all__ = [
     "Option",
     "Options",
     "Order",
+    "Outcome",
     "Page",
     "PasswordRefused",
     "Payload",
@@ -131,6 +141,7 @@ __all__ = [
     "ResultSet",
     "ResultSetRequest",
     "Rows",
+    "Run",
     "Secret",
     "Service",
     "ServiceOptions",
@@ -145,6 +156,7 @@ __all__ = [
     "StreamError",
     "WaitingFilter",
     "XMLError",
+    "adhoc",
     "attr",
     "before_login",
     "child",
@@ -152,6 +164,7 @@ __all__ = [
     "child_texts",
     "children",
     "command",
+    "declared_adhoc",
     "delay",
     "error_reply",
     "events",

@@ -54,6 +54,7 @@ BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 STANZA_ORDER = "RFC 6120 and 6121 set no order of a stanza's children, and clients keep to none"
 PUBSUB_OWNER = "http://jabber.org/protocol/pubsub#owner"
 CARBONS = "urn:xmpp:carbons:2"
+COMMANDS = "http://jabber.org/protocol/commands"
 UPLOAD = "urn:xmpp:http:upload:0"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
@@ -182,6 +183,20 @@ PATCHES: tuple[Patch, ...] = (
           <xs:element name='title' type='xs:string'/>
         </xs:choice>""",
         "XEP-0004's examples 2 and 4 have the title before the instructions",
+    ),
+    Patch(
+        COMMANDS,
+        """<xs:choice>
+        <xs:element ref='actions' minOccurs='0'/>
+        <xs:element ref='note' minOccurs='0' maxOccurs='unbounded'/>
+        <xs:any namespace='##other' minOccurs='0' maxOccurs='unbounded'/>
+      </xs:choice>""",
+        """<xs:choice minOccurs='0' maxOccurs='unbounded'>
+        <xs:element ref='actions'/>
+        <xs:element ref='note'/>
+        <xs:any namespace='##other' processContents='lax'/>
+      </xs:choice>""",
+        "XEP-0050's examples have actions and a form beside each other",
     ),
     Patch(
         CARBONS,
