@@ -192,7 +192,7 @@ class Delegation(Module):
     async def _answer(self, iq: IQ, entity: JID) -> Element | None:
         request = Element(NS, "delegation", None, forwarded(iq))
         asked = IQ(entity, self.host.domain, "set", secrets.token_hex(8), request)
-        answer = await self.host.questions.ask(asked)
+        answer = await self.host.questions.answer_to(asked)
         if answer.type != "result" or not answer.payloads:
             raise StanzaError("service-unavailable")
         try:
@@ -225,7 +225,7 @@ class Delegation(Module):
         query = Element(ns.DISCO_INFO, "query", {"node": node})
         asked = IQ(delegated.entity, self.host.domain, "get", secrets.token_hex(8), query)
         try:
-            answer = await self.host.questions.ask(asked)
+            answer = await self.host.questions.answer_to(asked)
         except StanzaError:
             return
         if answer.type == "result" and answer.has(ns.DISCO_INFO, "query"):

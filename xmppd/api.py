@@ -40,8 +40,9 @@ from xmppd.module import (
     uses_if,
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
+from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -79,6 +80,7 @@ from xmppd.storage import (
     Repository,
     Step,
     StorageError,
+    batch,
     insert_ignore,
     metadata,
     query,
@@ -88,7 +90,16 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
-from xmppd.xml import XML_LANG, Element, StreamError, XMLError, parse, to_xml
+from xmppd.xml import (
+    XML_LANG,
+    Element,
+    StreamError,
+    XMLError,
+    escape_attr,
+    escape_text,
+    parse,
+    to_xml,
+)
 
 __all__ = [
     "ACCOUNT",
@@ -108,8 +119,10 @@ __all__ = [
     "Adhoc",
     "AuthBusy",
     "BareJID",
+    "Binding",
     "Command",
     "CommandError",
+    "Commit",
     "Delay",
     "Destination",
     "Done",
@@ -124,6 +137,7 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Login",
     "Message",
     "Module",
     "ModuleFault",
@@ -154,10 +168,12 @@ __all__ = [
     "Stop",
     "StorageError",
     "StreamError",
+    "TokenCheck",
     "WaitingFilter",
     "XMLError",
     "adhoc",
     "attr",
+    "batch",
     "before_login",
     "child",
     "child_text",
@@ -167,6 +183,8 @@ __all__ = [
     "declared_adhoc",
     "delay",
     "error_reply",
+    "escape_attr",
+    "escape_text",
     "events",
     "flag",
     "format_datetime",

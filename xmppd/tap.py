@@ -9,6 +9,7 @@ install_first()  # before the imports below bring Twisted's own
 import datetime
 import os
 import resource
+import secrets
 import signal
 import sys
 import time
@@ -40,7 +41,10 @@ from xmppd.jid import jid
 from xmppd.logs import Log
 from xmppd.module import Catalogue, ModuleFault, ModuleHost
 from xmppd.reload import Reloader
+from xmppd.resolve.make import make_dialer, make_prover
 from xmppd.routing import Router, SessionPolicy
+from xmppd.s2s import Federation, FederationCommands, PeerFactory
+from xmppd.s2s import Service as PeerService
 from xmppd.settings import (
     Settings,
     admission_limits,
@@ -48,6 +52,7 @@ from xmppd.settings import (
     make_attempts,
     memory_pressure,
     migrate,
+    peer_tls_settings,
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
@@ -56,11 +61,13 @@ from xmppd.transport.admission import Admission
 from xmppd.transport.certificates import CertificateError
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.listeners import Listener, ListenError
+from xmppd.transport.peer_tls import PeerTLS
 from xmppd.transport.store import CertificateStore
 from xmppd.transport.wheel import TimerWheel
 from xmppd.watchdog import StallWatch
 
 DAY_S = 86400.0
+SECRET_BYTES = 32
 # What stops a start with a sentence; anything else is a bug and comes with its traceback.
 EXPECTED = (
     CertificateError,
@@ -163,6 +170,7 @@ class Process(MultiService):
         options = self._settings.config.server
         raise_descriptor_limit()
         private_folder(options.data_dir)
+        self._secret = kept_secret(options.data_dir / "secret")
         await self._database.start()
         await migrate(self._database, self._settings.enabled_classes())
         self._pool.start()
@@ -171,6 +179,7 @@ class Process(MultiService):
             await host.modules.start(self._settings.modules_of(host.name))
         self._make_c2s()
         self._make_components()
+        self._make_s2s()
         self._make_reloader()
         self._add_services(options)
         self._watch_certificates()
@@ -199,6 +208,7 @@ class Process(MultiService):
                 router=self._router,
                 clock=self._reactor,
                 policy=self._session_policy,
+                secret=self._secret,
             )
             host.modules = ModuleHost(host, self._server.commands)
             self._hosts[domain] = host
@@ -257,6 +267,32 @@ class Process(MultiService):
         if refused:
             raise ListenError("; ".join(refused))
 
+    def _make_s2s(self) -> None:
+        options = self._settings.config.server
+        self._peer_tls = PeerTLS(
+            certificate_pairs(self._settings.config), peer_tls_settings(options)
+        )
+        dialer = make_dialer(self._reactor, options.s2s)
+        self._s2s = PeerService(
+            hosts=self._hosts,
+            options=options.s2s,
+            router=self._router,
+            dialer=dialer,
+            contexts=self._peer_tls,
+            make_prover=lambda options: make_prover(self._reactor, dialer, options),
+            flusher=self._c2s.flusher,
+            wheel=self._c2s.wheel,
+            clock=self._reactor,
+            admission=Admission(
+                self._reactor.seconds,
+                admission_limits(options.s2s.limits),
+                pressed=memory_pressure(options.c2s.limits, self._reactor.seconds),
+            ),
+        )
+        self._federation = Federation(self._s2s)
+        self._router.elsewhere = self._federation.route
+        self._server.commands.add_from(FederationCommands(self._federation))
+
     def _make_reloader(self) -> None:
         self._reloader = Reloader(
             self._settings,
@@ -264,6 +300,8 @@ class Process(MultiService):
             database=self._database,
             c2s=self._c2s,
             components=self._components,
+            federation=self._federation,
+            peer_tls=self._peer_tls,
             logs=self._log,
             clock=self._reactor,
             begins=self._notifier.reloading,
@@ -295,6 +333,25 @@ class Process(MultiService):
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
         self._start_components()
+        for listener in self._peer_listeners(options):
+            self._listen_to_peers(listener)
+
+    def _listen_to_peers(self, listener: Listener) -> None:
+        """Clients are served also where another program has the port of servers."""
+        try:
+            listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        except ListenError as error:
+            log.error("Other servers cannot connect: {error}", error=error)
+
+    def _peer_listeners(self, options: ServerOptions) -> list[Listener]:
+        if not options.s2s.enabled:
+            return []
+        peers = PeerFactory(self._federation)
+        listeners = [Listener(self._reactor, endpoint, peers) for endpoint in options.s2s.listen]
+        return listeners + [
+            Listener(self._reactor, endpoint, peers, direct_tls=self._peer_tls.server)
+            for endpoint in options.s2s.direct_tls
+        ]
 
     def _manhole(self, options: ServerOptions) -> ManholeServer:
         manhole = options.manhole
@@ -343,6 +400,8 @@ class Process(MultiService):
             await self._clients.shutdown()
         if hasattr(self, "_components"):
             await self._components.factory.shutdown()
+        if hasattr(self, "_federation"):
+            await self._federation.shutdown()
         for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()
@@ -365,6 +424,28 @@ def make_database(options: ServerOptions, reactor: Any) -> Database:
 def private_folder(path: Path) -> None:
     """Keys and messages will lie in it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def kept_secret(path: Path) -> bytes:
+    """The secret that tokens and keys of this server are made with; a new one if there is none.
+
+    A lost file makes clients log in with their passwords once, no more. Raises OSError.
+    """
+    try:
+        kept = path.read_bytes()
+    except FileNotFoundError:
+        kept = b""
+    if len(kept) >= SECRET_BYTES:
+        return kept
+    made = secrets.token_bytes(SECRET_BYTES)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(made)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return made
 
 
 def raise_descriptor_limit() -> None:

@@ -169,7 +169,7 @@ class Privilege(Module):
             raise StanzaError("forbidden")
         asked = self._unwrapped(iq, grant)
         await self._check_managed(iq.to)
-        answer = await self.host.questions.ask(asked)
+        answer = await self.host.questions.answer_to(asked)
         return Element(NS, "privilege", None, forwarded(answer))
 
     def _unwrapped(self, iq: IQ, grant: Grant) -> IQ:

@@ -15,6 +15,8 @@ DOMAIN = "example.org"
 ROMEO, JULIET, NURSE, TYBALT = (
     f"{name}@{DOMAIN}" for name in ("romeo", "juliet", "nurse", "tybalt")
 )
+# For `ServerProcess`: who floods would fill a queue of the usual size within a second.
+ROOM = {"offline": {"limit": 1_000_000, "max_bytes": 1_000_000_000}}
 LOST = (StreamEnded, ConnectionError, TimeoutError)
 
 

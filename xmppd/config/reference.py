@@ -28,20 +28,26 @@ _PLAIN = {int: "integer", float: "number", bool: "boolean", str: "string", Path:
 
 
 class Section:
-    """A table of the file: its place, what it is for, and the options right in it. `sample`: a
-    file without it is complete, and defaults alone do not make one.
+    """A table of the file: its place, what it is for, and the options right in it. `listed`: there
+    may be many, each `[[so]]`.
     """
 
-    __slots__ = ("doc", "options", "path", "sample", "title")
+    __slots__ = ("doc", "listed", "options", "path", "sample")
 
     def __init__(
         self, path: OptionPath, doc: str, options: type[Options], *, listed: bool = False
     ) -> None:
         self.path = path
         self.doc = doc
-        self.sample = listed or options is ComponentOptions
-        self.title = f"[[{dotted(path)}]]" if listed else f"[{dotted(path)}]"
+        self.listed = listed
+        self.sample = listed or options is ComponentOptions  # to name one is to have one
         self.options = {n: f for n, f in options.model_fields.items() if section_of(f) is None}
+
+    @property
+    def title(self) -> str:
+        if not self.path:
+            return "At the top"
+        return f"[[{dotted(self.path)}]]" if self.listed else f"[{dotted(self.path)}]"
 
 
 def sections(known: Known) -> list[Section]:
@@ -67,7 +73,7 @@ def reference(known: Known) -> str:
         '"64KiB", "2MiB". Relative paths start from the folder of the configuration file.'
     )
     for section in sections(known):
-        name = section.title if section.path else "At the top"
+        name = section.title
         lines += ["", name, "-" * len(name), "", *_wrap(_rst(section.doc))]
         for option, field in section.options.items():
             lines += ["", f"``{option}``", *_wrap(_facts(field), "    "), ""]
@@ -82,12 +88,12 @@ def example(known: Known) -> str:
     """
     lines = ["# Configuration of xmppd. Every option is shown with its default."]
     for section in sections(known):
-        sign = "# " if section.sample else "#"
         if section.path:
+            sign = "# " if section.sample else "#"
             lines += ["", "", *_wrap(section.doc, "# "), f"{sign}{section.title}"]
         for option, field in section.options.items():
             lines += ["", *_wrap(field.description or "", "# ")]
-            lines += list(_setting(option, field, sign))
+            lines += list(_listed(option, field) if section.sample else _setting(option, field))
     return "\n".join(lines) + "\n"
 
 
@@ -125,11 +131,13 @@ def _below(
 ) -> Iterator[Section]:
     yield Section(path, doc, options, listed=listed)
     for name, field in options.model_fields.items():
-        several = listed_section(field)
-        nested = section_of(field) or several
+        nested = section_of(field)
         if nested is not None:
             doc = _summary(nested) or field.description or ""
-            yield from _below((*path, name), doc, nested, listed=several is not None)
+            yield from _below((*path, name), doc, nested)
+        several = listed_section(field)
+        if several is not None:
+            yield from _below((*path, name), _summary(several), several, listed=True)
 
 
 def _summary(options: type[Options]) -> str:
@@ -196,16 +204,23 @@ def _name(annotation: Any) -> str:  # whatever may stand behind a colon
     return _name(inner[0]) if inner else "value"
 
 
-def _setting(option: str, field: FieldInfo, sign: str) -> Iterator[str]:
+def _setting(option: str, field: FieldInfo) -> Iterator[str]:
     """The option at its default; where that cannot be written, an example in a comment."""
     shown = declaration(field).example
     value = _plain_default(field)
     if shown is not None:
         yield f"# For example: {quote_key(option)} = {toml(shown)}"
     if value is not None and listed_section(field) is None:
-        yield f"{sign}{quote_key(option)} = {toml(value)}"
+        yield f"#{quote_key(option)} = {toml(value)}"
     elif shown is None:
         yield f"# {quote_key(option)} = ..."
+
+
+def _listed(option: str, field: FieldInfo) -> Iterator[str]:
+    """An option of a table that there may be many of: an example, or its default."""
+    shown = declaration(field).example
+    value = _plain_default(field) if shown is None else shown
+    yield f"# For example: {quote_key(option)} = {toml(value)}"
 
 
 def _rst(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from xmppd.config.components import ComponentsOptions
 from xmppd.config.options import Options, option
+from xmppd.config.s2s import HostS2SOptions, S2SOptions
 from xmppd.config.streams import LoginStreamLimits, StreamLimits
 from xmppd.config.types import BareJID, Duration, Endpoint, Network, Secret, Size
 
@@ -276,6 +277,7 @@ class ServerOptions(Options):
     tls: TLSOptions = option(TLSOptions(), "TLS.")
     c2s: C2SOptions = option(C2SOptions(), "Clients.")
     components: ComponentsOptions = option(ComponentsOptions(), "External components.")
+    s2s: S2SOptions = option(S2SOptions(), "Other servers.")
     auth: AuthOptions = option(AuthOptions(), "Accounts.")
     admin: AdminOptions = option(AdminOptions(), "Administration.")
     manhole: ManholeOptions = option(ManholeOptions(), "The manhole.")
@@ -315,5 +317,6 @@ class HostOptions(Options):
     admins: list[BareJID] = option(
         [], "Bare JIDs of those who administer the host.", example=["juliet@example.org"]
     )
+    s2s: HostS2SOptions = option(HostS2SOptions(), "Other servers, as this host sees them.")
     enable: list[str] = option([], "Modules to run beside the usual ones.")
     disable: list[str] = option([], "Usual modules not to run on this host.")

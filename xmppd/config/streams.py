@@ -1,4 +1,4 @@
-"""Limits of streams, of whatever kind."""
+"""How large a stanza may be: what streams of clients and of servers have in common."""
 
 from xmppd.config.options import Options, option
 from xmppd.config.types import Size

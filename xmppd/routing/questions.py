@@ -1,67 +1,67 @@
-"""What the server itself asks others: requests it sends, and the answers that come back."""
+"""Questions that the server itself asks of others by IQ, and who waits for the answers."""
 
 import secrets
-from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
 
-from xmppd.clock import Clock, Timer
+from xmppd.clock import Clock
+from xmppd.jid import JID
 from xmppd.routing.router import Router
-from xmppd.stanza import IQ, Stanza, StanzaError
+from xmppd.stanza import IQ, StanzaError
+from xmppd.xml import Element
 
-MOST = 5000  # that may wait for an answer at a time
-TIMEOUT_S = 30.0
-
-
-@dataclass(slots=True)
-class _Question:
-    iq: IQ
-    answer: "Deferred[IQ]"
-    timer: Timer
+MOST_OPEN = 10_000
 
 
 class Questions:
-    """The requests of one virtual host and, on their behalf, of its accounts, which wait for an
-    answer (RFC 6120 §8.2.3).
-    """
+    """Those of one virtual host, from its domain or its accounts' bare JIDs."""
 
     def __init__(self, router: Router, clock: Clock) -> None:
         self._router = router
         self._clock = clock
-        self._asked: dict[str, _Question] = {}
+        self._open: dict[tuple[str, JID, JID], Deferred[IQ]] = {}
 
-    def __len__(self) -> int:
-        return len(self._asked)
-
-    def ask(self, iq: IQ, timeout_s: float = TIMEOUT_S) -> "Deferred[IQ]":
-        """Send a request, from the host or the bare JID of an account, under an id of our own.
-
-        Fires with the answer, a result or an error, with the id that `iq` had. Fails with
-        StanzaError: remote-server-timeout where none comes, resource-constraint where too many
-        wait already.
+    async def ask(
+        self, of: JID, from_: JID, type_: str, payload: Element, timeout_s: float = 30.0
+    ) -> IQ:
+        """Ask, and wait for the result. Raises StanzaError as `answer_to`, and the one that is
+        the answer.
         """
-        answer: Deferred[IQ] = Deferred()
-        if len(self._asked) >= MOST:
-            answer.errback(StanzaError("resource-constraint", "too many requests wait"))
-            return answer
-        id_ = secrets.token_hex(12)
-        timer = self._clock.callLater(timeout_s, self._late, id_)
-        self._asked[id_] = _Question(iq, answer, timer)
-        self._router.route(iq.copy(id=id_))
+        answer = await self.answer_to(IQ(of, from_, type_, "", payload), timeout_s)
+        if (problem := answer.error) is not None:
+            raise problem
         return answer
 
-    def _late(self, id_: str) -> None:
-        question = self._asked.pop(id_)
-        question.answer.errback(StanzaError("remote-server-timeout", "no answer came"))
+    async def answer_to(self, iq: IQ, timeout_s: float = 30.0) -> IQ:
+        """Send a request under an id of our own, and wait for the answer, a result or an error;
+        it has the id that `iq` had. Raises StanzaError: nobody has answered in time
+        (remote-server-timeout); too many wait already (resource-constraint).
+        """
+        if len(self._open) >= MOST_OPEN:
+            raise StanzaError("resource-constraint", "too many questions are open")
+        id_ = secrets.token_hex(16)
+        answered: Deferred[IQ] = Deferred()
+        question = id_, iq.to, iq.from_
+        self._open[question] = answered
+        timer = self._clock.callLater(timeout_s, self._give_up, question)
+        try:
+            self._router.route(iq.copy(id=id_))
+            answer = await answered
+        finally:
+            self._open.pop(question, None)
+            if timer.active():
+                timer.cancel()
+        return answer.copy(id=iq.id)
 
-    def take(self, stanza: Stanza) -> None:
-        """An answer to the host or an account; what nobody asked for is dropped."""
-        question = self._asked.get(stanza.id or "")
-        if question is None or not isinstance(stanza, IQ):
-            return
-        asked = question.iq
-        if (stanza.from_, stanza.to) != (asked.to, asked.from_):
-            return  # somebody guessed an id
-        del self._asked[stanza.id or ""]
-        question.timer.cancel()
-        question.answer.callback(stanza.copy(id=asked.id))
+    def take(self, answer: IQ) -> bool:
+        """A result or error for this host: False where nobody waits for it."""
+        waiting = self._open.pop((answer.id or "", answer.from_, answer.to), None)
+        if waiting is None:
+            return False
+        waiting.callback(answer)
+        return True
+
+    def _give_up(self, question: tuple[str, JID, JID]) -> None:
+        waiting = self._open.pop(question, None)
+        if waiting is not None:
+            waiting.errback(StanzaError("remote-server-timeout", "no answer came"))
