@@ -109,11 +109,9 @@ class Delegation(Module):
 
     async def start(self) -> None:
         """After a reload: who is connected is told what is delegated now."""
-        self.host.clock.callLater(0, self._tell_connected)
+        self.once_running(self._tell_connected)
 
     def _tell_connected(self) -> None:
-        if self.host.modules.get(self.name) is not self:
-            return
         for entity in dict.fromkeys(each.entity for each in self._delegated.values()):
             external = self.host.router.external.get(entity.domain)
             if external is not None and external.connected:

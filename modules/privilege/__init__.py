@@ -61,13 +61,12 @@ class Privilege(Module):
 
     async def start(self) -> None:
         """After a reload: who is connected is told what it may do now."""
-        self.host.clock.callLater(0, self._tell_connected)
+        self.once_running(self._tell_connected)
 
     def _tell_connected(self) -> None:
-        if self.host.modules.get(self.name) is self:
-            for entity in self._grants:
-                if self._is_there(entity):
-                    self.advertise(entity)
+        for entity in self._grants:
+            if self._is_there(entity):
+                self.advertise(entity)
 
     def _is_there(self, entity: JID) -> bool:
         external = self.host.router.external.get(entity.domain)

@@ -5,8 +5,8 @@ import pytest
 from tests.support.components import DOMAIN, Actor, Yard, actor
 from xmppd.config import ConfigErrors, ModuleInfo, load
 from xmppd.modules.privilege import Privilege, PrivilegeOptions
-from xmppd.modules.privilege.grants import NS
-from xmppd.testing import Talk, error, like, message, presence, result
+from xmppd.modules.privilege.grants import NS, Grant
+from xmppd.testing import Talk, error, like, message, presence, result, result_of
 
 ALL = {
     "entity": DOMAIN,
@@ -66,6 +66,17 @@ def test_pushes_are_announced_only_where_rosters_may_be_read() -> None:
 def test_others_are_told_nothing() -> None:
     _, yard = stage(**ALL)
     actor(yard, "other.example.org").receives_nothing()
+
+
+def test_what_changes_with_a_reload_is_told_anew() -> None:
+    talk, entity = played()
+    options = PrivilegeOptions(grant=[Grant(entity=DOMAIN, message="outgoing")])
+    result_of(talk.host.modules.swap(["privilege"], {Privilege: options}))
+    told = entity.receives(like(f"<message from='example.org' to='{DOMAIN}'/>"))
+    assert [perm.get("access") for perm in told.elements[0].elements] == ["message"]
+    talk.account("romeo@example.org")
+    entity.sends(f"<iq type='get' id='1' from='{DOMAIN}' to='romeo@example.org'>{ROSTER}</iq>")
+    entity.receives(error("1", "auth", "forbidden"))
 
 
 @pytest.mark.parametrize(
