@@ -58,10 +58,20 @@ class Carbons(Module):
         self._copied_to: dict[JID, tuple[Session, ...]] = {}  # who wants them, by account
         self._sent: dict[JID, dict[tuple[JID, str], None]] = {}  # addressee and id, the last ones
 
+    async def start(self) -> None:
+        if self.name not in self.host.modules:  # else the old one still serves: see `restore`
+            self._listen()
+
     def restore(self, saved: dict[str, object]) -> None:
         for session in self.host.sessions:
             if self.wanted[session]:
                 self._add(session)
+        self._listen()
+
+    def _listen(self) -> None:
+        """As long as nobody wants copies, no message comes by here."""
+        for hook in (events.user_sends, events.message_delivered):
+            self.listen(hook, bool(self._copied_to))
 
     # Who wants them (§4, §5)
 
@@ -84,6 +94,7 @@ class Carbons(Module):
 
     def _add(self, session: Session) -> None:
         self._copied_to[session.user] = (*self._copied_to.get(session.user, ()), session)
+        self._listen()
 
     def _remove(self, session: Session) -> None:
         if not self.wanted[session]:
@@ -95,6 +106,7 @@ class Carbons(Module):
         else:
             del self._copied_to[session.user]
             self._sent.pop(session.user, None)
+        self._listen()
 
     @on(events.session_closed)
     def forget(self, session: Session, why: str) -> None:

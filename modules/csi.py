@@ -100,6 +100,14 @@ class ClientState(Module):
         self._inactive: dict[Session, Waiting] = {}
         self._given: Session | None = None  # who is being given what waited
 
+    async def start(self) -> None:
+        if self.name not in self.host.modules:  # else the old one still serves: see `restore`
+            self._listen()
+
+    def _listen(self) -> None:
+        """As long as all clients are active, no stanza comes by here."""
+        self.listen(events.session_receives, bool(self._inactive))
+
     def save(self) -> dict[str, Any]:
         kept = self._inactive.items()
         return {"inactive": [(s.jid, list(w.stanzas.items())) for s, w in kept]}
@@ -111,6 +119,7 @@ class ClientState(Module):
                 self._inactive[session] = waiting = Waiting()
                 for (kind, _), stanza in stanzas:
                     waiting.add(kind, stanza)
+        self._listen()
 
     @on(events.stream_features)
     def offer(self, state: str) -> list[Element]:
@@ -120,17 +129,19 @@ class ClientState(Module):
     def sleep(self, session: Session | None, element: Element) -> None:
         if session is not None:
             self._inactive.setdefault(session, Waiting())
+            self._listen()
 
     @nonza(ns.CSI, "active")
     def wake(self, session: Session | None, element: Element) -> None:
         """All that waits is written before anything else that the client asks for (§5.1)."""
         if session is not None and session in self._inactive:
             self._give(session)
-            del self._inactive[session]
+            self.forget(session, "")
 
     @on(events.session_closed)
     def forget(self, session: Session, why: str) -> None:
-        self._inactive.pop(session, None)
+        if self._inactive.pop(session, None) is not None:
+            self._listen()
 
     @on(events.session_receives, order=LATE)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:

@@ -369,19 +369,22 @@ class Archive(Module):
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much (§3.2): always the oldest."""
+        grown, self.journal.written = self.journal.written, set()
+        for owner in grown:
+            limits = self.options.max_messages, self.options.max_bytes
+            await self._trim(owner, await self.store.surplus(owner, *limits))
         if self.options.expire_after is not None:
             # The clock that does not jump: one that is set wrong for a while costs no archive.
             now = self._started + self.host.clock.seconds()
-            until = int((now - self.options.expire_after) * 1e6)
-            while await self.store.expire(until):
-                await self._pause()
-        grown, self.journal.written = self.journal.written, set()
-        for owner in grown:
-            await self._trim(owner)
+            await self._expire(int((now - self.options.expire_after) * 1e6))
 
-    async def _trim(self, owner: str) -> None:
-        limits = self.options.max_messages, self.options.max_bytes
-        until = await self.store.surplus(owner, *limits)
+    async def _expire(self, until: int) -> None:
+        after = ""
+        while owners := await self.store.owners(after):
+            for after in owners:
+                await self._trim(after, until)
+
+    async def _trim(self, owner: str, until: int) -> None:
         while until and await self.store.trim(owner, until):
             await self._pause()
 

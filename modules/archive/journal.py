@@ -4,7 +4,7 @@ import time
 
 from xmppd.api import JID, Commit, Stanza, StanzaError, spawn
 from xmppd.modules.archive.ids import Id, new_id
-from xmppd.modules.archive.store import Store, new_row
+from xmppd.modules.archive.store import Store, Values, new_row
 
 MOST_WAITING = 5000  # messages that wait for the database
 WRITTEN_AT_ONCE = 500
@@ -22,7 +22,7 @@ class Journal:
         self._store = store
         self.latest = 0  # the largest number given
         self.written: set[str] = set()  # owners whose archives have grown: retention takes them
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[Values] = []
         self._commit = self._new_commit()
         self._writing: Commit | None = None
         self._last: tuple[Stanza | None, bytes] = None, b""
@@ -77,7 +77,7 @@ class Journal:
             self._begin()  # first, so that the disk has something to do meanwhile
         commit.end(problem)
 
-    async def _put(self, rows: list[dict[str, object]]) -> Exception | None:
+    async def _put(self, rows: list[Values]) -> Exception | None:
         """Why they are not stored, all or some; None: they are."""
         try:
             for start in range(0, len(rows), WRITTEN_AT_ONCE):

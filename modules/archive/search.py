@@ -25,7 +25,6 @@ words = table(
     sa.Column("words", sa.Text, nullable=False),
 )
 sa.Index("archive_words_by_owner", words.c.host, words.c.owner, words.c.number)
-sa.Index("archive_words_by_time", words.c.host, words.c.number)
 indexed = table(
     "archive_indexed",
     sa.Column("owner", sa.String, primary_key=True),

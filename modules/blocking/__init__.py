@@ -86,12 +86,19 @@ class Blocking(Module):
     async def start(self) -> None:
         lists = await self.store.load()
         self._lists = {jid(f"{user}@{self.host.name}"): jids for user, jids in lists.items()}
+        self._listen()
+
+    def _listen(self) -> None:
+        """As long as nobody has blocked anybody, no stanza comes by here."""
+        for hook in (events.user_sends, events.user_receives):
+            self.listen(hook, bool(self._lists))
 
     def save(self) -> dict[str, Any]:
         return {"lists": self._lists}
 
     def restore(self, saved: dict[str, Any]) -> None:
         self._lists = saved.get("lists", self._lists)
+        self._listen()
 
     # For other modules
 
@@ -158,6 +165,7 @@ class Blocking(Module):
         self._lists[user] = await self.store.add(
             user.local, jids, told, self.options.max_addresses
         )
+        self._listen()
         new = frozenset(jids) - before
         self.fire(addresses_blocked, user, lambda peer: self._matches(new, user, peer))
         self._push(user, _with_items("block", jids))
@@ -175,6 +183,7 @@ class Blocking(Module):
         self._lists.pop(user, None)
         if left:
             self._lists[user] = left
+        self._listen()
 
         def freed(peer: JID) -> bool:
             return self._matches(before, user, peer) and not self._matches(left, user, peer)
@@ -195,6 +204,7 @@ class Blocking(Module):
     @on(events.account_deleted)
     def forget(self, user: JID) -> None:
         self._lists.pop(user, None)
+        self._listen()
         self.background(self.store.clear(user.local))
 
     # Reports (XEP-0377)

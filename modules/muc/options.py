@@ -44,7 +44,7 @@ class MUCOptions(ServiceOptions):
     max_affiliations: int = option(
         20_000, "Members, banned users and others that one room may list.", at_least=10
     )
-    defaults: RoomDefaults = RoomDefaults()
+    defaults: RoomDefaults = option(RoomDefaults(), "How a room begins, until its owner says else.")
 
 
 def new_config(defaults: RoomDefaults) -> Config:

@@ -193,9 +193,8 @@ class RoomOrders(RoomService):
         if node == RESERVED_NICK and iq.to.local:
             known = Description()
             discovery.describe(await self.room(iq.to), node, iq.from_, known)
-            query = known.info(node)
-            query.children[:] = [c for c in query.elements if c.name == "identity"]
-            return query
+            if not known.known:
+                return Element(ns.DISCO_INFO, "query", {"node": node})
         return await super().service_info(iq)
 
     @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)

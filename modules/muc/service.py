@@ -23,7 +23,6 @@ from xmppd.api import (
     events,
     ns,
     on,
-    uses_if,
 )
 from xmppd.modules.disco import DiscoService
 from xmppd.modules.muc import (
@@ -47,7 +46,7 @@ from xmppd.modules.muc.presences import Why
 from xmppd.modules.muc.relaying import Relay
 from xmppd.modules.muc.room import Occupant, Room, Standing, remember
 from xmppd.modules.muc.store import Rooms
-from xmppd.modules.stanza_ids import StanzaIds
+from xmppd.modules.stanza_ids import clean_domains
 
 # Errors that say that nobody is there (§14.1.2); from whom we send presence and messages to all,
 # service-unavailable says it too: RFC 6121 §8.5.3.2 wants it from servers.
@@ -63,7 +62,6 @@ TEND_S = 60.0
 class RoomService(DiscoService):
     options: MUCOptions
     stored: Rooms
-    stanza_ids = uses_if(StanzaIds)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
@@ -83,8 +81,6 @@ class RoomService(DiscoService):
 
     async def start(self) -> None:
         self.every(TEND_S, self._tend)
-        if self.stanza_ids is not None:
-            self.stanza_ids.trust(self.domain)
 
     async def stop(self) -> None:
         """Occupants are told of a shutdown (§12.2); after a reload a successor has them."""
@@ -461,6 +457,10 @@ class RoomService(DiscoService):
         for occupant, session in outcome.out:
             self.left(room, occupant, session)
         self.rooms.settle(room)
+
+    @on(clean_domains)
+    def name_domain(self) -> list[str]:
+        return [self.domain.domain]
 
     # Time, and accounts that go
 

@@ -22,6 +22,7 @@ from xmppd.modules.pubsub.store import NodeGone
 from xmppd.modules.pubsub.tables import affiliations, items, nodes
 
 SERVICES_AT_ONCE = 100
+MOST_COUNTED = 10_000  # items before a page, to say where it stands
 
 
 def _number(name: str) -> sa.BindParameter[int]:
@@ -176,25 +177,49 @@ class Items(Repository):
 
     @query
     def page(self, tx: Tx, node: int, request: ResultSetRequest, most: int, since: int) -> Paged:
-        """A page in the order of publication (XEP-0059). Raises item-not-found."""
+        """A page in the order of publication (XEP-0059). Raises item-not-found. Its position is
+        left out where finding it would mean counting very many.
+        """
         live = sa.and_(items.c.node == node, items.c.at >= since)
-        count = tx.scalar(sa.select(sa.func.count()).select_from(items).where(live)) or 0
-        size = most if request.max is None else min(request.max, most)
+        total = self._total(tx, node, since)
         bounds = [live]
         if request.after:
             bounds.append(items.c.seq > self._seq(tx, node, request.after))
         if request.before:
             bounds.append(items.c.seq < self._seq(tx, node, request.before))
+        size = most if request.max is None else min(request.max, most)
         found = sa.select(items).where(*bounds).limit(size)
         if request.before is not None:
             rows = tx.execute(found.order_by(items.c.seq.desc())).all()[::-1]
         else:
             rows = tx.execute(found.order_by(items.c.seq).offset(request.index or 0)).all()
-        index = None
-        if rows:
-            earlier = sa.select(sa.func.count()).select_from(items)
-            index = tx.scalar(earlier.where(live, items.c.seq < rows[0].seq))
-        return Paged([_item(row) for row in rows], index, count)
+        paged = [_item(row) for row in rows]
+        return Paged(paged, self._position(tx, live, request, paged, total), total)
+
+    def _total(self, tx: Tx, node: int, since: int) -> int:
+        if not since:
+            return tx.scalar(sa.select(nodes.c.size).where(nodes.c.id == node)) or 0
+        which = sa.and_(items.c.node == node, items.c.at >= since)
+        return tx.scalar(sa.select(sa.func.count()).select_from(items).where(which)) or 0
+
+    @staticmethod
+    def _position(
+        tx: Tx,
+        live: sa.ColumnElement[bool],
+        request: ResultSetRequest,
+        paged: Sequence[Item],
+        total: int,
+    ) -> int | None:
+        if not paged:
+            return None
+        if not request.after and request.before is None:
+            return request.index or 0
+        if not request.after and request.before == "":
+            return total - len(paged)
+        if total > MOST_COUNTED:
+            return None
+        earlier = sa.select(sa.func.count()).select_from(items)
+        return tx.scalar(earlier.where(live, items.c.seq < paged[0].seq))
 
     @staticmethod
     def _seq(tx: Tx, node: int, id_: str) -> int:

@@ -8,6 +8,7 @@ decide on all else. Personal eventing, on every account, is the module `pep`.
 from collections.abc import Mapping
 
 from xmppd.api import (
+    EARLY,
     IQ,
     JID,
     SERVICE,
@@ -290,7 +291,7 @@ class Pubsub(DiscoService):
 
     # Accounts
 
-    @on(events.account_deleting)
+    @on(events.account_deleting, order=EARLY)  # `pep` erases what the account is to all nodes
     async def forget(self, user: JID) -> None:
         """Subscriptions and affiliations end with the account, and nodes that nobody else owns."""
         concerned = await self.store.concerning(user)

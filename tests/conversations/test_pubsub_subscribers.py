@@ -168,12 +168,8 @@ def test_groups_of_the_owners_roster_open_a_node(talk: Stage[Actor]) -> None:
 
 def test_an_outcast_is_forbidden(juliet: Actor, romeo: Actor) -> None:
     create(juliet, "n")
-    ask(
-        juliet,
-        "set",
-        f"<affiliations node='n'><affiliation jid='{ROMEO}' affiliation='outcast'/></affiliations>",
-        ns=OWNER,
-    )
+    outcast = f"<affiliation jid='{ROMEO}' affiliation='outcast'/>"
+    ask(juliet, "set", f"<affiliations node='n'>{outcast}</affiliations>", ns=OWNER)
     juliet.receives(done())
     for type_, inside in (("set", SUBSCRIBE), ("get", "<items node='n'/>")):  # §6.1.3.8, §6.5.9.11
         ask(romeo, type_, inside)

@@ -1,4 +1,4 @@
-"""SIGKILL with an archive: an id that was seen is found, and what was acknowledged is there once."""
+"""SIGKILL with an archive: an id that was seen is found, what was acknowledged is there once."""
 
 import random
 import threading

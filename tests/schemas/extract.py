@@ -61,6 +61,10 @@ MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 UPLOAD = "urn:xmpp:http:upload:0"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
+OPTIONS_JID = """<xs:attribute name='jid' type='xs:string' use='{}'/>
+      <xs:attribute name='node' type='xs:string' use='optional'/>
+      <xs:attribute name='subid' type='xs:string' use='optional'/>
+    </xs:complexType>"""
 
 
 def both(old: str, new: str, reason: str) -> list[Patch]:
@@ -183,6 +187,18 @@ PATCHES: tuple[Patch, ...] = (
         "XEP-0059 §2.8 and XEP-0030 §7 put a set there",
     ),
     Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:sequence>\n        <xs:element name='after'",
+        "<xs:all>\n        <xs:element name='after'",
+        "XEP-0059's examples have first, last and count, in this order",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:sequence>",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:all>",
+        "as above",
+    ),
+    Patch(
         "jabber:iq:private",
         "<xs:any namespace='##other'/>",
         "<xs:any namespace='##other' minOccurs='0' maxOccurs='unbounded' processContents='lax'/>",
@@ -244,12 +260,8 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         PUBSUB,
-        "<xs:attribute name='jid' type='xs:string' use='required'/>\n      <xs:attribute name='node'"
-        " type='xs:string' use='optional'/>\n      <xs:attribute name='subid' type='xs:string'"
-        " use='optional'/>\n    </xs:complexType>",
-        "<xs:attribute name='jid' type='xs:string' use='optional'/>\n      <xs:attribute name='node'"
-        " type='xs:string' use='optional'/>\n      <xs:attribute name='subid' type='xs:string'"
-        " use='optional'/>\n    </xs:complexType>",
+        OPTIONS_JID.format("required"),
+        OPTIONS_JID.format("optional"),
         "XEP-0060 §6.3.8: options beside a subscription name no JID",
     ),
     Patch(

@@ -99,13 +99,15 @@ def test_the_oldest_go_in_pieces_and_their_words_with_them(turns: Turns, kept: S
     assert turns.wait(kept.size(OWNER))[0] == 5
     found = turns.wait(kept.find(OWNER, Query(text="café", max=0)))
     assert found.count == 5
-    assert not turns.wait(kept.expire(10**6))
+    assert not turns.wait(kept.trim(OWNER, 10**6))
     assert turns.wait(kept.size(OWNER)) == (0, 0)
 
 
 def test_an_archive_is_erased_and_others_stay(turns: Turns, kept: Store) -> None:
     fill(turns, kept, 3)
     fill(turns, kept, 2, "romeo@example.org", first=100)
+    assert turns.wait(kept.owners("")) == [OWNER, "romeo@example.org"]
+    assert turns.wait(kept.owners(OWNER)) == ["romeo@example.org"]
     turns.wait(kept.drop(OWNER))
     assert turns.wait(kept.size(OWNER)) == (0, 0)
     assert turns.wait(kept.size("romeo@example.org"))[0] == 2

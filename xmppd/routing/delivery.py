@@ -145,7 +145,8 @@ class Delivery:
             session = self._sessions.get(message.to)
             if session is not None:
                 session.send(message)
-                self._tell_delivered(message, user)
+                if self._delivered.handlers:
+                    self._tell_delivered(message, user)
                 return None
             if message.type != "chat":
                 return self._to_nobody(message)
@@ -168,7 +169,7 @@ class Delivery:
         for session in self._sessions.of(user):
             if session.priority is not None and session.priority >= 0:
                 taken = session.send(message) or taken
-        if taken:
+        if taken and self._delivered.handlers:
             self._tell_delivered(message, user)
         if taken or message.type == "headline":
             return None
@@ -179,9 +180,8 @@ class Delivery:
         return self._keep(message, user, exists=known)
 
     def _tell_delivered(self, message: Stanza, user: JID) -> None:
-        if self._delivered.handlers:
-            assert isinstance(message, Message)
-            self._delivered.signal(message, user)
+        assert isinstance(message, Message)
+        self._delivered.signal(message, user)
 
     async def _look_up_and_keep(self, message: Message, user: JID) -> None:
         try:
@@ -215,7 +215,10 @@ class Delivery:
             self._delivered.signal(message, user)
         if storing is None:
             return done
-        _ = (done or succeed(None)).addBoth(storing.callback)
+        if done is None:
+            storing.callback(None)
+        else:
+            _ = done.addBoth(storing.callback)
         return None
 
     # Presence (RFC 6121 §8.5.2.1.2, §8.5.2.2.2, §8.5.3.1, §8.5.3.2.2)

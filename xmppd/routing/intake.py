@@ -113,7 +113,7 @@ class Intake:
             self._hold_for_owed(session)
         if session.undurable is None:
             return done
-        return session.undurable.taken() if done is None else done
+        return session.undurable.taken(len(stanza.raw)) if done is None else done
 
     def owes(self, commit: Commit) -> None:
         """For a handler of `user_sends`: the stanza that it has in hand is durable only with

@@ -36,6 +36,7 @@ log = Logger()
 
 SHOWN = 256  # characters of a peer's data in the log
 TICK_S = 10.0
+ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
 UNANSWERED_S = 30.0  # and then nobody is
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
@@ -62,11 +63,13 @@ class PeerConnection(StreamTransport):
         self.clock = service.clock
         self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
         self.received_bytes = self.sent_bytes = 0
+        self.sent_at = float("-inf")  # a stanza that the peer has to do something about
         self._sent_since: float | None = None  # first noticed: sent to a peer that is silent
         self._asked_at: float | None = None
         self._queue: list[PeerEvent] = []
         self._waits = False
         self._timer: Timer | None = None
+        self._ack_timer: Timer | None = None
 
     # From the transport
 
@@ -98,6 +101,8 @@ class PeerConnection(StreamTransport):
     def lost(self, why: str) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
         self._queue.clear()
         self.stream.close()
         self.federation.connections.discard(self)
@@ -170,6 +175,7 @@ class PeerConnection(StreamTransport):
         elif isinstance(event, Enabled):
             self.stream.enabled()
         elif isinstance(event, Acked):
+            self._request_ack()  # for what was sent meanwhile
             self.federation.drained(self)
         elif isinstance(event, PeerMaySend):
             self._trusted(event.how)
@@ -273,10 +279,25 @@ class PeerConnection(StreamTransport):
             self.federation.bounce(stanza, StanzaError("policy-violation", text))
             return
         self.used_at = self.clock.seconds()
+        if stanza.type != "result":  # or two servers would answer each other's pings for ever
+            self.sent_at = self.used_at
         self.write(data)
         managed = stream.management
-        if managed is not None and managed.send(stanza):
-            stream.request_ack()
+        if managed is None:
+            return
+        if managed.send(stanza):
+            self._request_ack()
+        elif self._ack_timer is None:
+            self._ack_timer = self._wheel.add(ACK_S, self._request_ack)
+
+    def _request_ack(self) -> None:
+        """What is known to be handled needs not go back when the connection is lost."""
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        managed = self.stream.management
+        if managed is not None and len(managed) and not managed.asked:
+            self.stream.request_ack()
             self.flush_stream()
 
     # Time
@@ -302,7 +323,7 @@ class PeerConnection(StreamTransport):
     def _is_dead(self, now: float) -> bool:
         """90 s at most after it stopped to answer (SM or ping, RFC 6120 §4.6.3)."""
         heard_at = self.federation.heard_at(self)
-        if self.used_at <= heard_at or self._sent_nothing:
+        if self.sent_at < heard_at:
             self._sent_since = self._asked_at = None
             return False
         if self._sent_since is None:
@@ -313,10 +334,6 @@ class PeerConnection(StreamTransport):
             self._asked_at = now
             self._ask()
         return False
-
-    @property
-    def _sent_nothing(self) -> bool:
-        return not self.stream.our_pairs.valid
 
     def _ask(self) -> None:
         if self.stream.request_ack():

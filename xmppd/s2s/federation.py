@@ -50,23 +50,27 @@ class Federation:
     # Stanzas
 
     def route(self, stanza: Stanza) -> Done:
-        """Send a stanza to another server. Raises StanzaError for its sender."""
+        """Send a stanza to another server, or give it back to its sender."""
         route = self._routes.get((stanza.from_.domain, stanza.to.domain))
-        if route is None:
-            route = self._new_route(Pair(stanza.from_.domain, stanza.to.domain))
-        link = route.link
-        if link is not None and not route.queue and not link.blocked:
-            link.forward(stanza)
-            return None
-        return self._queue(route, stanza)
+        if route is not None:
+            link = route.link
+            if link is not None and not route.queue and not link.blocked:
+                link.forward(stanza)
+                return None
+        try:
+            if route is None:
+                route = self._new_route(Pair(stanza.from_.domain, stanza.to.domain))
+            return self._queue(route, stanza)
+        except StanzaError as error:
+            return self.bounce(stanza, error)
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
-        if self._stopping is not None or pair.sender not in service.domains:
+        if self._stopping is not None or pair.sender not in service.served:
             raise StanzaError("remote-server-not-found")
-        refused = service.policy.rules(pair.sender, pair.target).refused
-        if refused:
-            raise StanzaError("not-allowed", refused)
+        rules = service.policy.rules(pair.sender, pair.target)
+        if rules.refused:
+            raise StanzaError(rules.condition, rules.refused)
         peer = self.peer(pair.target)
         route = self._routes[pair] = peer.routes[pair.sender] = Route(pair, peer)
         return route
@@ -145,10 +149,11 @@ class Federation:
             for each in held:
                 each.callback(None)
 
-    def bounce(self, stanza: Stanza, error: StanzaError) -> None:
+    def bounce(self, stanza: Stanza, error: StanzaError) -> Done:
         """Tell the sender. For broadcast presence nobody waits, and errors are not answered."""
-        if stanza.kind != "presence" or stanza.directed:
-            self.service.router.bounce(stanza, error)
+        if stanza.kind == "presence" and not stanza.directed:
+            return None
+        return self.service.router.bounce(stanza, error)
 
     # Ways to a peer
 

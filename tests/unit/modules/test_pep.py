@@ -81,14 +81,16 @@ def arrives(talk: Talk, address: str, *nodes: str) -> Client:
 def publishes(client: Client, node: str = TUNE, what: str = "x", options: str = "") -> None:
     client.sends(
         f"<iq type='set' id='pub'><pubsub xmlns='{NS}'><publish node='{node}'>"
-        f"<item id='current'><tune xmlns='{TUNE}'>{what}</tune></item></publish>{options}</pubsub></iq>"
+        f"<item id='current'><tune xmlns='{TUNE}'>{what}</tune></item></publish>{options}"
+        "</pubsub></iq>"
     )
 
 
 def event(of: str, to: str, what: str = "x", node: str = TUNE) -> str:
     return (
         f"<message from='{of}' to='{to}' type='headline'><event xmlns='{NS}#event'>"
-        f"<items node='{node}'><item id='current'><tune xmlns='{TUNE}'>{what}</tune></item></items>"
+        f"<items node='{node}'><item id='current'><tune xmlns='{TUNE}'>{what}</tune></item>"
+        "</items>"
         "</event></message>"
     )
 
