@@ -582,7 +582,8 @@ def test_a_fatal_alert_of_the_peer_is_told(store: CertificateStore) -> None:
 def test_a_forged_record_is_refused_with_an_alert(store: CertificateStore) -> None:
     engine = store.context().engine()
     hand = Hand(engine)
-    forged = hand.record(DATA, b"forged")[:-1] + b"\0"
+    record = hand.record(DATA, b"forged")
+    forged = record[:-1] + bytes([record[-1] ^ 1])
     with pytest.raises(TLSError, match=r"bad record mac|record layer failure"):
         engine.receive(forged)
     hand.client.bio_write(engine.outgoing())
