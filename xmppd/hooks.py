@@ -152,17 +152,31 @@ class Watcher(Protocol):
 class Chain:
     """The handlers of one hook on one virtual host, in order."""
 
-    __slots__ = ("_calls", "_expected", "_watcher", "handlers", "hook")
+    __slots__ = ("_all", "_calls", "_expected", "_resting", "_watcher", "handlers", "hook")
 
     def __init__(self, hook: str, expected: tuple[type[Exception], ...]) -> None:
         self.hook = hook
-        self.handlers: tuple[Handler, ...] = ()
+        self.handlers: tuple[Handler, ...] = ()  # those that are called
+        self._all: tuple[Handler, ...] = ()
+        self._resting: set[str] = set()  # owners whose handlers have nothing to do for now
         self._calls: tuple[Callable[..., Any], ...] = ()
         self._expected = expected
         self._watcher: Watcher | None = None
 
-    def replace(self, handlers: Iterable[Handler]) -> None:
-        self.handlers = tuple(sorted(handlers, key=lambda handler: handler[:2]))
+    def replace(self, leaving: Collection[str], coming: Iterable[Handler]) -> None:
+        """Take out the handlers of the modules `leaving` and put in `coming`."""
+        stay = [handler for handler in self._all if handler.owner not in leaving]
+        self._all = tuple(sorted([*stay, *coming], key=lambda handler: handler[:2]))
+        self._arrange()
+
+    def rest(self, owner: str, resting: bool) -> None:
+        """Pass over the handlers of that module, or do so no longer."""
+        if resting != (owner in self._resting):
+            self._resting ^= {owner}
+            self._arrange()
+
+    def _arrange(self) -> None:
+        self.handlers = tuple(each for each in self._all if each.owner not in self._resting)
         watcher = self._watcher
         self._calls = tuple(
             handler.call if watcher is None else watcher(self.hook, handler)
@@ -171,7 +185,7 @@ class Chain:
 
     def watch(self, watcher: Watcher | None) -> None:
         self._watcher = watcher
-        self.replace(self.handlers)
+        self._arrange()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -353,9 +367,7 @@ class Hooks:
             self.of(hook)  # type: ignore[call-overload]  # a Hook of any kind
             arriving.setdefault(hook.key, []).append(handler)
         for key, chain in self._chains.items():
-            stay = [handler for handler in chain.handlers if handler.owner not in leaving]
-            if key in arriving or len(stay) != len(chain.handlers):
-                chain.replace(stay + arriving.get(key, []))
+            chain.replace(leaving, arriving.get(key, ()))
 
     def watch(self, watcher: Watcher | None) -> None:
         """Install (or, with None, remove) a watcher beside every chain, present and future."""
@@ -413,6 +425,11 @@ class _WaitingMarker(Protocol[T, P]):
     def __call__(
         self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
     ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
+    @overload
+    def __call__(
+        self,
+        function: Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None],
+    ) -> Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None]: ...
 
 
 @overload

@@ -34,7 +34,9 @@ from xmppd.api import (
     ns,
     on,
     option,
+    uses_if,
 )
+from xmppd.modules.archive import Archive
 from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
 from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
 
@@ -67,6 +69,7 @@ class OfflineMessages(Module):
     features = ("msgoffline",)
     options: OfflineOptions
     queue: Queue
+    archive = uses_if(Archive)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
@@ -188,12 +191,22 @@ class OfflineMessages(Module):
 
     def _give(self, going: Delivery, at: int, xml: bytes) -> None:
         going.given = at
+        if self.archive is not None and self._has(going.session, xml):
+            return
         stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
         delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
         try:
             going.write(read(xml).copy(add=[delay.element()]))
         except Exception:  # damaged, or a module failed: the others must come through
             self.log.failure("offline: a message for {user} is lost", user=going.session.user)
+
+    def _has(self, session: Session, xml: bytes) -> bool:
+        """Whether the client has read it in its archive before it began to take messages."""
+        assert self.archive is not None
+        try:
+            return self.archive.has_read(session, read(xml))
+        except (ValueError, KeyError):
+            return False  # damaged: `_give` says so
 
     def _release(self, going: Delivery) -> None:
         """Newer messages go on their way: to the session, or, if it is gone, into the store."""
@@ -226,6 +239,8 @@ class OfflineMessages(Module):
             return None
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session:
+            return None
+        if stanza.has(ns.MAM, "result"):  # it is older itself, and its query ends with an IQ
             return None
         return STOP if going.hold(stanza) else None
 
