@@ -44,7 +44,9 @@ class MUCOptions(ServiceOptions):
     max_affiliations: int = option(
         20_000, "Members, banned users and others that one room may list.", at_least=10
     )
-    defaults: RoomDefaults = RoomDefaults()
+    defaults: RoomDefaults = option(
+        RoomDefaults(), "How new rooms are, until their owners say otherwise."
+    )
 
 
 def new_config(defaults: RoomDefaults) -> Config:

@@ -66,7 +66,7 @@ class RoomService(DiscoService):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         mine = self.options
-        self.writer = Writer(self.stored, self.background, self._history_lost)
+        self.writer = Writer(self.stored, self._history_lost)
         self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms)
         self.relay = Relay()
         self._queue: deque[Stanza] = deque()
