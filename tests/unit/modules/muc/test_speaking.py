@@ -149,9 +149,9 @@ def test_who_goes_while_a_message_is_delivered_does_not_overtake_it(
     wicca.session.outlet = fragile = Fragile(wicca.jid, talk.host.intake)
     fragile.session = wicca.session
     enter(wicca, WICCA_NICK)
-    joins(talk, "late@example.org/x", "late", ROOM, crone, hag)
+    late = joins(talk, "late@example.org/x", "late", ROOM, crone, hag)
     say(hag, "Bubble")
-    for each in (crone, hag):
+    for each in (crone, hag, late):
         each.receives(message("Bubble"), seen(WICCA_NICK, "none", "none", gone=True))
 
 
