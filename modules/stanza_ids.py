@@ -105,23 +105,23 @@ class StanzaIds(Module):
     def number(self, stanza: Stanza, user: JID) -> Stanza | None:
         if not self._assign or stanza.kind != "message" or stanza.type not in NUMBERED:
             return None
-        if STANZA_ID in stanza.payloads and _numbered(stanza, user):
-            return None
-        return _with_id(stanza, user)
+        if id_given(stanza, user) or "archive" in self.host.modules:
+            return None  # where there is an archive, an id is the archive's (XEP-0313 §3.5)
+        return with_id(stanza, user, secrets.token_hex(16))
 
 
-def _numbered(stanza: Stanza, user: JID) -> bool:
-    """Whether it has an id of the account already: one of ours, forged ones are out."""
-    return any(
-        (child.ns, child.name) == STANZA_ID and child.get("by") == user
-        for child in stanza.children_of(ns.STANZA_IDS)
-    )
+def id_given(stanza: Stanza, user: JID) -> str:
+    """The id that the account has given the message, one of ours: forged ones are out; ""."""
+    if STANZA_ID not in stanza.payloads:
+        return ""
+    ours = (each for each in stanza.children_of(ns.STANZA_IDS) if each.get("by") == user)
+    return next((each.get("id") or "" for each in ours if each.name == "stanza-id"), "")
 
 
-def _with_id(stanza: Stanza, user: JID) -> Message:
+def with_id(stanza: Stanza, by: JID, id_: str) -> Message:
     """The message and its id, by joining bytes: nothing is parsed or written anew."""
-    by = escape(user, {"'": "&apos;"}) if _unsafe(user) else user
-    added = f"<stanza-id xmlns='{ns.STANZA_IDS}' id='{secrets.token_hex(16)}' by='{by}'/>"
+    author = escape(by, {"'": "&apos;"}) if _unsafe(by) else by
+    added = f"<stanza-id xmlns='{ns.STANZA_IDS}' id='{id_}' by='{author}'/>"
     message = Message(
         stanza.to,
         stanza.from_,

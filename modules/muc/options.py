@@ -44,9 +44,7 @@ class MUCOptions(ServiceOptions):
     max_affiliations: int = option(
         20_000, "Members, banned users and others that one room may list.", at_least=10
     )
-    defaults: RoomDefaults = option(
-        RoomDefaults(), "How new rooms are, until their owners say otherwise."
-    )
+    defaults: RoomDefaults = option(RoomDefaults(), "How a new room is configured.")
 
 
 def new_config(defaults: RoomDefaults) -> Config:
