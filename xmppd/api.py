@@ -1,7 +1,7 @@
 """All that a module may import from the server. `docs/writing-modules.rst` tells how to use it."""
 
 from xmppd import events, ns
-from xmppd.admin.commands import CommandError, Secret, command
+from xmppd.admin.commands import Command, CommandError, Secret, command
 from xmppd.admin.output import Result, Rows
 from xmppd.auth import AccountExists, AuthBusy, PasswordRefused, network_of
 from xmppd.config import BareJID, Duration, Options, Size, option
@@ -22,11 +22,17 @@ from xmppd.hooks import (
 from xmppd.host import Host, remove_account
 from xmppd.jid import JID, JIDError, jid, lenient_jid, make_jid
 from xmppd.module import (
+    Adhoc,
+    Executor,
     Module,
     ModuleFault,
+    Outcome,
+    Run,
     Service,
     ServiceOptions,
+    adhoc,
     before_login,
+    declared_adhoc,
     iq_get,
     iq_set,
     nonza,
@@ -36,7 +42,7 @@ from xmppd.module import (
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -62,8 +68,11 @@ from xmppd.stanza import (
     flag,
     format_datetime,
     forms,
+    forwarded,
+    forwarded_in,
     page,
     parse_datetime,
+    stanza_of,
     text,
 )
 from xmppd.stanza.delay import delay
@@ -81,7 +90,16 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
-from xmppd.xml import XML_LANG, Element, StreamError, XMLError, parse, to_xml
+from xmppd.xml import (
+    XML_LANG,
+    Element,
+    StreamError,
+    XMLError,
+    escape_attr,
+    escape_text,
+    parse,
+    to_xml,
+)
 
 __all__ = [
     "ACCOUNT",
@@ -98,8 +116,11 @@ __all__ = [
     "STOP",
     "XML_LANG",
     "AccountExists",
+    "Adhoc",
     "AuthBusy",
     "BareJID",
+    "Binding",
+    "Command",
     "CommandError",
     "Commit",
     "Delay",
@@ -107,6 +128,7 @@ __all__ = [
     "Done",
     "Duration",
     "Element",
+    "Executor",
     "Field",
     "FieldType",
     "Filter",
@@ -115,12 +137,14 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Login",
     "Message",
     "Module",
     "ModuleFault",
     "Option",
     "Options",
     "Order",
+    "Outcome",
     "Page",
     "PasswordRefused",
     "Payload",
@@ -131,6 +155,7 @@ __all__ = [
     "ResultSet",
     "ResultSetRequest",
     "Rows",
+    "Run",
     "Secret",
     "Service",
     "ServiceOptions",
@@ -143,8 +168,10 @@ __all__ = [
     "Stop",
     "StorageError",
     "StreamError",
+    "TokenCheck",
     "WaitingFilter",
     "XMLError",
+    "adhoc",
     "attr",
     "batch",
     "before_login",
@@ -153,12 +180,17 @@ __all__ = [
     "child_texts",
     "children",
     "command",
+    "declared_adhoc",
     "delay",
     "error_reply",
+    "escape_attr",
+    "escape_text",
     "events",
     "flag",
     "format_datetime",
     "forms",
+    "forwarded",
+    "forwarded_in",
     "insert_ignore",
     "iq_get",
     "iq_set",
@@ -179,6 +211,7 @@ __all__ = [
     "row_id",
     "shared_table",
     "spawn",
+    "stanza_of",
     "table",
     "text",
     "to_xml",

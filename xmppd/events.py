@@ -14,7 +14,7 @@ from xmppd.stanza import IQ, Message, Presence, Stanza
 from xmppd.xml import Element
 
 if TYPE_CHECKING:  # this file names sessions in annotations only
-    from xmppd.sessions import Session
+    from xmppd.sessions import Binding, Login, Session, TokenCheck
 
 # A session's life
 
@@ -26,6 +26,29 @@ stream_features: Gather[Element, [str]] = Gather(
 sasl_mechanisms: Gather[str, []] = Gather(
     "A client's stream offers SASL mechanisms; handlers name those of the core that this host has "
     "beside the configured ones (RFC 6120 §6.3.3)."
+)
+inline_features: Gather[Element, [tuple[str, ...]]] = Gather(
+    "What a client may ask for within its login is offered (XEP-0388 §2.1); the argument names "
+    "the mechanisms for tokens that the connection can carry (XEP-0484)."
+)
+bind_features: Gather[str, []] = Gather(
+    "What a client may have enabled within its bind is offered (XEP-0386 §3.1): handlers name it, "
+    "and do it in `bind_extending`."
+)
+token_asked: WaitingFilter["TokenCheck", []] = WaitingFilter(
+    "A client proves with a token who it is (XEP-0484 §3.4). Put the one that matches into "
+    "`token`; where there is none, the login fails. Change nothing yet: the account may be "
+    "disabled."
+)
+logging_in: WaitingFilter["Login", []] = WaitingFilter(
+    "A client has proved who it is, in the profile of XEP-0388, and is not told yet. Do what its "
+    "`requests` ask for, and add to `answers`. A handler that resumes a session puts it into "
+    "`resumed`: nothing is bound then. STOP or an error makes the login fail for the moment."
+)
+bind_extending: WaitingFilter["Binding", []] = WaitingFilter(
+    "A resource was bound within the login (XEP-0386 §3.2): the session can be found already, "
+    "and what it is sent follows upon the answer. Enable what `request` asks for, and add to "
+    "`answers`."
 )
 session_opening: WaitingFilter["Session", []] = WaitingFilter(
     "A client asks to bind a resource (RFC 6120 §7). Load here what the session will need. STOP "
@@ -72,6 +95,11 @@ resource_asked: Filter[IQ, [JID]] = Filter(
     "A request for a resource of the local account `user`, connected or not, after "
     "`user_receives`. STOP swallows it; a StanzaError is the answer."
 )
+server_asked: Filter[IQ, []] = Filter(
+    "A request that the server answers: to the host, or to the bare JID of an account of it, "
+    "which may not exist. STOP: the handler answers it, now or later; a StanzaError is the "
+    "answer. What comes out otherwise is not looked at."
+)
 message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "A message of type normal or chat for an existing account that has no resource to take it "
     "(RFC 6121 §8.5.2.2.1). STOP: a handler has stored it durably. Not stopped: the sender gets "
@@ -99,6 +127,14 @@ host_receives: Filter[Stanza, []] = Filter(
     "A message or presence for the host itself (`example.org`, `example.org/announce`). STOP: "
     "taken; else a message is answered with service-unavailable and presence is dropped."
 )
+
+# External components
+
+component_connected: Signal[JID] = Signal(
+    "The external component of this domain has connected and proven itself (XEP-0114). All hosts "
+    "hear it, whichever it belongs to."
+)
+component_gone: Signal[JID] = Signal("The connection of the component of this domain is lost.")
 
 # Accounts
 

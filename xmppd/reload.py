@@ -10,11 +10,13 @@ from xmppd.admin.commands import CommandError
 from xmppd.auth import SQLAccounts
 from xmppd.c2s import Service
 from xmppd.clock import Clock
+from xmppd.components import ComponentService
 from xmppd.config import Config, ConfigErrors, HostConfig, ServerOptions
 from xmppd.hooks import spawn
 from xmppd.host import Host
 from xmppd.logs import Log
 from xmppd.module import Module, ModuleFault
+from xmppd.s2s import Federation
 from xmppd.settings import (
     Settings,
     admission_limits,
@@ -22,9 +24,11 @@ from xmppd.settings import (
     make_attempts,
     memory_pressure,
     migrate,
+    peer_tls_settings,
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
+from xmppd.transport.peer_tls import PeerTLS
 
 log = Logger()
 
@@ -42,6 +46,9 @@ class Reloader:
         hosts: Mapping[str, Host],
         database: Database,
         c2s: Service,
+        components: ComponentService,
+        federation: Federation,
+        peer_tls: PeerTLS,
         logs: Log,
         clock: Clock,
         begins: Callable[[], None],
@@ -51,6 +58,9 @@ class Reloader:
         self._hosts = hosts
         self._database = database
         self._c2s = c2s
+        self._components = components
+        self._federation = federation
+        self._peer_tls = peer_tls
         self._logs = logs
         self._clock = clock
         self._begins = begins
@@ -79,13 +89,16 @@ class Reloader:
                 new = self._settings.read()
             except ConfigErrors as errors:
                 raise CommandError(str(errors)) from None
-            wrong = self._c2s.certificates.reload(certificate_pairs(new), tls_settings(new.server))
+            pairs = certificate_pairs(new)
+            wrong = self._c2s.certificates.reload(pairs, tls_settings(new.server))
+            wrong = wrong or self._peer_tls.reload(pairs, peer_tls_settings(new.server))
             if wrong:
                 raise CommandError(wrong)
             sentences = [str(change) for change in self._settings.config.changes(new)]
             old, self._settings.config = self._settings.config, new
             self._apply_options(old.server)
             sentences += await self._exchange_modules(old)
+            sentences += self._components.configure(new.server.components, new.components)
             return "\n".join(["The configuration is reloaded", *sentences])
         finally:
             self._ended()
@@ -94,6 +107,8 @@ class Reloader:
         options = self._settings.config.server
         if (options.auth.failures, options.auth.backoff) != (old.auth.failures, old.auth.backoff):
             self._c2s.attempts = make_attempts(options, self._clock.seconds)
+            attempts = make_attempts(options, self._clock.seconds)
+            self._components.factory.components.attempts = attempts
         self._logs.configure(options.log)
         self._c2s.configure(options.c2s)
         self._c2s.admission.configure(
@@ -105,6 +120,11 @@ class Reloader:
                 host.options = self._settings.config.hosts[domain].options
             if isinstance(host.accounts, SQLAccounts):
                 host.accounts.options = options.auth
+        self._federation.configure(options.s2s)  # which looks at the hosts' options too
+        self._federation.service.admission.configure(
+            admission_limits(options.s2s.limits),
+            memory_pressure(options.c2s.limits, self._clock.seconds),
+        )
 
     async def _exchange_modules(self, old: Config) -> list[str]:
         """Start, stop and replace the modules that the new configuration wants otherwise."""

@@ -9,6 +9,7 @@ install_first()  # before the imports below bring Twisted's own
 import datetime
 import os
 import resource
+import secrets
 import signal
 import sys
 import time
@@ -31,6 +32,8 @@ from xmppd.admin.control import ControlServer, SocketError
 from xmppd.admin.manhole import ManholeError, ManholeServer, command_functions
 from xmppd.auth import HashPool, SQLAccounts
 from xmppd.c2s import ClientFactory, Extensions, Service
+from xmppd.components import ComponentCommands, Components, ComponentService
+from xmppd.components.service import ComponentFactory
 from xmppd.config import Config, ConfigErrors, ServerOptions
 from xmppd.hooks import spawn
 from xmppd.host import Host, make_host
@@ -38,7 +41,10 @@ from xmppd.jid import jid
 from xmppd.logs import Log
 from xmppd.module import Catalogue, ModuleFault, ModuleHost
 from xmppd.reload import Reloader
+from xmppd.resolve.make import make_dialer, make_prover
 from xmppd.routing import Router, SessionPolicy
+from xmppd.s2s import Federation, FederationCommands, PeerFactory
+from xmppd.s2s import Service as PeerService
 from xmppd.settings import (
     Settings,
     admission_limits,
@@ -46,6 +52,7 @@ from xmppd.settings import (
     make_attempts,
     memory_pressure,
     migrate,
+    peer_tls_settings,
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
@@ -54,11 +61,13 @@ from xmppd.transport.admission import Admission
 from xmppd.transport.certificates import CertificateError
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.listeners import Listener, ListenError
+from xmppd.transport.peer_tls import PeerTLS
 from xmppd.transport.store import CertificateStore
 from xmppd.transport.wheel import TimerWheel
 from xmppd.watchdog import StallWatch
 
 DAY_S = 86400.0
+SECRET_BYTES = 32
 # What stops a start with a sentence; anything else is a bug and comes with its traceback.
 EXPECTED = (
     CertificateError,
@@ -161,6 +170,7 @@ class Process(MultiService):
         options = self._settings.config.server
         raise_descriptor_limit()
         private_folder(options.data_dir)
+        self._secret = kept_secret(options.data_dir / "secret")
         await self._database.start()
         await migrate(self._database, self._settings.enabled_classes())
         self._pool.start()
@@ -168,6 +178,8 @@ class Process(MultiService):
         for host in self._hosts.values():
             await host.modules.start(self._settings.modules_of(host.name))
         self._make_c2s()
+        self._make_components()
+        self._make_s2s()
         self._make_reloader()
         self._add_services(options)
         self._watch_certificates()
@@ -196,6 +208,7 @@ class Process(MultiService):
                 router=self._router,
                 clock=self._reactor,
                 policy=self._session_policy,
+                secret=self._secret,
             )
             host.modules = ModuleHost(host, self._server.commands)
             self._hosts[domain] = host
@@ -230,12 +243,65 @@ class Process(MultiService):
         )
         self._clients = ClientFactory(self._c2s)
 
+    def _make_components(self) -> None:
+        components = Components(
+            router=self._router,
+            hosts=self._hosts,
+            clock=self._reactor,
+            attempts=make_attempts(self._settings.config.server, self._reactor.seconds),
+        )
+        factory = ComponentFactory(
+            components,
+            router=self._router,
+            admission=self._c2s.admission,
+            flusher=self._c2s.flusher,
+            wheel=self._c2s.wheel,
+        )
+        self._components = ComponentService(self._reactor, factory, self._certificates)
+        self._server.commands.add_from(ComponentCommands(components, self._reactor))
+
+    def _start_components(self) -> None:
+        config = self._settings.config
+        self._components.setServiceParent(self)  # type: ignore[no-untyped-call]
+        refused = self._components.configure(config.server.components, config.components)
+        if refused:
+            raise ListenError("; ".join(refused))
+
+    def _make_s2s(self) -> None:
+        options = self._settings.config.server
+        self._peer_tls = PeerTLS(
+            certificate_pairs(self._settings.config), peer_tls_settings(options)
+        )
+        dialer = make_dialer(self._reactor, options.s2s)
+        self._s2s = PeerService(
+            hosts=self._hosts,
+            options=options.s2s,
+            router=self._router,
+            dialer=dialer,
+            contexts=self._peer_tls,
+            make_prover=lambda options: make_prover(self._reactor, dialer, options),
+            flusher=self._c2s.flusher,
+            wheel=self._c2s.wheel,
+            clock=self._reactor,
+            admission=Admission(
+                self._reactor.seconds,
+                admission_limits(options.s2s.limits),
+                pressed=memory_pressure(options.c2s.limits, self._reactor.seconds),
+            ),
+        )
+        self._federation = Federation(self._s2s)
+        self._router.elsewhere = self._federation.route
+        self._server.commands.add_from(FederationCommands(self._federation))
+
     def _make_reloader(self) -> None:
         self._reloader = Reloader(
             self._settings,
             hosts=self._hosts,
             database=self._database,
             c2s=self._c2s,
+            components=self._components,
+            federation=self._federation,
+            peer_tls=self._peer_tls,
             logs=self._log,
             clock=self._reactor,
             begins=self._notifier.reloading,
@@ -266,6 +332,26 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
+        self._start_components()
+        for listener in self._peer_listeners(options):
+            self._listen_to_peers(listener)
+
+    def _listen_to_peers(self, listener: Listener) -> None:
+        """Clients are served also where another program has the port of servers."""
+        try:
+            listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        except ListenError as error:
+            log.error("Other servers cannot connect: {error}", error=error)
+
+    def _peer_listeners(self, options: ServerOptions) -> list[Listener]:
+        if not options.s2s.enabled:
+            return []
+        peers = PeerFactory(self._federation)
+        listeners = [Listener(self._reactor, endpoint, peers) for endpoint in options.s2s.listen]
+        return listeners + [
+            Listener(self._reactor, endpoint, peers, direct_tls=self._peer_tls.server)
+            for endpoint in options.s2s.direct_tls
+        ]
 
     def _manhole(self, options: ServerOptions) -> ManholeServer:
         manhole = options.manhole
@@ -312,6 +398,10 @@ class Process(MultiService):
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
         if hasattr(self, "_clients"):
             await self._clients.shutdown()
+        if hasattr(self, "_components"):
+            await self._components.factory.shutdown()
+        if hasattr(self, "_federation"):
+            await self._federation.shutdown()
         for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()
@@ -334,6 +424,28 @@ def make_database(options: ServerOptions, reactor: Any) -> Database:
 def private_folder(path: Path) -> None:
     """Keys and messages will lie in it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def kept_secret(path: Path) -> bytes:
+    """The secret that tokens and keys of this server are made with; a new one if there is none.
+
+    A lost file makes clients log in with their passwords once, no more. Raises OSError.
+    """
+    try:
+        kept = path.read_bytes()
+    except FileNotFoundError:
+        kept = b""
+    if len(kept) >= SECRET_BYTES:
+        return kept
+    made = secrets.token_bytes(SECRET_BYTES)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(made)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return made
 
 
 def raise_descriptor_limit() -> None:

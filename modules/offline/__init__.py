@@ -37,10 +37,18 @@ from xmppd.api import (
     uses_if,
 )
 from xmppd.modules.archive import Archive
-from xmppd.modules.offline.delivery import MAX_HELD, Delivery, takes
+from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
 from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
 
-__all__ = ["BATCH", "MAX_HELD", "MAX_UNREAD", "RETRY_S", "OfflineMessages", "messages"]
+__all__ = [
+    "BATCH",
+    "MAX_HELD",
+    "MAX_HELD_BYTES",
+    "MAX_UNREAD",
+    "RETRY_S",
+    "OfflineMessages",
+    "messages",
+]
 
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 PAUSE_S = 0.1

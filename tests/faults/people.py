@@ -189,7 +189,7 @@ class Collector:
 
     def __init__(self, client: TLSClient) -> None:
         self.client = client
-        self.stanzas: list[Element] = []
+        self.stanzas, client.inbox = client.inbox, []  # what came while it was coming online
         self.ended: BaseException | None = None
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._run, daemon=True)

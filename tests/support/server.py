@@ -43,6 +43,10 @@ direct_tls = ["tcp:{tls_port}:interface=127.0.0.1"]
 unauthenticated_per_address = 10000
 connections_per_second = 100000.0
 {limits}
+[s2s]
+listen = ["tcp:{s2s_port}:interface=127.0.0.1"]
+direct_tls = ["tcp:{s2s_tls_port}:interface=127.0.0.1"]
+{s2s}
 [auth]
 scram_iterations = 10000
 failures = 1000000
@@ -69,8 +73,9 @@ class ServerProcess:
 
     `hosts` are its virtual hosts, each with a self-signed certificate; `admins` administer all
     of them. `enable` names modules beside the usual ones. `options` are those of modules, by
-    name. `c2s`, `limits`, `auth` and `database` are lines for these tables of the configuration,
-    `paths` are folders with modules, `more` is text for its end. `kill -9` is `server.kill()`,
+    name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for these tables of the file,
+    `paths` are folders with modules, `ports` the four to listen on (c2s, s2s, each with direct TLS
+    behind it), `more` is text for its end. `kill -9` is `server.kill()`,
     after which `start` starts it again with the same data and ports. `python` and `cwd` run
     another installation than this checkout's.
     """
@@ -84,9 +89,11 @@ class ServerProcess:
         options: Mapping[str, Mapping[str, object]] | None = None,
         c2s: str = "",
         limits: str = "",
+        s2s: str = "",
         auth: str = "",
         database: str = "",
         paths: Sequence[Path] = (),
+        ports: Sequence[int] = (),
         more: str = "",
         python: str = sys.executable,
         cwd: Path = CHECKOUT,
@@ -94,7 +101,7 @@ class ServerProcess:
     ) -> None:
         # short: the path of a Unix socket may have 107 bytes
         self.folder = Path(tempfile.mkdtemp(prefix="xmppd-"))
-        self.port, self.tls_port = free_ports(2)
+        self.port, self.tls_port, self.s2s_port, self.s2s_tls_port = ports or free_ports(4)
         self.hosts = tuple(hosts)
         self.config = self.folder / "xmppd.toml"
         text = CONFIG.format(
@@ -103,6 +110,9 @@ class ServerProcess:
             tls_port=self.tls_port,
             c2s=c2s,
             limits=limits,
+            s2s_port=self.s2s_port,
+            s2s_tls_port=self.s2s_tls_port,
+            s2s=s2s,
             auth=auth,
             database=database,
             enable=json.dumps(list(enable)),

@@ -1,12 +1,14 @@
 """What all connections of clients have in common."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xmppd import events
 from xmppd.auth import Attempts
+from xmppd.c2s.login import offer_inline
 from xmppd.clock import Clock
-from xmppd.config.server import C2SOptions, StreamLimits
+from xmppd.config.server import C2SOptions
+from xmppd.config.streams import StreamLimits
 from xmppd.hooks import Hooks
 from xmppd.host import Host
 from xmppd.sessions import Session
@@ -48,15 +50,22 @@ class Offers:
     """
 
     def __init__(self) -> None:
-        self._written: dict[tuple[str, str], tuple[Hooks, int, str]] = {}
+        self._written: dict[tuple[str, object], tuple[Hooks, int, str]] = {}
 
     def of(self, host: Host, state: str) -> str:
         """`state` is as in `events.stream_features`."""
+        return self._once(host, state, lambda: host.hooks.of(events.stream_features).gather(state))
+
+    def inline(self, host: Host, tokens: tuple[str, ...]) -> str:
+        """What a client may ask for within its login, if its connection carries these `tokens`."""
+        return self._once(host, tokens, lambda: offer_inline(host, tokens))
+
+    def _once(self, host: Host, what: object, make: Callable[[], Iterable[Element]]) -> str:
         hooks = host.hooks
-        known, changes, text = self._written.get((host.name, state), (None, 0, ""))
+        known, changes, text = self._written.get((host.name, what), (None, 0, ""))
         if known is not hooks or changes != hooks.changes:
-            text = written(hooks.of(events.stream_features).gather(state))
-            self._written[host.name, state] = hooks, hooks.changes, text
+            text = written(make())
+            self._written[host.name, what] = hooks, hooks.changes, text
         return text
 
 

@@ -17,6 +17,7 @@ from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
 from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
+from xmppd.routing.questions import Questions
 from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import SessionTable
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError
@@ -44,14 +45,17 @@ class Delivery:
         iqs: IQTable,
         sessions: SessionTable,
         accounts: Accounts,
+        questions: Questions,
     ) -> None:
         self._router = router
+        self._questions = questions
         self._iqs = iqs
         self._sessions = sessions
         self._accounts = accounts
         self._receives = hooks.of(events.user_receives)
         self._hears = hooks.of(events.user_hears)
         self._asked = hooks.of(events.resource_asked)
+        self._server_asked = hooks.of(events.server_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
         self._delivered = hooks.of(events.message_delivered)
@@ -120,9 +124,12 @@ class Delivery:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
         if isinstance(stanza, IQ):
             if not stanza.is_request:
-                return None  # the answer to nothing that anybody asked
+                self._questions.take(stanza)
+                return None
             if stanza.to.resource:
                 raise StanzaError("service-unavailable")
+            if self._server_asked.handlers and self._is_taken(stanza):
+                return None
             return answer(self._router, stanza, self._iqs.at_host(stanza))
         try:
             passed = self._host_receives.filter(stanza)
@@ -209,7 +216,10 @@ class Delivery:
             self._delivered.signal(message, user)
         if storing is None:
             return done
-        _ = (done or succeed(None)).addBoth(storing.callback)
+        if done is None:
+            storing.callback(None)
+        else:
+            _ = done.addBoth(storing.callback)
         return None
 
     # Presence (RFC 6121 §8.5.2.1.2, §8.5.2.2.2, §8.5.3.1, §8.5.3.2.2)
@@ -264,8 +274,17 @@ class Delivery:
                 raise StanzaError("service-unavailable")
             return None
         if not iq.is_request:
+            self._questions.take(iq)
+            return None
+        if self._server_asked.handlers and self._is_taken(iq):
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+    def _is_taken(self, iq: IQ) -> bool:
+        try:
+            return self._server_asked.filter(iq) is STOP
+        except Exception as problem:
+            raise refusal(problem) from None
 
 
 def _why_not(kept: object) -> StanzaError:

@@ -104,7 +104,8 @@ class Intake:
                 done = self._router.route(stanza)
         except Exception as problem:
             done = self._router.bounce(stanza, refusal(problem))
-        if isinstance(done, Storing):
+        if done.__class__ is Storing:  # isinstance() asks Python code, since Deferred is abstract
+            assert isinstance(done, Storing)
             done.outlet = session.outlet
             session.hold_for(done)
             done = None
@@ -112,7 +113,7 @@ class Intake:
             self._hold_for_owed(session)
         if session.undurable is None:
             return done
-        return session.undurable.taken() if done is None else done
+        return session.undurable.taken(len(stanza.raw)) if done is None else done
 
     def owes(self, commit: Commit) -> None:
         """For a handler of `user_sends`: the stanza that it has in hand is durable only with

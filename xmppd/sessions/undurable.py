@@ -9,7 +9,9 @@ from twisted.internet.defer import Deferred
 if TYPE_CHECKING:
     from xmppd.sessions.session import Outlet
 
-MOST = 64  # stanzas taken from a session since the first that is not durable: then it waits
+# Taken from a session since the first stanza that is not durable; then it waits.
+MOST = 256
+MOST_BYTES = 1 << 20
 
 
 class Undurable:
@@ -20,10 +22,11 @@ class Undurable:
     oldest that is not durable, and all since.
     """
 
-    __slots__ = ("_held", "_under_way", "_waiting", "behind")
+    __slots__ = ("_bytes", "_held", "_under_way", "_waiting", "behind")
 
     def __init__(self, outlet: "Outlet | None") -> None:
         self.behind = 0
+        self._bytes = 0
         self._under_way = 0
         self._held: list[Outlet] = []
         self._waiting: list[Deferred[None]] = []
@@ -44,10 +47,12 @@ class Undurable:
         self._under_way -= 1
         return not self._under_way
 
-    def taken(self) -> "Deferred[None] | None":
-        """A stanza was taken from the client; what to wait for before the next one is."""
+    def taken(self, size: int) -> "Deferred[None] | None":
+        """A stanza of `size` bytes was taken; what to wait for before the next one is."""
         self.behind += 1
-        return self.over() if self.behind >= MOST else None
+        self._bytes += size
+        full = self.behind >= MOST or self._bytes >= MOST_BYTES
+        return self.over() if full else None
 
     def over(self) -> Deferred[None]:
         """Fires when all is durable."""

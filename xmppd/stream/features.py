@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, SASL, SESSION, TLS
+from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, SASL, SASL2, SESSION, TLS
 from xmppd.xml import AFTER_LOGIN, BEFORE_LOGIN, Element, Limits, to_xml
 
 STREAM_LIMITS = "urn:xmpp:stream-limits:0"  # XEP-0478
@@ -41,6 +41,11 @@ def written(features: Iterable[Element]) -> str:
     return "".join([to_xml(feature, CLIENT) for feature in features])
 
 
+def write_features(offer: str) -> bytes:
+    """§4.3.2."""
+    return f"<stream:features>{offer}</stream:features>".encode()
+
+
 @cache
 def starttls(*, required: bool) -> str:
     """§5.4.1."""
@@ -55,6 +60,15 @@ def mechanisms(names: tuple[str, ...]) -> str:
     """§6.4.1, in our order of preference."""
     each = (Element(SASL, "mechanism", None, name) for name in names)
     return written([Element(SASL, "mechanisms", None, *each)])
+
+
+@lru_cache
+def authentication(names: tuple[str, ...], inline: str) -> str:
+    """XEP-0388 §2.1; `inline` is written already."""
+    each = "".join([f"<mechanism>{name}</mechanism>" for name in names])
+    if inline:
+        inline = f"<inline>{inline}</inline>"
+    return f"<authentication xmlns='{SASL2}'>{each}{inline}</authentication>"
 
 
 @lru_cache
@@ -74,8 +88,12 @@ def bind() -> str:
 @lru_cache
 def limits(stanza_bytes: int, idle_s: int | None) -> str:
     """XEP-0478."""
+    return written([limits_element(stanza_bytes, idle_s)])
+
+
+def limits_element(stanza_bytes: int, idle_s: int | None) -> Element:
     announced = Element(STREAM_LIMITS, "limits")
     announced.append(Element(STREAM_LIMITS, "max-bytes", None, str(stanza_bytes)))
     if idle_s is not None:
         announced.append(Element(STREAM_LIMITS, "idle-seconds", None, str(idle_s)))
-    return written([announced])
+    return announced

@@ -13,7 +13,7 @@ from xmppd.c2s import ClientFactory, Extensions, Service
 from xmppd.hooks import NORMAL, STOP, Handler, Hook
 from xmppd.host import Host
 from xmppd.jid import jid
-from xmppd.sessions.undurable import MOST
+from xmppd.sessions.undurable import MOST, MOST_BYTES
 from xmppd.stanza import IQ, Message, StanzaError
 from xmppd.storage import DatabaseDown
 from xmppd.testing import result_of
@@ -234,15 +234,19 @@ class TestStanzas:
         assert "id='q'" in bound.hears()
         assert session.undurable is None
 
-    def test_of_which_one_is_not_durable_yet_are_few(self, bound: Any, host: Host) -> None:
+    @pytest.mark.parametrize("size, most", [(1, MOST), (MOST_BYTES // 10 + 1, 10)])
+    def test_of_which_one_is_not_durable_yet_are_few(
+        self, bound: Any, host: Host, size: int, most: int
+    ) -> None:
         """Then the client is not read from, until all are."""
-        storing = stores_slowly(host)
-        bound.sends("<message to='romeo@example.org' type='chat'/>" * (MOST + 10))
-        assert len(storing) == MOST
+        storing, text = stores_slowly(host), "x" * size
+        message = f"<message to='romeo@example.org' type='chat'><body>{text}</body></message>"
+        bound.sends(message * (most + 5))
+        assert len(storing) == most
         assert not bound.wire.reading
-        for each in storing[:MOST]:
+        for each in storing[:most]:
             each.callback(STOP)
-        assert len(storing) == MOST + 10
+        assert len(storing) == most + 5
         assert bound.wire.reading
 
     def test_that_could_not_be_stored_are_refused_before_what_follows_is_answered(

@@ -12,6 +12,7 @@ from xmppd.api import Message, jid, ns, parse, parse_datetime
 from xmppd.modules.offline import (
     BATCH,
     MAX_HELD,
+    MAX_HELD_BYTES,
     MAX_UNREAD,
     RETRY_S,
     OfflineMessages,
@@ -397,6 +398,17 @@ def test_who_sends_too_much_to_a_waiting_session_is_told(talk: Talk, romeo: Clie
     slow.go_on()
     juliet.receives(message("old"), *[message(str(number)) for number in range(MAX_HELD)])
     juliet.receives_nothing()
+
+
+def test_what_waits_for_a_session_is_bounded_in_bytes(talk: Talk, romeo: Client) -> None:
+    says(romeo, "old")
+    slow = Slow(talk)
+    juliet = appears(talk)
+    large = "x" * (MAX_HELD_BYTES // 2 - 100)
+    says(romeo, large, large, large, "small")
+    romeo.receives(error(f"m{large}", "wait", "resource-constraint", "message"))
+    slow.go_on()
+    juliet.receives(message("old"), message(large), message(large), message("small"))
 
 
 def test_other_resources_do_not_wait(talk: Talk, romeo: Client) -> None:
