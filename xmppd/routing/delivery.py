@@ -117,7 +117,8 @@ class Delivery:
 
     def _in_turn(self, stanza: Stanza, user: JID) -> Done:
         deliver = partial(self._by_kind[stanza.kind], stanza, user)
-        return self._gates[user].add(deliver, partial(self._router.bounce, stanza))
+        refuse = partial(self._router.bounce, stanza)
+        return self._gates[user].add(deliver, refuse, asks=stanza.kind == "iq")
 
     def _to_host(self, stanza: Stanza) -> Done:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
