@@ -72,7 +72,8 @@ class ServerProcess:
     name. `c2s`, `limits`, `auth` and `database` are lines for these tables of the configuration,
     `paths` are folders with modules, `more` is text for its end. `kill -9` is `server.kill()`,
     after which `start` starts it again with the same data and ports. `python` and `cwd` run
-    another installation than this checkout's.
+    another installation than this checkout's. `before` stands before its command, to run it in a
+    network namespace.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ServerProcess:
         python: str = sys.executable,
         cwd: Path = CHECKOUT,
         environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         # short: the path of a Unix socket may have 107 bytes
         self.folder = Path(tempfile.mkdtemp(prefix="xmppd-"))
@@ -114,7 +116,7 @@ class ServerProcess:
         for host in hosts:
             text += f'[hosts."{host}"]\nadmins = {json.dumps(list(admins))}\n'
         self.config.write_text(text + more)
-        self._command = [python, "-m", "xmppd", "--config", str(self.config)]
+        self._command = [*before, python, "-m", "xmppd", "--config", str(self.config)]
         self._cwd = cwd
         self._environment = {**os.environ, **(environment or {})}
         self._child: subprocess.Popen[str] | None = None
