@@ -15,6 +15,7 @@ from xmppd.hooks import spawn
 from xmppd.host import Host
 from xmppd.logs import Log
 from xmppd.module import Module, ModuleFault
+from xmppd.s2s import Federation
 from xmppd.settings import (
     Settings,
     admission_limits,
@@ -22,9 +23,11 @@ from xmppd.settings import (
     make_attempts,
     memory_pressure,
     migrate,
+    peer_tls_settings,
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
+from xmppd.transport.peer_tls import PeerTLS
 
 log = Logger()
 
@@ -42,6 +45,8 @@ class Reloader:
         hosts: Mapping[str, Host],
         database: Database,
         c2s: Service,
+        federation: Federation,
+        peer_tls: PeerTLS,
         logs: Log,
         clock: Clock,
         begins: Callable[[], None],
@@ -51,6 +56,8 @@ class Reloader:
         self._hosts = hosts
         self._database = database
         self._c2s = c2s
+        self._federation = federation
+        self._peer_tls = peer_tls
         self._logs = logs
         self._clock = clock
         self._begins = begins
@@ -79,7 +86,9 @@ class Reloader:
                 new = self._settings.read()
             except ConfigErrors as errors:
                 raise CommandError(str(errors)) from None
-            wrong = self._c2s.certificates.reload(certificate_pairs(new), tls_settings(new.server))
+            pairs = certificate_pairs(new)
+            wrong = self._c2s.certificates.reload(pairs, tls_settings(new.server))
+            wrong = wrong or self._peer_tls.reload(pairs, peer_tls_settings(new.server))
             if wrong:
                 raise CommandError(wrong)
             sentences = [str(change) for change in self._settings.config.changes(new)]
@@ -105,6 +114,11 @@ class Reloader:
                 host.options = self._settings.config.hosts[domain].options
             if isinstance(host.accounts, SQLAccounts):
                 host.accounts.options = options.auth
+        self._federation.configure(options.s2s)  # which looks at the hosts' options too
+        self._federation.service.admission.configure(
+            admission_limits(options.s2s.limits),
+            memory_pressure(options.c2s.limits, self._clock.seconds),
+        )
 
     async def _exchange_modules(self, old: Config) -> list[str]:
         """Start, stop and replace the modules that the new configuration wants otherwise."""

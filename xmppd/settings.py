@@ -13,12 +13,14 @@ import xmppd.auth.tables
 from xmppd.admin.check import module_infos
 from xmppd.auth import Attempts
 from xmppd.config import Config, HostConfig, ServerOptions, load
+from xmppd.config.s2s import S2SLimits
 from xmppd.config.server import C2SLimits, TLSVersion
 from xmppd.module import Catalogue, Module
 from xmppd.module.catalogue import BUNDLED, DROPPED
 from xmppd.storage import Database, Schema
 from xmppd.transport.admission import AdmissionLimits, MemoryPressure
 from xmppd.transport.certificates import self_signed
+from xmppd.transport.peer_tls import PeerTLSSettings
 from xmppd.transport.store import TLSSettings
 
 ENGINES = {"auto": "pyopenssl", "pyopenssl": "pyopenssl", "ssl": "stdlib"}
@@ -71,7 +73,15 @@ def tls_settings(options: ServerOptions) -> TLSSettings:
     )
 
 
-def admission_limits(limits: C2SLimits) -> AdmissionLimits:
+def peer_tls_settings(options: ServerOptions) -> PeerTLSSettings:
+    return PeerTLSSettings(
+        only_tls13=options.tls.min_version is TLSVersion.TLS_1_3,
+        ciphers=options.tls.ciphers,
+        trust=options.s2s.trust,
+    )
+
+
+def admission_limits(limits: C2SLimits | S2SLimits) -> AdmissionLimits:
     return AdmissionLimits(
         per_address=limits.unauthenticated_per_address,
         rate=limits.connections_per_second,

@@ -38,7 +38,10 @@ from xmppd.jid import jid
 from xmppd.logs import Log
 from xmppd.module import Catalogue, ModuleFault, ModuleHost
 from xmppd.reload import Reloader
+from xmppd.resolve.make import make_dialer, make_prover
 from xmppd.routing import Router, SessionPolicy
+from xmppd.s2s import Federation, FederationCommands, PeerFactory
+from xmppd.s2s import Service as PeerService
 from xmppd.settings import (
     Settings,
     admission_limits,
@@ -46,6 +49,7 @@ from xmppd.settings import (
     make_attempts,
     memory_pressure,
     migrate,
+    peer_tls_settings,
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
@@ -54,6 +58,7 @@ from xmppd.transport.admission import Admission
 from xmppd.transport.certificates import CertificateError
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.listeners import Listener, ListenError
+from xmppd.transport.peer_tls import PeerTLS
 from xmppd.transport.store import CertificateStore
 from xmppd.transport.wheel import TimerWheel
 from xmppd.watchdog import StallWatch
@@ -168,6 +173,7 @@ class Process(MultiService):
         for host in self._hosts.values():
             await host.modules.start(self._settings.modules_of(host.name))
         self._make_c2s()
+        self._make_s2s()
         self._make_reloader()
         self._add_services(options)
         self._watch_certificates()
@@ -230,12 +236,40 @@ class Process(MultiService):
         )
         self._clients = ClientFactory(self._c2s)
 
+    def _make_s2s(self) -> None:
+        options = self._settings.config.server
+        self._peer_tls = PeerTLS(
+            certificate_pairs(self._settings.config), peer_tls_settings(options)
+        )
+        dialer = make_dialer(self._reactor, options.s2s)
+        self._s2s = PeerService(
+            hosts=self._hosts,
+            options=options.s2s,
+            router=self._router,
+            dialer=dialer,
+            contexts=self._peer_tls,
+            make_prover=lambda options: make_prover(self._reactor, dialer, options),
+            flusher=self._c2s.flusher,
+            wheel=self._c2s.wheel,
+            clock=self._reactor,
+            admission=Admission(
+                self._reactor.seconds,
+                admission_limits(options.s2s.limits),
+                pressed=memory_pressure(options.c2s.limits, self._reactor.seconds),
+            ),
+        )
+        self._federation = Federation(self._s2s)
+        self._router.elsewhere = self._federation.route
+        self._server.commands.add_from(FederationCommands(self._federation))
+
     def _make_reloader(self) -> None:
         self._reloader = Reloader(
             self._settings,
             hosts=self._hosts,
             database=self._database,
             c2s=self._c2s,
+            federation=self._federation,
+            peer_tls=self._peer_tls,
             logs=self._log,
             clock=self._reactor,
             begins=self._notifier.reloading,
@@ -256,6 +290,7 @@ class Process(MultiService):
             Listener(self._reactor, endpoint, self._clients, direct_tls=self._certificates.context)
             for endpoint in options.c2s.direct_tls
         ]
+        services += self._peer_listeners(options)
         path = options.admin_socket
         services.append(ControlServer(self._reactor, self._server.commands, path))
         if options.manhole.listen is not None:
@@ -266,6 +301,16 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
+
+    def _peer_listeners(self, options: ServerOptions) -> list[Listener]:
+        if not options.s2s.enabled:
+            return []
+        peers = PeerFactory(self._federation)
+        listeners = [Listener(self._reactor, endpoint, peers) for endpoint in options.s2s.listen]
+        return listeners + [
+            Listener(self._reactor, endpoint, peers, direct_tls=self._peer_tls.server)
+            for endpoint in options.s2s.direct_tls
+        ]
 
     def _manhole(self, options: ServerOptions) -> ManholeServer:
         manhole = options.manhole
@@ -312,6 +357,8 @@ class Process(MultiService):
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
         if hasattr(self, "_clients"):
             await self._clients.shutdown()
+        if hasattr(self, "_federation"):
+            await self._federation.shutdown()
         for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()

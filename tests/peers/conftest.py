@@ -44,7 +44,7 @@ def sites(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """All of them, running; by their labels."""
     folder = tmp_path_factory.mktemp("lab")
     place = network.place("dns")
-    lab = Lab(folder, Authority(folder), network.net, list(KINDS_OF_SITES))
+    lab = Lab(folder, Authority.make(), network.net, list(KINDS_OF_SITES))
     zone = Zone(place.address)
     made: Sites = {
         label: kind(label, network.place(label), lab) for label, kind in KINDS_OF_SITES.items()

@@ -30,7 +30,7 @@ from tests.support.authority import Authority, Pair
 from tests.support.server import PASSWORD, CommandFailed, ServerProcess
 from xmppd.jid import JID, jid
 
-C2S, S2S, DIRECT, API = 5222, 5269, 5270, 5280
+C2S, C2S_DIRECT, S2S, DIRECT, API = 5222, 5223, 5269, 5270, 5280
 KINDS = ("direct", "dialback", "conference")
 
 
@@ -43,6 +43,7 @@ class Lab:
         self.labels = labels
         self.folder = folder
         self.authority = authority
+        self.trust = authority.write(folder / "authority.pem")
         self.net = net
 
 
@@ -60,10 +61,11 @@ class Site(ABC):
         self.hosts = (self.domain, *(f"{kind}.{self.domain}" for kind in KINDS[:2]))
         self.home = lab.folder / label
         self.home.mkdir()
-        self.proven = lab.authority.issue(
-            self.domain, *(f"{kind}.{self.domain}" for kind in ("direct", "conference", "bidi"))
+        served = [self.domain, *(self.of(kind) for kind in ("direct", "conference", "bidi"))]
+        self.proven = lab.authority.certify(self.home, "proven", dns=served)
+        self.unproven = lab.authority.certify(
+            self.home, "unproven", dns=[self.of("dialback")], self_signed=True
         )
-        self.unproven = lab.authority.issue(f"dialback.{self.domain}", self_signed=True)
 
     def of(self, kind: str) -> str:
         """Its domain of a kind; "" for the usual one."""
@@ -180,9 +182,9 @@ s2s_ports = {{ {S2S} }}
 s2s_direct_tls_ports = {{ {DIRECT} }}
 s2s_require_encryption = true
 s2s_timeout = 10
-ssl = {{ cafile = "{self.lab.authority.path}"; {self._certified(self.domain)} }}
+ssl = {{ cafile = "{self.lab.trust}"; {self._certified(self.domain)} }}
 s2s_direct_tls_ssl = {{
-    cafile = "{self.lab.authority.path}"; {self._certified(self.domain)}
+    cafile = "{self.lab.trust}"; {self._certified(self.domain)}
 }}
 """
             + "".join(self._host(host) for host in (*self.hosts, self.of("bidi")))
@@ -194,7 +196,7 @@ Component "{self.of("conference")}" "muc"
 
     def _certified(self, host: str) -> str:
         pair = self.pair_of(host)
-        return f'certificate = "{pair.certificate}"; key = "{pair.key}"'
+        return f'certificate = "{pair[0]}"; key = "{pair[1]}"'
 
     def _host(self, host: str) -> str:
         bidi = '    modules_enabled = { "s2s_bidi" }\n' if host.startswith("bidi.") else ""
@@ -220,7 +222,7 @@ class Ejabberd(Foreign):
 hosts: {json.dumps(self.hosts)}
 loglevel: debug
 certfiles: {json.dumps(certified)}
-ca_file: "{self.lab.authority.path}"
+ca_file: "{self.lab.trust}"
 auth_method: internal
 auth_password_format: scram
 auth_scram_hash: sha256
@@ -262,9 +264,9 @@ modules:
 """)
 
     def _whole(self, pair: Pair) -> str:
-        whole = self.folder / f"{pair.certificate.stem}-whole.pem"
+        whole = pair[0].with_suffix(".whole")
         whole.touch(mode=0o600)
-        whole.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
+        whole.write_bytes(b"".join(file.read_bytes() for file in pair))
         return str(whole)
 
     def program(self) -> list[str]:
@@ -288,28 +290,26 @@ class Ours(Site):
     def __init__(self, label: str, place: Place, lab: Lab) -> None:
         super().__init__(label, place, lab)
         self.server = ServerProcess(
-            hosts=(), before=place.before, enable=(), more=self._more(), options={}
+            hosts=(),
+            enable=(),
+            before=place.before,
+            interface=place.address,
+            ports=(C2S, C2S_DIRECT, S2S, DIRECT),
+            s2s=f'networks = ["{lab.net}"]\ntrust = "{lab.trust}"\n',
+            more=self._more(),
         )
 
     def _more(self) -> str:
-        peers = "".join(
+        """Who may prove itself by dialback, and the hosts."""
+        peers = (
             f'[[s2s.peers]]\ndomain = "dialback.{label}.example"\ncertificates = "dialback"\n'
             for label in self.lab.labels
         )
-        hosts = "".join(
-            f'[hosts."{host}"]\n'
-            f'certificate = "{self.pair_of(host).certificate}"\n'
-            f'key = "{self.pair_of(host).key}"\n'
-            for host in self.hosts
+        hosts = (
+            f'[hosts."{host}"]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+            for host, (certificate, key) in ((host, self.pair_of(host)) for host in self.hosts)
         )
-        return f"""
-[s2s]
-listen = ["tcp:{S2S}:interface={self.place.address}"]
-direct_tls = ["tcp:{DIRECT}:interface={self.place.address}"]
-networks = ["{self.lab.net}"]
-trust = "{self.lab.authority.path}"
-{peers}
-{hosts}"""
+        return "".join((*peers, *hosts))
 
     def guest(self, full: JID) -> Guest:
         return Guest(self.server.address, full, connect=self.place.connect, check=validate)

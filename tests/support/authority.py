@@ -1,122 +1,139 @@
-"""A certificate authority for tests of servers, and certificates that prove less than they say."""
+"""A certificate authority for tests: certificates as they should be, and all that can be wrong.
+
+ca = Authority.make("Verona")
+pair = ca.certify(tmp_path, "example.org")          # PEM files: chain, key
+pair = ca.certify(tmp_path, "old", dns=["example.org"], days=(-10, -1))
+ca.write(tmp_path / "ca.pem")
+"""
+
+from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-PEM = serialization.Encoding.PEM
-XMPP_ADDR = ObjectIdentifier("1.3.6.1.5.5.7.8.5")  # RFC 6120 §13.7.1.4
-SRV_NAME = ObjectIdentifier("1.3.6.1.5.5.7.8.7")  # RFC 4985
-SERVER = ExtendedKeyUsageOID.SERVER_AUTH
-CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
-MAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
-_UTF8, _IA5 = 0x0C, 0x16
-_DAY = datetime.timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The files of a certificate and of its key."""
-
-    certificate: Path
-    key: Path
-
-
-class Authority:
-    """`path` is its own certificate, to be trusted or not."""
-
-    def __init__(self, folder: Path, name: str = "The authority of the tests") -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(name)
-        made = _builder(self._name, self._name, self._key.public_key()).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
-        )
-        signed = made.add_extension(_may_sign(), critical=True).sign(self._key, hashes.SHA256())
-        self.path = folder / f"authority-{signed.serial_number:x}.pem"
-        self.path.write_bytes(signed.public_bytes(PEM))
-
-    def issue(
-        self,
-        *names: str,
-        common_name: str = "a server",
-        srv: Sequence[str] = (),
-        xmpp_addr: Sequence[str] = (),
-        usage: Sequence[ObjectIdentifier] = (SERVER, CLIENT),
-        expired: bool = False,
-        future: bool = False,
-        self_signed: bool = False,
-    ) -> Pair:
-        """For these DNS names, SRV names and xmppAddrs. `usage` empty: for any."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name(common_name)
-        issuer = subject if self_signed else self._name
-        made = _builder(subject, issuer, key.public_key(), expired=expired, future=future)
-        alternatives = [
-            *(x509.DNSName(name) for name in names),
-            *_others(SRV_NAME, _IA5, srv),
-            *_others(XMPP_ADDR, _UTF8, xmpp_addr),
-        ]
-        if alternatives:
-            made = made.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        if usage:
-            made = made.add_extension(x509.ExtendedKeyUsage(list(usage)), critical=False)
-        signed = made.sign(key if self_signed else self._key, hashes.SHA256())
-        return self._written(signed, key)
-
-    def _written(self, signed: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
-        stem = self._folder / f"server-{signed.serial_number:x}"
-        pair = Pair(stem.with_suffix(".pem"), stem.with_suffix(".key"))
-        pair.certificate.write_bytes(signed.public_bytes(PEM))
-        none = serialization.NoEncryption()
-        pair.key.touch(mode=0o600)
-        pair.key.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, none))
-        return pair
+XMPP_ADDR = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.5")
+SRV_NAME = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.7")
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
+Pair = tuple[Path, Path]
 
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _others(kind: ObjectIdentifier, tag: int, names: Iterable[str]) -> Iterable[x509.OtherName]:
-    for name in names:
-        text = name.encode()
-        yield x509.OtherName(kind, bytes((tag, len(text))) + text)
-
-
-def _may_sign() -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _der(tag: int, text: str) -> bytes:
+    value = text.encode()
+    assert len(value) < 128
+    return bytes((tag, len(value))) + value
 
 
 def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    *,
-    expired: bool = False,
-    future: bool = False,
+    subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: tuple[float, float]
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
-    start = now + _DAY if future else now - 10 * _DAY
     return (
-        x509.CertificateBuilder(issuer, subject, key)
+        x509.CertificateBuilder(issuer, _name(subject), key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(now - _DAY if expired else now + 10 * _DAY)
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
     )
+
+
+@dataclass
+class Authority:
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    chain: tuple[x509.Certificate, ...] = ()  # what comes after a certificate that it signs
+
+    @classmethod
+    def make(cls, name: str = "Test authority") -> Self:
+        key = ec.generate_private_key(ec.SECP256R1())
+        return cls(cls._sign(name, _name(name), key, key), key)
+
+    def intermediate(self, name: str, usages: Sequence[x509.ObjectIdentifier] = ()) -> Self:
+        """An authority that this one has signed."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(name, self.certificate.subject, key, self.key, usages)
+        return type(self)(certificate, key, (certificate, *self.chain))
+
+    @staticmethod
+    def _sign(
+        name: str,
+        issuer: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        signer: ec.EllipticCurvePrivateKey,
+        usages: Sequence[x509.ObjectIdentifier] = (),
+    ) -> x509.Certificate:
+        usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+        builder = _builder(name, issuer, key.public_key(), (-1, 365))
+        builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)
+        builder = builder.add_extension(usage, critical=True)
+        if usages:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        return builder.sign(signer, hashes.SHA256())
+
+    def issue(
+        self,
+        common_name: str = "server",
+        *,
+        dns: Sequence[str] = (),
+        srv: Sequence[str] = (),
+        xmpp: Sequence[str] = (),
+        ip: Sequence[str] = (),
+        days: tuple[float, float] = (-1, 90),
+        usages: Sequence[x509.ObjectIdentifier] = (SERVER, CLIENT),
+        signs: bool = True,
+        self_signed: bool = False,
+        is_authority: bool = False,
+    ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """`signs`: keyUsage has digitalSignature."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
+        names += [x509.OtherName(SRV_NAME, _der(0x16, name)) for name in srv]
+        names += [x509.OtherName(XMPP_ADDR, _der(0x0C, name)) for name in xmpp]
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ip]
+        issuer = _name(common_name) if self_signed else self.certificate.subject
+        usage = x509.KeyUsage(signs, False, False, False, True, False, False, False, False)
+        builder = _builder(common_name, issuer, key.public_key(), days)
+        basic = x509.BasicConstraints(is_authority, None)
+        builder = builder.add_extension(basic, critical=True)
+        builder = builder.add_extension(usage, critical=True)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if usages:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        return builder.sign(key if self_signed else self.key, hashes.SHA256()), key
+
+    def certify(
+        self, folder: Path, name: str, *, with_chain: bool = True, **wishes: object
+    ) -> Pair:
+        """PEM files of a certificate with its chain, and of its key, as `issue` makes them.
+
+        Without wishes about names it is for the DNS name `name`.
+        """
+        if not wishes.keys() & {"dns", "srv", "xmpp", "ip"}:
+            wishes["dns"] = [name]
+        certificate, key = self.issue(name[:64], **wishes)  # type: ignore[arg-type]
+        chain = (certificate, *(self.chain if with_chain else ()))
+        paths = folder / f"{name}.crt", folder / f"{name}.key"
+        pem = serialization.Encoding.PEM
+        paths[0].write_bytes(b"".join(one.public_bytes(pem) for one in chain))
+        pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        paths[1].write_bytes(key.private_bytes(pem, pkcs8, plain))
+        paths[1].chmod(0o600)
+        return paths
+
+    def write(self, path: Path) -> Path:
+        """The authority's own certificate, as `s2s.trust` takes it."""
+        path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        return path

@@ -14,8 +14,8 @@ LINES = [
     {"events", "sessions", "routing"},
     {"auth"},
     {"host", "module", "modules"},
-    {"transport"},
-    {"c2s", "admin", "systemd", "watchdog", "logs", "memory"},
+    {"transport", "resolve"},
+    {"c2s", "s2s", "admin", "systemd", "watchdog", "logs", "memory"},
     {"api", "testing"},
     {"tap", "reload", "settings", "__main__"},
 ]

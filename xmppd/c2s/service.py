@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from xmppd.auth import Attempts
 from xmppd.clock import Clock
-from xmppd.config.server import C2SOptions, StreamLimits
+from xmppd.config.server import C2SOptions
+from xmppd.config.streams import StreamLimits
 from xmppd.host import Host
 from xmppd.sessions import Session
 from xmppd.stanza import IQ

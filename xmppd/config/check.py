@@ -252,6 +252,8 @@ class _Check:
             wrong = certificates.unreadable(server.tls.client_ca)
             if wrong:
                 self.fault(("tls", "client_ca"), wrong)
+        if server.s2s.tls == "optional":
+            self.warn(("s2s", "tls"), "stanzas may cross the network unencrypted")
         if server.c2s.plaintext_auth:
             self.warn(
                 ("c2s", "plaintext_auth"),
@@ -260,9 +262,10 @@ class _Check:
 
     def _check_listeners(self, server: ServerOptions) -> None:
         listening: list[tuple[OptionPath, str]] = []
-        for key in ("listen", "direct_tls"):
-            endpoints: list[str] = getattr(server.c2s, key)
-            listening += [(("c2s", key, n), text) for n, text in enumerate(endpoints)]
+        for above, streams in (("c2s", server.c2s), ("s2s", server.s2s)):
+            for key in ("listen", "direct_tls"):
+                endpoints: list[str] = getattr(streams, key)
+                listening += [((above, key, n), text) for n, text in enumerate(endpoints)]
         if server.manhole.listen is not None:
             listening.append((("manhole", "listen"), server.manhole.listen))
         for index, (path, text) in enumerate(listening):
@@ -304,12 +307,13 @@ class _Check:
 
 def _on_loopback(data: Table) -> Table:
     """The embedded default: no host was named, so nobody outside is served."""
-    c2s = data.get("c2s", {})
-    if not isinstance(c2s, dict):
+    c2s, s2s = data.get("c2s", {}), data.get("s2s", {})
+    if not isinstance(c2s, dict) or not isinstance(s2s, dict):
         return data
     ports = {"listen": 5222, "direct_tls": 5223}
     defaults = {key: [form.format(port) for form in LOOPBACK] for key, port in ports.items()}
-    return {**data, "c2s": {**defaults, **c2s}}
+    alone = {"enabled": False, "listen": [], "direct_tls": []}
+    return {**data, "c2s": {**defaults, **c2s}, "s2s": {**alone, **s2s}}
 
 
 def _enabled(known: Known, server: ModulesOptions, host: HostOptions) -> frozenset[str]:

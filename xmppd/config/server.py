@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from xmppd.config.options import Options, option
+from xmppd.config.s2s import HostS2SOptions, S2SOptions
+from xmppd.config.streams import LoginStreamLimits, StreamLimits
 from xmppd.config.types import BareJID, Duration, Endpoint, Network, Secret, Size
 
 MECHANISMS = (
@@ -93,25 +95,6 @@ class TLSOptions(Options):
         "Make a self-signed certificate for a host that has none. `localhost` may always have "
         "one. Clients warn of it, and other servers refuse it.",
     )
-
-
-class StreamLimits(Options):
-    """How large a stanza may be."""
-
-    stanza: Size = option(262144, "Bytes of one stanza.", at_least=10000)
-    elements: int = option(16384, "Elements of one stanza.", at_least=16)
-    depth: int = option(128, "Depth of nesting.", at_least=8, at_most=10000)
-    attributes: int = option(256, "Attributes of one element.", at_least=16)
-    uri: Size = option(1024, "Bytes of one namespace name.", at_least=256)
-
-
-class LoginStreamLimits(StreamLimits):
-    """How large a stanza may be from a peer that has not logged in."""
-
-    stanza: Size = option(16384, "Bytes of one stanza.", at_least=10000)
-    elements: int = option(64, "Elements of one stanza.", at_least=16)
-    depth: int = option(16, "Depth of nesting.", at_least=8, at_most=10000)
-    attributes: int = option(64, "Attributes of one element.", at_least=16)
 
 
 class C2SLimits(Options):
@@ -292,6 +275,7 @@ class ServerOptions(Options):
     database: DatabaseOptions = option(DatabaseOptions(), "The database.")
     tls: TLSOptions = option(TLSOptions(), "TLS.")
     c2s: C2SOptions = option(C2SOptions(), "Clients.")
+    s2s: S2SOptions = option(S2SOptions(), "Other servers.")
     auth: AuthOptions = option(AuthOptions(), "Accounts.")
     admin: AdminOptions = option(AdminOptions(), "Administration.")
     manhole: ManholeOptions = option(ManholeOptions(), "The manhole.")
@@ -331,5 +315,6 @@ class HostOptions(Options):
     admins: list[BareJID] = option(
         [], "Bare JIDs of those who administer the host.", example=["juliet@example.org"]
     )
+    s2s: HostS2SOptions = option(HostS2SOptions(), "Other servers, as this host sees them.")
     enable: list[str] = option([], "Modules to run beside the usual ones.")
     disable: list[str] = option([], "Usual modules not to run on this host.")

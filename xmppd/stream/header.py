@@ -48,19 +48,24 @@ class HeaderError(StreamError):
 
 def read_header(opened: StreamOpen, hosts: Container[str]) -> Header:
     """Check a client's header; HeaderError carries what to answer it with (§4.9.1.2)."""
-    _check_namespaces(opened)
+    check_namespaces(opened, CLIENT)
     sender = _sender(opened)
     domain = _domain(opened, hosts, sender)
-    if not _is_version_1(opened.attrs.get("version")):
+    if not is_version_1(opened.attrs.get("version")):
         versioned = _VERSION.fullmatch(opened.attrs.get("version", "0")) is None
         raise HeaderError("unsupported-version", from_=domain, to=sender, versioned=versioned)
+    return Header(domain, sender, language(opened))
+
+
+def language(opened: StreamOpen) -> str | None:
+    """The default language of the stream's stanzas (§4.7.4), if it is a language tag."""
     lang = opened.attrs.get(XML_LANG, "")
-    return Header(domain, sender, lang if _LANG.fullmatch(lang) else None)
+    return lang if _LANG.fullmatch(lang) else None
 
 
-def _check_namespaces(opened: StreamOpen) -> None:
+def check_namespaces(opened: StreamOpen, content_ns: str) -> None:
     """§4.8.1, §4.8.2: the content namespace is the default one, or each child declares its own."""
-    if opened.ns != STREAMS or opened.default_ns not in (CLIENT, STREAMS):
+    if opened.ns != STREAMS or opened.default_ns not in (content_ns, STREAMS):
         raise HeaderError("invalid-namespace")
     if opened.name != "stream":
         raise HeaderError("bad-format")
@@ -93,7 +98,7 @@ def _domain(opened: StreamOpen, hosts: Container[str], sender: JID | None) -> st
     return str(asked)
 
 
-def _is_version_1(version: str | None) -> bool:
+def is_version_1(version: str | None) -> bool:
     """Whether it is 1.0 or later (§4.7.5). Without a version it would be 0.9, which had no SASL.
 
     Compared as digits: a peer may send a number of any length.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ class StreamTransport(Protocol):
 
     transport: Any  # Twisted's interfaces say nothing to mypy
     direct_tls: TLSContext | None = None  # set before connecting: TLS from the first byte on
+    # For who waits for the first handshake besides the owner: told "", or why it came to nothing.
+    handshake_ended: Callable[[str], object] | None = None
     max_buffered: int = MAX_BUFFERED
     max_waiting: int = 1 << 62  # writes that may wait for a peer that does not read
 
@@ -304,6 +307,12 @@ class StreamTransport(Protocol):
         why = self._why or ("closed by the peer" if done else reason.getErrorMessage())
         with self._flusher:
             self.lost(why)
+        self._end_handshake(why)
+
+    def _end_handshake(self, why: str) -> None:
+        told, self.handshake_ended = self.handshake_ended, None
+        if told is not None:
+            told(why)
 
     # Inside
 
@@ -335,6 +344,7 @@ class StreamTransport(Protocol):
             self._dirty = True
             self._flusher.add(self)
         self.secured()
+        self._end_handshake("")
 
     def _next_chunk(self) -> bytes:
         out = self._out

@@ -9,6 +9,7 @@ names are there is found out at import; with a pyOpenSSL that has others, the pu
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from xmppd.transport.tls import CIPHERS, RECORD_BYTES, ITLSEngine, TLSError
 if TYPE_CHECKING:
     from cryptography import x509
     from OpenSSL.crypto import X509
+
+    from xmppd.transport.trust import Trust
 
 RECORD_TYPES = range(20, 24)
 LONGEST_RECORD = RECORD_BYTES + 256  # encrypted (RFC 8446 §5.2)
@@ -73,9 +76,12 @@ def _error_name(error: int) -> str:
 
 
 class OpenSSLContext:
-    """A pyOpenSSL context of one certificate; `find` names the context for another SNI name."""
+    """A pyOpenSSL context of one certificate; `find` names the context for another SNI name.
 
-    __slots__ = ("__weakref__", "_context", "_find")
+    `peers`: the other end is a server, whose certificate is asked for and checked by that.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_find", "credentials")
 
     def __init__(
         self,
@@ -87,7 +93,9 @@ class OpenSSLContext:
         ciphers: str = CIPHERS,
         ask_for_certificate: bool = False,
         authorities: str | None = None,
+        peers: Trust | None = None,
     ) -> None:
+        self.credentials = credentials
         self._find = find
         self._context = context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_3_VERSION if only_tls13 else SSL.TLS1_2_VERSION)
@@ -107,6 +115,9 @@ class OpenSSLContext:
             context.set_alpn_select_callback(_alpn_choice(alpn))
         if ask_for_certificate:
             self._ask_for_certificate(authorities)
+        if peers is not None:
+            peers.give(context)
+            context.set_options(SSL.OP_NO_TICKET)
 
     def engine(self) -> PyOpenSSLEngine:
         return ENGINE(self._context)
@@ -172,23 +183,40 @@ def _whole_records(data: bytes) -> tuple[int, int]:
 
 @implementer(ITLSEngine)
 class PyOpenSSLEngine:
-    """Only whole records go into the BIO: n of them need n reads at the most, where asking for
+    """`server_name`: we begin the handshake, with a server of that name; None: the peer does.
+
+    Only whole records go into the BIO: n of them need n reads at the most, where asking for
     more would cost another one and an exception. And a BIO never shrinks, so it is fed and
     emptied a record's size at a time.
     """
 
     __slots__ = ("_connection", "_context", "_done", "_partial", "closed", "established", "talks")
 
-    def __init__(self, context: SSL.Context) -> None:
+    def __init__(self, context: SSL.Context, server_name: str | None = None) -> None:
         self._context: SSL.Context | None = context  # owns the callbacks of the handshake
         self._connection = SSL.Connection(context, None)
         self._connection.set_app_data(_Verdict() if context.get_verify_mode() else None)
-        self._connection.set_accept_state()
+        if server_name is None:
+            self._connection.set_accept_state()
+        else:
+            self._greet(server_name)
         self._partial = b""
         self._done = False  # failed, or close_notify sent
         self.established = False
         self.closed = False
         self.talks = False
+
+    def _greet(self, server_name: str) -> None:
+        """We begin: the first flight waits in `outgoing`. An address is no name (RFC 6066 §3)."""
+        self._connection.set_connect_state()
+        try:
+            ipaddress.ip_address(server_name.strip("[]"))
+        except ValueError:
+            self._connection.set_tlsext_host_name(server_name.encode("ascii", "ignore"))
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            pass
 
     def receive(self, data: bytes) -> bytes:
         if self.closed:  # nothing would ever read it from the BIO (RFC 8446 §6.1)
@@ -319,6 +347,13 @@ class PyOpenSSLEngine:
             return None
 
     @property
+    def peer_chain(self) -> tuple[x509.Certificate, ...]:
+        try:
+            return tuple(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
+        except ValueError:
+            return ()
+
+    @property
     def peer_verified(self) -> bool:
         return self.peer_problem == "" and self.peer_certificate is not None
 
@@ -366,8 +401,8 @@ class DirectEngine(PyOpenSSLEngine):
 
     __slots__ = ("_from", "_into", "_quick", "_ssl")
 
-    def __init__(self, context: SSL.Context) -> None:
-        super().__init__(context)
+    def __init__(self, context: SSL.Context, server_name: str | None = None) -> None:
+        super().__init__(context, server_name)
         connection = self._connection
         self._ssl = connection._ssl
         self._into, self._from = connection._into_ssl, connection._from_ssl  # the SSL owns them

@@ -72,6 +72,7 @@ class StdlibEngine:
     __slots__ = ("_done", "_in", "_out", "_tls", "closed", "established")
 
     peer_certificate: x509.Certificate | None = None
+    peer_chain: tuple[x509.Certificate, ...] = ()
     peer_verified = False
     peer_problem = "no certificate"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xmppd.transport.tls import TLSContext
+    from xmppd.transport.trust import Trust
 
 Pairs = Mapping[str, tuple["Path", "Path"]]
 
@@ -35,6 +36,7 @@ class TLSSettings:
     ciphers: str = CIPHERS  # of TLS 1.2, as OpenSSL names them
     ask_for_certificate: bool = False  # of the client, for SASL EXTERNAL; pyopenssl only
     authorities: str | None = None  # file of trusted CAs; None: the system's
+    peers: Trust | None = None  # the other end is a server; pyopenssl only
 
 
 class _Table:
@@ -73,6 +75,7 @@ class _Table:
                 ciphers=settings.ciphers,
                 ask_for_certificate=settings.ask_for_certificate,
                 authorities=settings.authorities,
+                peers=settings.peers,
             )
         except Exception as error:  # each library has its own for a key that it does not like
             path = credentials.certificate_path

@@ -30,6 +30,7 @@ class ITLSEngine(Interface):  # type: ignore[misc]  # zope.interface has no type
     version = Attribute("str: 'TLSv1.3'")
     cipher = Attribute("str: name of the cipher suite")
     peer_certificate = Attribute("cryptography.x509.Certificate | None")
+    peer_chain = Attribute("the certificates of cryptography.x509 that came with the peer's")
     peer_verified = Attribute("bool: there is a certificate, and its chain is trusted")
     peer_problem = Attribute("str: why it is not; '' if it is")
 
@@ -69,6 +70,8 @@ class TLSEngine(Protocol):
     def cipher(self) -> str: ...
     @property
     def peer_certificate(self) -> x509.Certificate | None: ...
+    @property
+    def peer_chain(self) -> tuple[x509.Certificate, ...]: ...
     @property
     def peer_verified(self) -> bool: ...
     @property

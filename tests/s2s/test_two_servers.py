@@ -1,0 +1,167 @@
+"""Two processes of ours talk to each other: all that people do, over every kind of stream."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.two import (
+    CAPULET,
+    JULIET,
+    MONTAGUE,
+    ROMEO,
+    ROOMS,
+    TwoServers,
+    hears,
+    wait_until,
+)
+from xmppd.testing import error, message, presence, result
+
+DISCO = "http://jabber.org/protocol/disco#info"
+DIALBACK = 'certificates = "dialback"\n'
+KINDS = {
+    "EXTERNAL": {},
+    "EXTERNAL, one way": {"s2s": "bidi = false\n"},
+    "EXTERNAL, direct TLS": {"direct_tls": True},
+    "dialback": {"certified": False, "s2s": DIALBACK},
+    "dialback, one way": {"certified": False, "s2s": f"{DIALBACK}bidi = false\n"},
+    "dialback, direct TLS": {"certified": False, "direct_tls": True, "s2s": DIALBACK},
+}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def two(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TwoServers]:
+    folder = tmp_path_factory.mktemp("two")
+    with TwoServers(folder, **KINDS[request.param]) as servers:
+        servers.kind = request.param
+        yield servers
+
+
+def authenticated(two: TwoServers) -> list[dict[str, Any]]:
+    """The links of capulet.example that may carry stanzas."""
+    return [link for link in two.links(two.capulet) if link["how"]]
+
+
+def close(two: TwoServers, *clients: object) -> None:
+    for client in clients:
+        client.leaves()  # type: ignore[attr-defined]
+
+
+def test_a_chat_goes_both_ways_and_is_authenticated_as_it_should_be(two: TwoServers) -> None:
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat' id='a'><body>Wherefore?</body></message>")
+    heard = hears(romeo, message("Wherefore?"))
+    assert heard.attrs["from"] == JULIET
+    romeo.sends(f"<message to='{JULIET}' type='chat' id='b'><body>Neither.</body></message>")
+    hears(juliet, message("Neither."))
+    links = authenticated(two)
+    how = two.kind.partition(",")[0]
+    assert {link["how"] for link in links} <= {how, "certificate", "bidi"}
+    assert all(link["tls"] == "TLSv1.3" for link in links)
+    wanted = {"in", "out"} if "one way" in two.kind else {"both"}
+    assert {link["direction"] for link in links} == wanted
+    close(two, juliet, romeo)
+
+
+def test_subscriptions_presence_and_its_end(two: TwoServers) -> None:
+    juliet, romeo = two.befriend()
+    juliet.sends("<presence><show>dnd</show></presence>")
+    heard = hears(romeo, presence(from_=JULIET))
+    assert heard.child_text("jabber:client", "show") == "dnd"
+    romeo.leaves()
+    hears(juliet, presence(from_=ROMEO, type="unavailable"))
+    romeo = two.online(ROMEO)  # who probes, and is seen
+    hears(romeo, presence(from_=JULIET))
+    hears(juliet, presence(from_=ROMEO))
+    romeo.disconnect()
+    hears(juliet, presence(from_=ROMEO, type="unavailable"))
+    juliet.sends(
+        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+        "<item jid='romeo@montague.example' subscription='remove'/></query></iq>"
+    )
+    hears(juliet, result("r"))
+    romeo = two.online(ROMEO)
+    romeo.sends("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+    wait_until(lambda: not _subscribed(romeo), "romeo sees juliet no more")
+    close(two, juliet, romeo)
+
+
+def _subscribed(romeo: object) -> bool:
+    romeo.sends("<iq type='get' id='again'><query xmlns='jabber:iq:roster'/></iq>")  # type: ignore[attr-defined]
+    answer = hears(romeo, result("again"))  # type: ignore[arg-type]
+    items = answer.elements[0].elements
+    return any(item.get("subscription") != "none" for item in items)
+
+
+def test_iqs_are_answered_across(two: TwoServers) -> None:
+    juliet = two.bind(JULIET)
+    juliet.sends(f"<iq type='get' id='d' to='{MONTAGUE}'><query xmlns='{DISCO}'/></iq>")
+    answer = hears(juliet, result("d"))
+    assert answer.elements[0].child(DISCO, "identity") is not None
+    juliet.sends(f"<iq type='get' id='p' to='{MONTAGUE}'><ping xmlns='urn:xmpp:ping'/></iq>")
+    hears(juliet, result("p"))
+    close(two, juliet)
+
+
+def test_what_nobody_takes_comes_back_as_an_error(two: TwoServers) -> None:
+    juliet = two.bind(JULIET)
+    juliet.sends(f"<message to='nobody@{MONTAGUE}' id='n' type='chat'><body>?</body></message>")
+    hears(juliet, error("n", "cancel", "service-unavailable", kind="message"))
+    juliet.sends("<iq type='get' id='x' to='x@127.0.0.1'><ping xmlns='urn:xmpp:ping'/></iq>")
+    hears(juliet, error("x", "cancel", "remote-server-not-found"))
+    close(two, juliet)
+
+
+def test_a_message_for_somebody_away_is_kept(two: TwoServers) -> None:
+    two.bind(ROMEO).leaves()
+    juliet = two.bind(JULIET)
+    juliet.sends(f"<message to='romeo@{MONTAGUE}' type='chat'><body>later</body></message>")
+    romeo = two.bind(ROMEO)
+    romeo.sends("<presence/>")
+    hears(romeo, message("later"))
+    close(two, juliet, romeo)
+
+
+def test_another_domain_uses_a_connection_that_is_there(two: TwoServers) -> None:
+    """Sender multiplexing, XEP-0220 §2.6.1."""
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    rosaline = two.online(f"rosaline@{ROOMS}/hall")
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
+    hears(romeo, message("one"))
+    rosaline.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
+    hears(romeo, message("two"))
+    romeo.sends(f"<message to='rosaline@{ROOMS}/hall' type='chat'><body>three</body></message>")
+    hears(rosaline, message("three"))
+    shared = any(link["here"] == f"{CAPULET} {ROOMS}" for link in two.links(two.capulet))
+    assert shared == ("dialback" in two.kind)  # the certificate of one is not that of the other
+    close(two, juliet, romeo, rosaline)
+
+
+def test_after_one_side_was_restarted_the_conversation_goes_on(two: TwoServers) -> None:
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
+    hears(romeo, message("before"))
+    two.montague.stop()
+    wait_until(lambda: not authenticated(two), "the links are gone")
+    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
+    heard = hears(juliet, message(id="lost"))
+    assert heard.attrs["type"] == "error"
+    two.montague.start()
+    romeo = two.online(ROMEO)
+    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
+    hears(juliet, message("back"))
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
+    hears(romeo, message("after"))
+    close(two, juliet, romeo)
+
+
+def test_an_operator_closes_a_link_and_it_comes_back(two: TwoServers) -> None:
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
+    hears(romeo, message("one"))
+    assert "closed" in two.capulet.run("s2s-close", domain=MONTAGUE)
+    wait_until(lambda: not authenticated(two), "it is closed")
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
+    hears(romeo, message("two"))
+    close(two, juliet, romeo)

@@ -1,0 +1,346 @@
+"""One connection with another server, whoever began it: what both kinds have in common."""
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from xmppd.hooks import spawn
+from xmppd.jid import jid
+from xmppd.ns import PING, SERVER
+from xmppd.routing.router import Done
+from xmppd.stanza import IQ, Stanza, StanzaError
+from xmppd.stream.events import Closed, StartTLS
+from xmppd.stream.peer import (
+    AckAsked,
+    Acked,
+    Enabled,
+    PeerEvent,
+    PeerHeaderError,
+    PeerMaySend,
+    State,
+    WeMaySend,
+)
+from xmppd.stream.peer.base import PeerStream
+from xmppd.stream.peer.states import TRUSTED
+from xmppd.transport.connection import CLOSE_TIMEOUT_S, StreamTransport
+from xmppd.transport.wheel import Timer
+from xmppd.xml import Element, StreamError
+
+if TYPE_CHECKING:
+    from xmppd.s2s.federation import Federation
+
+log = Logger()
+
+SHOWN = 256  # characters of a peer's data in the log
+TICK_S = 10.0
+SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
+UNANSWERED_S = 30.0  # and then nobody is
+UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
+BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
+
+
+class PeerConnection(StreamTransport):
+    """Drives a `PeerStream`, and hands its stanzas to the router.
+
+    What the peer says is taken in order. While a stanza has to be waited for, the connection is
+    not read from and what was parsed already waits in `_queue`: the back-pressure of RFC 6120
+    §10.1, as for clients.
+    """
+
+    direction = ""
+
+    def __init__(self, federation: "Federation", stream: PeerStream) -> None:
+        service = federation.service
+        super().__init__(service.flusher, service.wheel)
+        self.federation = federation
+        self.stream = stream
+        self.how = ""  # the first pair was authenticated by this
+        self.proof = ""  # what the peer's certificate proves, in words
+        self.clock = service.clock
+        self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
+        self.received_bytes = self.sent_bytes = 0
+        self._sent_since: float | None = None  # first noticed: sent to a peer that is silent
+        self._asked_at: float | None = None
+        self._queue: list[PeerEvent] = []
+        self._waits = False
+        self._timer: Timer | None = None
+
+    # From the transport
+
+    def opened(self) -> None:
+        self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
+        timeout_s = self.federation.service.options.negotiation_timeout
+        self._timer = self._wheel.add(timeout_s, self._late)
+        self.federation.connections.add(self)
+
+    def received(self, data: bytes) -> None:
+        self.heard_at = self.clock.seconds()
+        self.received_bytes += len(data)
+        happened = self.stream.receive(data)
+        if self._queue or self._waits:
+            self._queue.extend(happened)
+        else:
+            self._handle(happened)
+
+    def write(self, data: bytes) -> None:
+        self.sent_bytes += len(data)
+        super().write(data)
+
+    def tls_failed(self, why: str) -> None:
+        self.say("TLS failed: {why}", why=why)
+
+    def drained(self) -> None:
+        self.federation.drained(self)
+
+    def lost(self, why: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._queue.clear()
+        self.stream.close()
+        self.federation.connections.discard(self)
+        self.federation.lost(self, why)
+
+    # What the stream says
+
+    def _handle(self, happened: list[PeerEvent]) -> None:
+        """Take events in order, until one has to be waited for."""
+        stream = self.stream
+        if stream.outgoing:
+            self.flush_stream()
+        for position, event in enumerate(happened):
+            if not isinstance(event, Stanza):
+                self._take(event)
+                continue
+            if not self.open:
+                return
+            self.used_at = self.heard_at
+            done = self._accept(event)
+            if done is not None and self._wait_for(done):
+                self._queue.extend(happened[position + 1 :])
+                return
+            if stream.management is not None:
+                stream.handled()
+
+    def _accept(self, stanza: Stanza) -> Done:
+        """A stanza of a valid pair: it goes the way of a client's from here on."""
+        router = self.federation.service.router
+        if stanza.fault is not None:
+            return router.bounce(stanza, stanza.fault)
+        if not router.serves(stanza.to.domain):  # not any more; and nothing is relayed
+            return router.bounce(stanza, StanzaError("service-unavailable"))
+        return router.route(stanza)
+
+    def _wait_for(self, done: Deferred[None]) -> bool:
+        """Hold the peer back until `done` fires; False if it has."""
+        fired: list[object] = []
+        _ = done.addBoth(fired.append)
+        if fired:
+            return False
+        self._waits = True
+        self.pause()
+        _ = done.addBoth(self._go_on)
+        return True
+
+    def _go_on(self, result: object) -> None:
+        self._waits = False
+        if isinstance(result, Failure):
+            log.failure("A stanza's handling failed", failure=result)
+        self.stream.handled()
+        self.resume()
+        happened, self._queue = self._queue, []
+        if self.open:
+            self._handle(happened)
+
+    def flush_stream(self) -> None:
+        data = self.stream.take()
+        if data:
+            self.write(data)
+
+    def _take(self, event: PeerEvent) -> None:
+        if isinstance(event, Closed):
+            self._closed(event)
+        elif isinstance(event, StartTLS):
+            self._start_tls()
+        elif isinstance(event, AckAsked):
+            self.stream.acknowledge()
+            self.flush_stream()
+        elif isinstance(event, Enabled):
+            self.stream.enabled()
+        elif isinstance(event, Acked):
+            self.federation.drained(self)
+        elif isinstance(event, PeerMaySend):
+            self._trusted(event.how)
+            self.say("it may send: {pair}, by {how}", pair=str(event.pair), how=event.how)
+            self.federation.peer_may_send(self, event.pair)
+        elif isinstance(event, WeMaySend):
+            self._trusted(event.how)
+            self.say("we may send: {pair}, by {how}", pair=str(event.pair), how=event.how)
+            self.federation.we_may_send(self, event.pair)
+        else:
+            self._negotiate(event)
+
+    def _negotiate(self, event: PeerEvent) -> None:
+        """What only one of the two kinds of connections has to do."""
+        raise NotImplementedError
+
+    def _start_tls(self) -> None:
+        raise NotImplementedError
+
+    def _trusted(self, how: str) -> None:
+        """The peer is known: from now on it is watched for silence."""
+        if self.ticket is not None:
+            self.ticket.authenticated()
+        if not self.how:
+            self.how = how
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._wheel.add(TICK_S, self._tick)
+
+    def apart(self, work: "Coroutine[Deferred[Any], Any, list[PeerEvent]]") -> None:
+        """Run what has to wait; the peer is not read from meanwhile."""
+        self.pause()
+        _ = spawn(work).addCallbacks(self._happened, self._crashed)
+
+    def _happened(self, happened: list[PeerEvent]) -> None:
+        self.resume()
+        if self.open:
+            self._handle(happened)
+
+    def _crashed(self, failure: Failure) -> None:
+        log.failure("A stream with another server failed", failure=failure)
+        self.resume()
+        self.end(StreamError("internal-server-error"))
+
+    def later(self, happened: list[PeerEvent]) -> None:
+        """What came of something that was not waited for."""
+        if self.open:
+            self._handle(happened)
+
+    def end(self, error: StreamError | None = None) -> None:
+        """End the stream, with `error` if there is one; what the peer still says is dropped."""
+        self._queue.clear()
+        stream = self.stream
+        self._handle(stream.close() if error is None else stream.fail(error))
+
+    def finish(self) -> None:
+        """Send nothing more; what the peer has under way is still taken (RFC 6120 §4.4)."""
+        if self.stream.state not in TRUSTED:
+            self.end()
+            return
+        self.stream.finish()
+        self.flush_stream()
+        self.federation.retired(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._wheel.add(CLOSE_TIMEOUT_S, self.end)
+
+    def _closed(self, event: Closed) -> None:
+        """The stream is over: so is the connection, as soon as our last words are sent."""
+        self.flush_stream()
+        why = "closed by the peer" if event.by_peer else "stream closed"
+        self.write(event.farewell)
+        if event.error is not None:
+            why = f"stream error {event.error.condition}"
+            self.say("{why}{detail}", why=why, detail=detail_of(event.error))
+        elif event.peer_error is not None:
+            why = f"the peer sent stream error {event.peer_error}"[:SHOWN]
+            self.say("{why}", why=why)
+        self.ended(event)
+        self.close(why=why)
+
+    def ended(self, event: Closed) -> None:
+        """The stream is over, the connection is being closed."""
+
+    # What the federation sends
+
+    @property
+    def blocked(self) -> bool:
+        """No more now: the peer reads too slowly, or acknowledges nothing."""
+        managed = self.stream.management
+        if managed is not None and managed.full:
+            return True
+        return self.stalled and self.buffered > BLOCKED_BYTES
+
+    def forward(self, stanza: Stanza) -> None:
+        """Send a stanza of a pair that is valid."""
+        stream = self.stream
+        data = stanza.write(SERVER)
+        if stream.max_bytes is not None and len(data) > stream.max_bytes:
+            text = f"the server there takes no more than {stream.max_bytes} bytes"
+            self.federation.bounce(stanza, StanzaError("policy-violation", text))
+            return
+        self.used_at = self.clock.seconds()
+        self.write(data)
+        managed = stream.management
+        if managed is not None and managed.send(stanza):
+            stream.request_ack()
+            self.flush_stream()
+
+    # Time
+
+    def _late(self) -> None:
+        """L1: from the connection to the first valid pair, whatever was said meanwhile."""
+        if self.stream.state is State.SECURING or (self.engine is not None and not self.secure):
+            self.say("connection-timeout in the TLS handshake")
+            self.abort("no TLS handshake in time")
+        else:
+            self.end(StreamError("connection-timeout"))
+
+    def _tick(self) -> None:
+        """Now and then: is the peer still there, is the connection still used?"""
+        now = self.clock.seconds()
+        self._timer = self._wheel.add(TICK_S, self._tick)
+        if self._is_dead(now):
+            self.say("no answer for {seconds:.0f} s: the connection is dropped", seconds=TICK_S)
+            self.abort("the peer does not answer")
+        elif self._is_idle(now):
+            self.finish()
+
+    def _is_dead(self, now: float) -> bool:
+        """90 s at most after it stopped to answer (SM or ping, RFC 6120 §4.6.3)."""
+        heard_at = self.federation.heard_at(self)
+        if self.used_at <= heard_at or self._sent_nothing:
+            self._sent_since = self._asked_at = None
+            return False
+        if self._sent_since is None:
+            self._sent_since = now
+        elif self._asked_at is not None and heard_at < self._asked_at:
+            return now - self._asked_at >= UNANSWERED_S
+        elif now - self._sent_since >= SILENT_S:
+            self._asked_at = now
+            self._ask()
+        return False
+
+    @property
+    def _sent_nothing(self) -> bool:
+        return not self.stream.our_pairs.valid
+
+    def _ask(self) -> None:
+        if self.stream.request_ack():
+            self.flush_stream()
+            return
+        pair = next(iter(self.stream.our_pairs))
+        to, from_ = jid(pair.target), jid(pair.sender)
+        ping = IQ(to, from_, "get", "s2s-ping", Element(PING, "ping"))
+        self.write(ping.write(SERVER))
+
+    def _is_idle(self, now: float) -> bool:
+        raise NotImplementedError
+
+    # For the operator
+
+    def say(self, message: str, **values: object) -> None:
+        """One line for the operator; peers' data only cut."""
+        who = f"s2s {self.direction} {self.stream.theirs or 'unknown'}"[:SHOWN]
+        address = self.peer_address or "local socket"
+        log.info("{who} at {address}: " + message, who=who, address=address, **values)
+
+
+def detail_of(error: StreamError) -> str:
+    """What the operator wants to know beyond the condition; peers' data only by repr, cut."""
+    if isinstance(error, PeerHeaderError) and error.asked is not None:
+        return f" (to={error.asked[:SHOWN]!r})"
+    return f" ({error.text[:SHOWN]!r})" if error.text else ""

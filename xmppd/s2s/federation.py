@@ -1,0 +1,454 @@
+"""All connections with other servers: which stanza goes by which, what waits, what comes back."""
+
+from functools import partial
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from xmppd.config.s2s import S2SOptions
+from xmppd.hooks import spawn
+from xmppd.resolve import DialFailed, Target
+from xmppd.routing.router import Done
+from xmppd.s2s.connection import SHOWN, PeerConnection
+from xmppd.s2s.incoming import IncomingConnection
+from xmppd.s2s.outgoing import OutgoingConnection
+from xmppd.s2s.peer import Peer, Route
+from xmppd.s2s.service import Service
+from xmppd.s2s.verification import Verifier
+from xmppd.stanza import Stanza, StanzaError
+from xmppd.stream.dialback import Pair
+from xmppd.stream.peer import Refused
+from xmppd.xml import StreamError
+
+log = Logger()
+
+PEERS = 10_000  # servers that something is known of
+HELD_BACK_BYTES = 256 * 1024  # waiting for a slow peer, its senders are not read from
+
+
+class Federation:
+    """The router's `elsewhere`, and what the connections tell of what happens to them."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.verifier = Verifier(self)
+        self.connections: set[PeerConnection] = set()
+        self.peers: dict[str, Peer] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._slots = DeferredSemaphore(service.options.limits.attempts)
+        self._stopping: Deferred[None] | None = None
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping is not None
+
+    @property
+    def now(self) -> float:
+        return self.service.clock.seconds()
+
+    # Stanzas
+
+    def route(self, stanza: Stanza) -> Done:
+        """Send a stanza to another server. Raises StanzaError for its sender."""
+        route = self._routes.get((stanza.from_.domain, stanza.to.domain))
+        if route is None:
+            route = self._new_route(Pair(stanza.from_.domain, stanza.to.domain))
+        link = route.link
+        if link is not None and not route.queue and not link.blocked:
+            link.forward(stanza)
+            return None
+        return self._queue(route, stanza)
+
+    def _new_route(self, pair: Pair) -> Route:
+        service = self.service
+        if self._stopping is not None or pair.sender not in service.domains:
+            raise StanzaError("remote-server-not-found")
+        refused = service.policy.rules(pair.sender, pair.target).refused
+        if refused:
+            raise StanzaError("not-allowed", refused)
+        peer = self.peer(pair.target)
+        route = self._routes[pair] = peer.routes[pair.sender] = Route(pair, peer)
+        return route
+
+    def peer(self, domain: str) -> Peer:
+        """What is known of that server. Raises resource-constraint if it is one too many."""
+        found = self.peers.get(domain)
+        if found is None:
+            if len(self.peers) >= PEERS:
+                self._forget_peers()
+            found = self.peers[domain] = Peer(domain)
+        return found
+
+    def _forget_peers(self) -> None:
+        """Those for whom nothing waits, and that may be called again."""
+        now = self.now
+        for peer in list(self.peers.values()):
+            idle = [r for r in peer.routes.values() if not (r.link or r.asking or r.queue)]
+            for route in idle:
+                self._drop(route)
+            if peer.unused and now >= peer.backoff.until:
+                del self.peers[peer.domain]
+        if len(self.peers) >= PEERS:
+            raise StanzaError("resource-constraint", "too many servers are called", type="wait")
+
+    def _drop(self, route: Route) -> None:
+        self._routes.pop(route.pair, None)
+        route.peer.routes.pop(route.pair.sender, None)
+
+    def _queue(self, route: Route, stanza: Stanza) -> Done:
+        peer, now, options = route.peer, self.now, self.service.options
+        if not (route.link or route.asking or peer.opening or route.queue):
+            error = peer.backoff.refuses(now) or route.backoff.refuses(now)
+            if error is not None:
+                raise StanzaError(error.condition, error.text)
+        limits = options.limits
+        if peer.stanzas >= limits.queue_stanzas or peer.size >= limits.queue_bytes:
+            raise StanzaError("remote-server-timeout", "too much waits for that server already")
+        route.put(stanza, now)
+        if route.timer is None:
+            route.timer = self.service.wheel.add(options.queue_timeout, self._expire, route)
+        if route.link is None:
+            self._start(route)
+        elif peer.size >= HELD_BACK_BYTES:
+            held: Deferred[None] = Deferred()
+            peer.relief.append(held)
+            return held
+        return None
+
+    def _expire(self, route: Route) -> None:
+        """Nothing waits longer than `queue_timeout`."""
+        timeout_s = self.service.options.queue_timeout
+        route.timer = None
+        late = StanzaError("remote-server-timeout", f"not reached in {timeout_s:.0f} s")
+        while route.queue and self.now - route.queue[0].since >= timeout_s:
+            self.bounce(route.pop(), late)
+        if route.queue:
+            left_s = timeout_s - (self.now - route.queue[0].since)
+            route.timer = self.service.wheel.add(left_s, self._expire, route)
+        self._relieve(route.peer)
+
+    def _flush(self, route: Route) -> None:
+        """Send what waits, as far as the link takes it."""
+        link = route.link
+        while route.queue and link is not None and not link.blocked:
+            link.forward(route.pop())
+        if not route.queue and route.timer is not None:
+            route.timer.cancel()
+            route.timer = None
+        self._relieve(route.peer)
+
+    def _relieve(self, peer: Peer) -> None:
+        """There is room again: those who wrote are read from again."""
+        if peer.relief and peer.size < HELD_BACK_BYTES // 2:
+            held, peer.relief = peer.relief, []
+            for each in held:
+                each.callback(None)
+
+    def bounce(self, stanza: Stanza, error: StanzaError) -> None:
+        """Tell the sender. For broadcast presence nobody waits, and errors are not answered."""
+        if stanza.kind != "presence" or stanza.directed:
+            self.service.router.bounce(stanza, error)
+
+    # Ways to a peer
+
+    def _start(self, route: Route) -> None:
+        """Find a connection that may carry the route, or begin one."""
+        peer = route.peer
+        if route.link is not None or route.asking is not None:
+            return
+        if not route.alone:
+            for link in peer.links:
+                if self._ask(route, link):
+                    return
+            if peer.opening:
+                return  # it will be asked when it is there
+        self._open(peer, route.pair.sender)
+
+    def _ask(self, route: Route, link: PeerConnection) -> bool:
+        """Send a dialback key for the route on a connection that there is (XEP-0220 §2.6)."""
+        stream = link.stream
+        if not isinstance(link, IncomingConnection | OutgoingConnection) or not link.open:
+            return False
+        if isinstance(link, OutgoingConnection) and not link.negotiated:
+            return False
+        rules = self.service.policy.rules(*route.pair)
+        if rules.tls_required and not link.secure:
+            return False
+        if not stream.ask(route.pair):  # type: ignore[attr-defined]  # both kinds have it
+            return False
+        route.asking = link
+        link.flush_stream()
+        return True
+
+    def _open(self, peer: Peer, ours: str) -> None:
+        if ours not in peer.opening:
+            peer.opening[ours] = None
+            _ = spawn(self._attempt(peer, ours)).addErrback(self._crashed, peer, ours)
+
+    async def _attempt(self, peer: Peer, ours: str) -> None:
+        """One connection, from the DNS to its negotiation; so many at a time."""
+        await self._slots.acquire()
+        try:
+            if self._is_wanted(peer) and self._stopping is None:
+                await self._dial(peer, ours)
+            else:
+                self._ended(peer, ours, StanzaError("remote-server-timeout"))
+        finally:
+            self._slots.release()
+
+    def _is_wanted(self, peer: Peer) -> bool:
+        waiting = any(route.queue for route in peer.routes.values())
+        return waiting or self.verifier.asks(peer.domain)
+
+    async def _dial(self, peer: Peer, ours: str) -> None:
+        make = partial(self._make, peer, ours)
+        try:
+            link = await self.service.dialer.connect(peer.domain, make)
+        except DialFailed as failed:
+            self._ended(peer, ours, StanzaError(failed.condition, failed.text))
+            return
+        link.adopted = True
+        if not link.open:
+            self._link_failed(peer, link, "lost")
+        elif not link.settled.called:
+            await link.settled
+
+    def _make(self, peer: Peer, ours: str, target: Target) -> OutgoingConnection:
+        link = OutgoingConnection(self, ours, peer.domain, target)
+        peer.opening[ours] = link
+        return link
+
+    def _crashed(self, failure: Failure, peer: Peer, ours: str) -> None:
+        log.failure("Connecting to another server failed", failure=failure)
+        self._ended(peer, ours, StanzaError("internal-server-error"))
+
+    def _ended(self, peer: Peer, ours: str, error: StanzaError) -> None:
+        """An attempt came to nothing."""
+        peer.opening.pop(ours, None)
+        peer.last_failure = str(error)[:SHOWN]
+        peer.backoff.failed(self.now, error)
+        why = f"{error.condition}: {error.text}" if error.text else error.condition
+        log.info("s2s to {peer}: not reached: {why}", peer=peer.domain, why=why[: 2 * SHOWN])
+        if not peer.opening and not any(self._usable(link) for link in peer.links):
+            self.verifier.unreachable(peer.domain, error)
+        for route in list(peer.routes.values()):
+            if route.link is None and route.asking is None and not peer.opening:
+                self._fail(route, error)
+
+    @staticmethod
+    def _usable(link: PeerConnection) -> bool:
+        return isinstance(link, OutgoingConnection) and link.negotiated and link.open
+
+    def _fail(self, route: Route, error: StanzaError) -> None:
+        """What waits for the route goes back to its senders."""
+        while route.queue:
+            self.bounce(route.pop(), error)
+        self._flush(route)
+        if route.link is None and route.asking is None and self.now >= route.backoff.until:
+            self._drop(route)
+
+    # Told by the connections
+
+    def negotiated(self, link: OutgoingConnection) -> None:
+        """A connection of ours is there: it may be asked for whatever waits."""
+        peer = self.peer(link.theirs)
+        peer.opening.pop(link.ours, None)
+        peer.links.append(link)
+        peer.sources.add(link)
+        self.verifier.negotiated(link)
+        for route in list(peer.routes.values()):
+            if route.link is None and route.asking is None and route.queue:
+                self._carry(route, link)
+
+    def _carry(self, route: Route, link: OutgoingConnection) -> None:
+        own = link.ours == route.pair.sender
+        if (own or not route.alone) and self._ask(route, link):
+            return
+        if own:
+            assert link.failure is not None
+            self._refuse(route, link.failure)
+        else:
+            route.alone = True
+            self._start(route)
+
+    def we_may_send(self, link: PeerConnection, pair: Pair) -> None:
+        """The peer takes stanzas of the pair on this connection."""
+        try:
+            route = self._routes.get(pair) or self._new_route(pair)
+        except StanzaError:
+            return
+        peer = route.peer
+        if link not in peer.links:
+            peer.links.append(link)
+        peer.backoff.succeeded()
+        route.backoff.succeeded()
+        route.alone = False
+        if route.asking is link:
+            route.asking = None
+        if route.link is None:
+            route.link = link
+            self._flush(route)
+
+    def peer_may_send(self, link: PeerConnection, pair: Pair) -> None:
+        """The peer is alive: whoever waits to call it may do so now."""
+        try:
+            peer = self.peer(pair.sender)
+        except StanzaError:
+            return
+        peer.sources.add(link)
+        peer.backoff.succeeded()
+        if isinstance(link, IncomingConnection) and link.stream.bidi and link not in peer.links:
+            peer.links.append(link)
+
+    def refused(self, link: PeerConnection, event: Refused) -> None:
+        """The peer does not take the pair on this connection: perhaps on one of its own."""
+        route = self._routes.get(event.pair)
+        if route is None or route.asking is not link:
+            return
+        route.asking = None
+        if isinstance(link, OutgoingConnection) and link.ours == event.pair.sender:
+            self._refuse(route, event.error)
+        else:
+            route.alone = True
+            self._start(route)
+
+    def _refuse(self, route: Route, error: StanzaError) -> None:
+        route.peer.last_failure = str(error)[:SHOWN]
+        route.backoff.failed(self.now, error)
+        self._fail(route, error)
+
+    def retired(self, link: PeerConnection) -> None:
+        """Nothing more may be sent on it; what waits takes another."""
+        for peer in list(self.peers.values()):
+            if link in peer.links:
+                peer.links.remove(link)
+        for route in self._routes_of(link):
+            route.link = route.asking = None
+            if route.queue:
+                self._start(route)
+
+    def _routes_of(self, link: PeerConnection) -> list[Route]:
+        return [r for r in list(self._routes.values()) if link in (r.link, r.asking)]
+
+    def lost(self, link: PeerConnection, why: str) -> None:
+        """A connection is gone: what it did not take for sure goes back (XEP-0198 §4)."""
+        if isinstance(link, OutgoingConnection) or link.how:
+            self._lost(link, why)
+        self._tell_stopped()
+
+    def _lost(self, link: PeerConnection, why: str) -> None:
+        for peer in list(self.peers.values()):
+            peer.sources.discard(link)
+            if link in peer.links:
+                peer.links.remove(link)
+        if isinstance(link, OutgoingConnection):
+            self.verifier.lost(link)
+            if not link.negotiated:
+                if link.adopted:
+                    self._link_failed(self.peer(link.theirs), link, why)
+            else:
+                link.say("closed: {why}", why=why)
+        else:
+            link.say("closed: {why}", why=why)
+        self._give_back(link, why)
+        for route in self._routes_of(link):
+            self._lost_route(route, link, why)
+
+    def _link_failed(self, peer: Peer, link: OutgoingConnection, why: str) -> None:
+        error = link.failure or StanzaError("remote-server-timeout", f"connection lost: {why}")
+        self._ended(peer, link.ours, error)
+
+    def _give_back(self, link: PeerConnection, why: str) -> None:
+        managed = link.stream.management
+        error = StanzaError("remote-server-timeout", f"not acknowledged: {why}")
+        for stanza in managed.drain() if managed is not None else ():
+            self.bounce(stanza, error)
+
+    def _lost_route(self, route: Route, link: PeerConnection, why: str) -> None:
+        asked, route.asking = route.asking is link, None
+        if route.link is link:
+            route.link = None
+        if asked:
+            self._refuse(route, StanzaError("remote-server-timeout", f"connection lost: {why}"))
+        elif route.queue:
+            self._start(route)
+        else:
+            self._relieve(route.peer)
+            self._drop(route)
+
+    def drained(self, link: PeerConnection) -> None:
+        """The peer reads again, or has acknowledged something."""
+        if not link.blocked:
+            for pair in link.stream.our_pairs:
+                route = self._routes.get(pair)
+                if route is not None and route.link is link and route.queue:
+                    self._flush(route)
+
+    # Asked by connections and the verifier
+
+    def heard_at(self, link: PeerConnection) -> float:
+        """When the server at the other end was heard last, on whatever connection."""
+        peer = self.peers.get(link.stream.theirs)
+        others = peer.sources if peer is not None else ()
+        return max([link.heard_at, *(each.heard_at for each in others)])
+
+    def waits_for(self, link: PeerConnection) -> bool:
+        """Whether something is queued that this connection would carry."""
+        return any(
+            (route := self._routes.get(pair)) is not None and route.link is link and route.queue
+            for pair in link.stream.our_pairs
+        )
+
+    def link_for_questions(self, theirs: str, ours: str) -> OutgoingConnection | None:
+        """A connection of ours to that server; None: one is begun, and `negotiated` is told."""
+        try:
+            peer = self.peer(theirs)
+        except StanzaError:
+            return None
+        for link in peer.links:
+            if isinstance(link, OutgoingConnection) and self._usable(link):
+                return link
+        if not peer.opening:
+            self._open(peer, ours)
+        return None
+
+    # The whole
+
+    def configure(self, options: S2SOptions) -> None:
+        """Take new options; connections that they forbid are closed."""
+        self.service.configure(options)
+        for link in list(self.connections):
+            ours, theirs = link.stream.ours, link.stream.theirs
+            if theirs and self.service.policy.rules(ours, theirs).refused:
+                link.end(StreamError("policy-violation"))
+        for route in list(self._routes.values()):
+            if self.service.policy.rules(*route.pair).refused and route.link is None:
+                self._fail(route, StanzaError("not-allowed"))
+
+    def close(self, domain: str) -> int:
+        """Close the connections with a domain in good order; how many there are."""
+        found = [link for link in self.connections if domain in domains_of(link)]
+        for link in found:
+            link.finish()
+        return len(found)
+
+    def shutdown(self) -> Deferred[None]:
+        """End all with system-shutdown; fires when they are gone, in 5 s at most."""
+        if self._stopping is None:
+            self._stopping = Deferred()
+        for link in list(self.connections):
+            link.end(StreamError("system-shutdown"))
+        return self._stopping if self.connections else succeed(None)
+
+    def _tell_stopped(self) -> None:
+        stopping = self._stopping
+        if stopping is not None and not self.connections and not stopping.called:
+            stopping.callback(None)
+
+
+def domains_of(link: PeerConnection) -> set[str]:
+    """Theirs, of all pairs on this connection."""
+    stream = link.stream
+    domains = {pair.target for pair in stream.our_pairs}
+    return {stream.theirs, *domains, *(pair.sender for pair in stream.peer_pairs)}

@@ -1,0 +1,140 @@
+"""Connections of ours to other servers."""
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from xmppd.resolve import Target
+from xmppd.s2s.connection import UNUSED_S, PeerConnection
+from xmppd.stanza import StanzaError
+from xmppd.stream.events import Closed
+from xmppd.stream.peer import InitiatingStream, Negotiated, PeerEvent, Refused, Verified
+from xmppd.transport.proof import Role
+from xmppd.xml import StreamError
+
+if TYPE_CHECKING:
+    from xmppd.s2s.federation import Federation
+
+# What the senders are told when the peer ends the stream before it took anything.
+_TOLD = {"host-gone": "gone", "host-unknown": "remote-server-not-found"}
+
+
+class OutgoingConnection(PeerConnection):
+    """From `ours` to `theirs`. `settled` fires when it is negotiated, or lost."""
+
+    direction = "to"
+    stream: InitiatingStream
+
+    def __init__(self, federation: "Federation", ours: str, theirs: str, target: Target) -> None:
+        service = federation.service
+        stream = InitiatingStream(
+            ours,
+            theirs,
+            service.policy.stream(ours, theirs),
+            service.key,
+            secure=target.direct_tls,
+        )
+        super().__init__(federation, stream)
+        self.target = target
+        self.negotiated = False
+        self.adopted = False  # the dialer has handed it over
+        self.settled: Deferred[None] = Deferred()
+        self.failure: StanzaError | None = None  # for who waits to send
+        if target.direct_tls:
+            self.direct_tls = service.contexts.client(ours, theirs, direct=True)
+
+    @property
+    def ours(self) -> str:
+        return self.stream.ours
+
+    @property
+    def theirs(self) -> str:
+        return self.stream.theirs
+
+    def opened(self) -> None:
+        super().opened()
+        if not self.target.direct_tls:
+            self.stream.open()
+            self.flush_stream()
+
+    def _start_tls(self) -> None:
+        self.flush_stream()
+        self.start_tls(self.federation.service.contexts.client(self.ours, self.theirs))
+
+    def secured(self) -> None:
+        self.apart(self._check_certificate())
+
+    async def _check_certificate(self) -> list[PeerEvent]:
+        """Nothing is sent to a server that may be another (RFC 6120 §13.7.2.1)."""
+        assert self.engine is not None
+        service = self.federation.service
+        verdict = await service.prover.judge(
+            self.engine, self.theirs, Role.TLS_SERVER, self.target
+        )
+        self.proof = verdict.why
+        if not verdict.proves and self._must_prove():
+            text = f"its certificate does not prove that it is {self.theirs}: {verdict.why}"
+            self.failure = StanzaError("remote-server-not-found", text)
+            return self.stream.fail(StreamError("policy-violation", text))
+        if not verdict.proves:
+            self.say("its certificate does not prove it: {why}", why=verdict.why)
+        if self.target.direct_tls:
+            self.stream.open()
+        else:
+            self.stream.tls_ready()
+        return []
+
+    def _must_prove(self) -> bool:
+        return self.federation.service.policy.rules(self.ours, self.theirs).certificate_required
+
+    def _negotiate(self, event: PeerEvent) -> None:
+        if isinstance(event, Negotiated):
+            self._settle(event)
+        elif isinstance(event, Refused):
+            self.say("{pair}: refused: {why}", pair=str(event.pair), why=event.why)
+            self.federation.refused(self, event)
+        elif isinstance(event, Verified):
+            self.federation.verifier.verified(event)
+
+    def _settle(self, event: Negotiated) -> None:
+        self.negotiated = True
+        if event.why:
+            self.say("{why}", why=event.why)
+        self.failure = StanzaError(
+            "remote-server-timeout", event.why or "it offers no way to authenticate that we have"
+        )
+        self.federation.negotiated(self)
+        self._tell_settled()
+
+    def _tell_settled(self) -> None:
+        if not self.settled.called:
+            self.settled.callback(None)
+
+    def _late(self) -> None:
+        """What only answers questions about keys needs no valid pair, and may stay for a while."""
+        if self.negotiated and not self._is_idle(self.clock.seconds()):
+            self._timer = self._wheel.add(UNUSED_S, self._late)
+        elif self.negotiated:
+            self.end()
+        else:
+            super()._late()
+
+    def ended(self, event: Closed) -> None:
+        if self.how or not (event.error or event.peer_error):
+            return
+        if event.error is not None and self.failure is None:
+            self.failure = StanzaError("remote-server-timeout", str(event.error))
+        elif event.peer_error is not None:
+            condition = _TOLD.get(event.peer_error.partition(" ")[0], "remote-server-timeout")
+            self.failure = StanzaError(condition, f"the server there says: {event.peer_error}")
+
+    def lost(self, why: str) -> None:
+        super().lost(why)
+        self._tell_settled()
+
+    def _is_idle(self, now: float) -> bool:
+        stream = self.stream
+        if not stream.idle or stream.verifying or self.federation.waits_for(self):
+            return False
+        idle_s = self.federation.service.options.idle_timeout if self.how else UNUSED_S
+        return now - max(self.used_at, self.opened_at) >= idle_s

@@ -1,0 +1,115 @@
+"""Asking the authoritative server about dialback keys (XEP-0220 §2.1.2), within limits."""
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from xmppd.stanza import StanzaError
+from xmppd.stream.dialback import VerifyRequest
+from xmppd.stream.peer import Verified
+from xmppd.transport.wheel import Timer
+
+if TYPE_CHECKING:
+    from xmppd.s2s.federation import Federation
+    from xmppd.s2s.outgoing import OutgoingConnection
+
+ANSWER_S = 30.0
+UNREACHABLE_S = 60.0  # a server that was not reached is not asked again for so long
+REMEMBERED = 4096  # of those
+
+
+class _Question:
+    """One key that is being looked into; fires with None where it is valid."""
+
+    __slots__ = ("answer", "link", "request", "timer")
+
+    def __init__(self, request: VerifyRequest, timer: Timer) -> None:
+        self.request = request
+        self.timer = timer
+        self.link: OutgoingConnection | None = None  # it was asked there
+        self.answer: Deferred[StanzaError | None] = Deferred()
+
+
+class Verifier:
+    """All questions that are under way. The federation tells it of connections and answers."""
+
+    def __init__(self, federation: "Federation") -> None:
+        self._federation = federation
+        self._questions: dict[VerifyRequest, _Question] = {}
+        self._unreachable: dict[str, float] = {}  # until when
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    def asks(self, domain: str) -> bool:
+        """Whether there is a question for that server which was not put yet."""
+        return any(q.link is None and q.request.sender == domain for q in self._questions.values())
+
+    async def verify(self, request: VerifyRequest) -> StanzaError | None:
+        """None: the key is valid. `forbidden`: it is not. Else it could not be found out."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        wheel = self._federation.service.wheel
+        late = StanzaError("remote-server-timeout", "the authoritative server does not answer")
+        timer = wheel.add(ANSWER_S, self._settle, request, late)
+        question = self._questions[request] = _Question(request, timer)
+        link = self._federation.link_for_questions(request.sender, request.target)
+        if link is not None:
+            self._put(question, link)
+        return await question.answer
+
+    def _refusal(self, request: VerifyRequest) -> StanzaError | None:
+        limits = self._federation.service.options.limits
+        of_peer = sum(asked.sender == request.sender for asked in self._questions)
+        if request in self._questions or of_peer >= limits.verifications_per_peer:
+            return StanzaError("resource-constraint")
+        if len(self._questions) >= limits.verifications:
+            return StanzaError("resource-constraint")
+        if self._federation.now < self._unreachable.get(request.sender, 0.0):
+            return StanzaError("remote-server-not-found", "it was not reached a moment ago")
+        return None
+
+    def _put(self, question: _Question, link: "OutgoingConnection") -> None:
+        question.link = link
+        link.stream.verify(question.request)
+        link.flush_stream()
+
+    def negotiated(self, link: "OutgoingConnection") -> None:
+        """There is a connection now to ask on."""
+        self._unreachable.pop(link.theirs, None)
+        for question in list(self._questions.values()):
+            if question.link is None and question.request.sender == link.theirs:
+                self._put(question, link)
+
+    def verified(self, event: Verified) -> None:
+        """The authoritative server answers (§2.1.2, step 3)."""
+        error = None
+        if event.error is not None:
+            error = StanzaError("remote-server-not-found", f"it answers: {event.error.condition}")
+        elif not event.valid:
+            error = StanzaError("forbidden", "the authoritative server does not know the key")
+        self._settle(event.request, error)
+
+    def unreachable(self, domain: str, error: StanzaError) -> None:
+        """No connection came about."""
+        waiting = [q for q in self._questions if q.sender == domain]
+        for request in waiting:
+            self._settle(request, StanzaError(error.condition, error.text))
+        if waiting:
+            if len(self._unreachable) >= REMEMBERED:
+                self._unreachable.clear()
+            self._unreachable[domain] = self._federation.now + UNREACHABLE_S
+
+    def lost(self, link: "OutgoingConnection") -> None:
+        """What was asked there is not answered any more."""
+        gone = StanzaError("remote-server-timeout", "the authoritative server hung up")
+        for question in list(self._questions.values()):
+            if question.link is link:
+                self._settle(question.request, gone)
+
+    def _settle(self, request: VerifyRequest, error: StanzaError | None) -> None:
+        question = self._questions.pop(request, None)
+        if question is not None:
+            question.timer.cancel()
+            question.answer.callback(error)
