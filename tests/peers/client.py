@@ -41,6 +41,11 @@ class Guest(TLSClient):
         came = "\n".join(f"{to_xml(s, CLIENT)}  ({judge(s)})" for s in self.inbox)
         return f"{self.jid} waited in vain for {wanted}; it has\n{came or 'nothing'}"
 
+    def hears(self, wanted: str | Matcher) -> bool:
+        """Whether one like this has come, or comes now; it stays."""
+        self._comes(time.monotonic() + 0.05)
+        return self.saw(wanted)
+
     def saw(self, wanted: str | Matcher) -> bool:
         """Whether one like this has come; it stays."""
         return any(matcher(wanted)(stanza) is None for stanza in self.inbox)

@@ -52,7 +52,8 @@ def sites(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for site in made.values():
         site.is_in(zone)
     zone.add_service("noservice.example", 0, "")
-    zone.add_address("refusing.example", place.address)
+    zone.add_address("alone.example", place.address)
+    zone.add_service("down.example", 5269, "alone.example")
     name_server = NameServer(place, folder, zone)
     started: list[Site] = []
     try:
@@ -77,5 +78,14 @@ def ends(request: pytest.FixtureRequest, sites: Sites) -> tuple[Site, Site]:
 @pytest.fixture
 def pair(ends: tuple[Site, Site]) -> Iterator[Pair]:
     made = Pair(*ends)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["-".join(one) for one in PAIRS])
+def restarting(request: pytest.FixtureRequest, sites: Sites) -> Iterator[Pair]:
+    """Each pair once: either end restarts in the test."""
+    here, _, there = request.param.partition("-")
+    made = Pair(sites[here], sites[there])
     yield made
     made.close()

@@ -5,34 +5,32 @@ import itertools
 from tests.peers.client import Guest, by_id
 from tests.peers.sites import Site
 from xmppd.jid import JID, jid
-from xmppd.testing import like
+from xmppd.testing import like, message
 
 _numbers = itertools.count(1)
 # Nobody is there; what this server says about each (RFC 6120 §8.3.3.16, §8.3.3.17).
 UNREACHABLE = {
     "missing.example": "remote-server-not-found",  # no such name
     "noservice.example": "remote-server-not-found",  # SRV says: no service
-    "refusing.example": "remote-server-timeout",  # nothing listens
+    "alone.example": "remote-server-not-found",  # an address, no SRV, nobody at port 5269
+    "down.example": "remote-server-timeout",  # a SRV record, and nobody there
 }
 
 
 class Pair:
     """`here` is where the tests' first word comes from."""
 
-    def __init__(self, here: Site, there: Site, kind: str = "") -> None:
+    def __init__(self, here: Site, there: Site, kind: str = "", kind_there: str = "") -> None:
         self.here = here
         self.there = there
-        self._kind = kind
+        self.domains = (here.of(kind), there.of(kind_there or kind))
         self._clients: list[Guest] = []
 
     def here_address(self) -> JID:
-        return self._new("romeo", self.here, "orchard")
+        return jid(f"romeo{next(_numbers)}@{self.domains[0]}/orchard")
 
     def there_address(self) -> JID:
-        return self._new("juliet", self.there, "balcony")
-
-    def _new(self, name: str, site: Site, resource: str) -> JID:
-        return jid(f"{name}{next(_numbers)}@{site.of(self._kind)}/{resource}")
+        return jid(f"juliet{next(_numbers)}@{self.domains[1]}/balcony")
 
     def login(self, site: Site, address: str) -> Guest:
         """A client with a session of this full JID."""
@@ -66,11 +64,32 @@ class Pair:
             asks.awaits(like(f"<presence from='{grants.jid}'/>"))
         return here, there
 
+    def exchange(self) -> tuple[Guest, Guest]:
+        """A message each way: so there is a stream each way, or one for both."""
+        here, there = self.online()
+        for sender, receiver in ((here, there), (there, here)):
+            sender.sends(f"<message to='{receiver.jid}'><body>over</body></message>")
+            receiver.awaits(message("over", from_=sender.jid))
+        return here, there
+
     def until_arrived(self, client: Guest) -> None:
         """All that `client` sent to the other side has been taken there: an answer came back."""
         client.asks(
             self.there.of(self._kind), "<ping xmlns='urn:xmpp:ping'/>", f"p{next(_numbers)}"
         )
+
+    def repeats_until_heard(self, sender: Guest, receiver: Guest) -> None:
+        """People try again; but soon it must do, however long the servers were apart."""
+        for number in range(10):
+            text = f"again {next(_numbers)}"
+            sender.sends(f"<message to='{receiver.jid}' type='chat'><body>{text}</body></message>")
+            try:
+                receiver.awaits(message(text, from_=sender.jid), 3.0)
+            except AssertionError:
+                if number == 9:
+                    raise
+            else:
+                return
 
     def close(self) -> None:
         for client in self._clients:

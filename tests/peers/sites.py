@@ -9,6 +9,7 @@ Each site `name` serves these domains:
 """
 
 import json
+import re
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from tests.schemas.validate import validate
 from tests.support.authority import Authority, Pair
 from tests.support.server import PASSWORD, CommandFailed, ServerProcess
 from xmppd.jid import JID, jid
+from xmppd.xml import Element
 
 C2S, C2S_DIRECT, S2S, DIRECT, API = 5222, 5223, 5269, 5270, 5280
 KINDS = ("direct", "dialback", "conference")
@@ -106,8 +108,10 @@ class Site(ABC):
         """End it; what it stores stays."""
 
     @abstractmethod
-    def log(self) -> str:
-        """All it has logged."""
+    def proofs(self, own: str, peer: str) -> set[str]:
+        """How `peer` has proven to `own` who it is: EXTERNAL, dialback; bidi if one stream
+        carries both directions.
+        """
 
 
 class Foreign(Process, Site):
@@ -136,7 +140,7 @@ class Foreign(Process, Site):
             self._accounts.add(address)
             self.register(address)
 
-    def log(self) -> str:
+    def _log(self) -> str:
         files = (self.folder / name for name in ("output", "ejabberd.log"))
         return "".join(file.read_text(errors="replace") for file in files if file.exists())
 
@@ -201,6 +205,14 @@ Component "{self.of("conference")}" "muc"
     def _host(self, host: str) -> str:
         bidi = '    modules_enabled = { "s2s_bidi" }\n' if host.startswith("bidi.") else ""
         return f'VirtualHost "{host}"\n    ssl = {{ {self._certified(host)} }}\n{bidi}'
+
+    def proofs(self, own: str, peer: str) -> set[str]:
+        told = {
+            "EXTERNAL": f"Accepting SASL EXTERNAL identity from {peer}",
+            "dialback": f"asking {peer} if key ",
+            "bidi": "equest(ed|ing) bidirectional stream",
+        }
+        return {how for how, words in told.items() if re.search(words, self._log())}
 
     def program(self) -> list[str]:
         return prosody_command(self.folder)
@@ -269,6 +281,10 @@ modules:
         whole.write_bytes(b"".join(file.read_bytes() for file in pair))
         return str(whole)
 
+    def proofs(self, own: str, peer: str) -> set[str]:
+        words = f"Accepted inbound s2s (EXTERNAL|dialback) authentication {peer} -> {own} "
+        return set(re.findall(words, self._log()))
+
     def program(self) -> list[str]:
         return ejabberd_command(self.folder)
 
@@ -279,6 +295,13 @@ modules:
         user, _, host = address.partition("@")
         said = {"user": user, "host": host, "password": PASSWORD}
         call_ejabberd(self.connect(API), "register", [said])
+
+
+def judge_ours(element: Element) -> None:
+    """By the schemas, but for what others wrote, who do not keep the order of an IQ's children."""
+    sender = jid(element.get("from") or "ours.example").domain
+    if sender.endswith(("ours.example", "theirs.example")):
+        validate(element)
 
 
 class Ours(Site):
@@ -312,7 +335,7 @@ class Ours(Site):
         return "".join((*peers, *hosts))
 
     def guest(self, full: JID) -> Guest:
-        return Guest(self.server.address, full, connect=self.place.connect, check=validate)
+        return Guest(self.server.address, full, connect=self.place.connect, check=judge_ours)
 
     def create(self, address: str) -> None:
         try:
@@ -327,5 +350,11 @@ class Ours(Site):
     def stop(self) -> None:
         self.server.stop()
 
-    def log(self) -> str:
-        return self.server.log
+    def proofs(self, own: str, peer: str) -> set[str]:
+        told = set()
+        for direction, here, there, _address, _tls, how, *_ in self.server.run("s2s"):
+            if own in here.split() and peer in there.split() and how is not None:
+                told.add(how)
+                if direction == "both":
+                    told.add("bidi")
+        return told
