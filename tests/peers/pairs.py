@@ -74,9 +74,7 @@ class Pair:
 
     def until_arrived(self, client: Guest) -> None:
         """All that `client` sent to the other side has been taken there: an answer came back."""
-        client.asks(
-            self.there.of(self._kind), "<ping xmlns='urn:xmpp:ping'/>", f"p{next(_numbers)}"
-        )
+        client.asks(self.domains[1], "<ping xmlns='urn:xmpp:ping'/>", f"p{next(_numbers)}")
 
     def repeats_until_heard(self, sender: Guest, receiver: Guest) -> None:
         """People try again; but soon it must do, however long the servers were apart."""

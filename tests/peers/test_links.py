@@ -15,7 +15,7 @@ Sites = dict[str, Site]
     ("kind", "how"), [("", "EXTERNAL"), ("direct", "EXTERNAL"), ("dialback", "dialback")]
 )
 def test_each_proves_itself(ends: tuple[Site, Site], kind: str, how: str) -> None:
-    """STARTTLS and EXTERNAL; TLS from the first byte on (the DNS knows nothing else, XEP-0368); and
+    """STARTTLS and EXTERNAL; TLS from the first byte on (the DNS knows nothing else, XEP-0368);
     dialback where the certificate is self-signed.
     """
     pair = Pair(*ends, kind)

@@ -75,7 +75,7 @@ class ServerProcess:
     of them. `enable` names modules beside the usual ones. `options` are those of modules, by
     name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for these tables of the file,
     `paths` are folders with modules, `ports` the four to listen on (c2s, s2s, each with direct TLS
-    behind it) at the address `interface`, `more` is text for its end. `kill -9` is `server.kill()`,
+    behind it) at the address `interface`, `more` text for its end. `kill -9` is `server.kill()`,
     after which `start` starts it again with the same data and ports. `python` and `cwd` run
     another installation than this checkout's. `before` stands before its command, to run it in a
     network namespace.
