@@ -20,10 +20,12 @@ UNREACHABLE = {
 class Pair:
     """`here` is where the tests' first word comes from."""
 
-    def __init__(self, here: Site, there: Site, kind: str = "", kind_there: str = "") -> None:
+    def __init__(
+        self, here: Site, there: Site, kind: str = "", kind_there: str | None = None
+    ) -> None:
         self.here = here
         self.there = there
-        self.domains = (here.of(kind), there.of(kind_there or kind))
+        self.domains = (here.of(kind), there.of(kind if kind_there is None else kind_there))
         self._clients: list[Guest] = []
 
     def here_address(self) -> JID:

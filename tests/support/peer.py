@@ -113,6 +113,11 @@ class Caller(Wire):
         (error,) = said[-1]
         return error[0].tag.rpartition("}")[2]
 
+    def stanzas(self) -> list[Element]:
+        """As a stream between servers declares their prefixes, also if its header was forgotten."""
+        begun = self.received.startswith(b"<?xml")
+        return list(elements(self.received if begun else header("", "").encode() + self.received))
+
     def _results(self, domain: str) -> list[Element]:
         return [
             e for e in self.stanzas() if e.tag == f"{DIALBACK}result" and e.get("to") == domain
@@ -153,7 +158,7 @@ class Host:
         self.context = server_context(certificate)
         self.verdict: Callable[[str, str, str, str], str] = lambda *_: "valid"
         self.accepts = "valid"
-        self.silent = self.deaf = self.answers_by_hand = False
+        self.silent = self.deaf = False
         self.offers = OFFER_DIALBACK
         self.calls: list[Call] = []
         self._news = threading.Condition()
@@ -271,20 +276,23 @@ class Host:
         self.calls[-1].socket.sendall(text.encode())
 
     def hangs_up(self) -> None:
+        """All streams are cut, without a word."""
         for call in self.calls:
-            if not call.over:
-                call.socket.close()
+            try:
+                call.socket.shutdown(socket.SHUT_RDWR)  # wakes its thread up
+            except OSError:
+                pass
+            call.socket.close()
 
     def forget(self) -> None:
-        """Behave as at first, and know of nothing that was; open streams are cut."""
-        for call in self.calls:
-            call.socket.close()
-        with self._news:
-            self.calls = [call for call in self.calls if False]
-        self.verdict, self.accepts, self.offers = (lambda *_: "valid"), "valid", OFFER_DIALBACK
+        """Behave as at first, and know of nothing that was; streams that are open stay so."""
         self.silent = self.deaf = False
+        self.verdict, self.accepts, self.offers = (lambda *_: "valid"), "valid", OFFER_DIALBACK
+        with self._news:
+            self.calls = [call for call in self.calls if not call.over]
+            for call in self.calls:
+                call.heard.clear()
 
     def close(self) -> None:
         self._listener.close()
-        for call in self.calls:
-            call.socket.close()
+        self.hangs_up()

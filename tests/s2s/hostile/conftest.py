@@ -46,6 +46,17 @@ deny = ["denied.example"]
 
     dead_port = 9
 
+    def closes(self, domain: str) -> None:
+        """Its connections with that server, if there are any: the next stanza opens a new one."""
+        if any(domain in str(row) for row in self.rows("s2s")):
+            self.runs("s2s-close", domain=domain)
+
+    def rows(self, command: str) -> list[list[object]]:
+        result = self.runs(command)
+        assert isinstance(result, dict)
+        rows: list[list[object]] = result["rows"]
+        return rows
+
 
 class Door:
     """Where other servers knock."""
