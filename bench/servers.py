@@ -198,6 +198,8 @@ idle_ping = 3600
 [c2s.limits]
 connections_per_second = 100000
 unauthenticated_per_address = 10000
+[s2s]
+enabled = false
 [auth]
 scram_iterations = {ITERATIONS}
 [log]

@@ -290,7 +290,6 @@ class Process(MultiService):
             Listener(self._reactor, endpoint, self._clients, direct_tls=self._certificates.context)
             for endpoint in options.c2s.direct_tls
         ]
-        services += self._peer_listeners(options)
         path = options.admin_socket
         services.append(ControlServer(self._reactor, self._server.commands, path))
         if options.manhole.listen is not None:
@@ -301,6 +300,15 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
+        for listener in self._peer_listeners(options):
+            self._listen_to_peers(listener)
+
+    def _listen_to_peers(self, listener: Listener) -> None:
+        """Clients are served also where another program has the port of servers."""
+        try:
+            listener.setServiceParent(self)
+        except ListenError as error:
+            log.error("Other servers cannot connect: {error}", error=error)
 
     def _peer_listeners(self, options: ServerOptions) -> list[Listener]:
         if not options.s2s.enabled:

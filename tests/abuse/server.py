@@ -43,6 +43,8 @@ class Server:
             "[c2s]",
             f'listen = ["tcp:{self.port}:interface=127.0.0.1"]',
             f'direct_tls = ["tcp:{self.tls_port}:interface=127.0.0.1"]',
+            "[s2s]",
+            "enabled = false",
         ]
         return "\n".join(lines) + "\n"
 

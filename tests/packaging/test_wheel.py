@@ -41,6 +41,9 @@ data_dir = "{folder}/data"
 listen = ["unix:{folder}/c2s.sock"]
 direct_tls = []
 
+[s2s]
+enabled = false
+
 [modules]
 paths = ["{folder}/dropins"]
 

@@ -1,6 +1,7 @@
 """Two processes of ours talk to each other: all that people do, over every kind of stream."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 

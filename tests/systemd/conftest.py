@@ -24,6 +24,9 @@ data_dir = "{folder}/data"
 listen = ["{listen}"]
 direct_tls = ["unix:{folder}/tls.sock"]
 
+[s2s]
+enabled = false
+
 [hosts."example.org"]
 certificate = "{folder}/certificate.pem"
 key = "{folder}/key.pem"

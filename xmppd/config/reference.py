@@ -27,14 +27,25 @@ _PLAIN = {int: "integer", float: "number", bool: "boolean", str: "string", Path:
 
 
 class Section:
-    """A table of the file: its place, what it is for, and the options right in it."""
+    """A table of the file: its place, what it is for, and the options right in it. `listed`: there
+    may be many, each `[[so]]`.
+    """
 
-    __slots__ = ("doc", "options", "path")
+    __slots__ = ("doc", "listed", "options", "path")
 
-    def __init__(self, path: OptionPath, doc: str, options: type[Options]) -> None:
+    def __init__(
+        self, path: OptionPath, doc: str, options: type[Options], *, listed: bool = False
+    ) -> None:
         self.path = path
         self.doc = doc
+        self.listed = listed
         self.options = {n: f for n, f in options.model_fields.items() if section_of(f) is None}
+
+    @property
+    def title(self) -> str:
+        if not self.path:
+            return "At the top"
+        return f"[[{dotted(self.path)}]]" if self.listed else f"[{dotted(self.path)}]"
 
 
 def sections(known: Known) -> list[Section]:
@@ -59,7 +70,7 @@ def reference(known: Known) -> str:
         '"64KiB", "2MiB". Relative paths start from the folder of the configuration file.'
     )
     for section in sections(known):
-        name = f"[{dotted(section.path)}]" if section.path else "At the top"
+        name = section.title
         lines += ["", name, "-" * len(name), "", *_wrap(_rst(section.doc))]
         for option, field in section.options.items():
             lines += ["", f"``{option}``", *_wrap(_facts(field), "    "), ""]
@@ -75,10 +86,11 @@ def example(known: Known) -> str:
     lines = ["# Configuration of xmppd. Every option is shown with its default."]
     for section in sections(known):
         if section.path:
-            lines += ["", "", *_wrap(section.doc, "# "), f"#[{dotted(section.path)}]"]
+            sign = "# " if section.listed else "#"  # to list one is to have one
+            lines += ["", "", *_wrap(section.doc, "# "), f"{sign}{section.title}"]
         for option, field in section.options.items():
             lines += ["", *_wrap(field.description or "", "# ")]
-            lines += list(_setting(option, field))
+            lines += list(_listed(option, field) if section.listed else _setting(option, field))
     return "\n".join(lines) + "\n"
 
 
@@ -116,6 +128,9 @@ def _below(path: OptionPath, doc: str, options: type[Options]) -> Iterator[Secti
         if nested is not None:
             doc = _summary(nested) or field.description or ""
             yield from _below((*path, name), doc, nested)
+        listed = listed_section(field)
+        if listed is not None:
+            yield Section((*path, name), _summary(listed), listed, listed=True)
 
 
 def _summary(options: type[Options]) -> str:
@@ -192,6 +207,13 @@ def _setting(option: str, field: FieldInfo) -> Iterator[str]:
         yield f"#{quote_key(option)} = {toml(value)}"
     elif shown is None:
         yield f"# {quote_key(option)} = ..."
+
+
+def _listed(option: str, field: FieldInfo) -> Iterator[str]:
+    """An option of a table that there may be many of: an example, or its default."""
+    shown = declaration(field).example
+    value = _plain_default(field) if shown is None else shown
+    yield f"# For example: {quote_key(option)} = {toml(value)}"
 
 
 def _rst(text: str) -> str:

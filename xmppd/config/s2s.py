@@ -97,7 +97,7 @@ class S2SOptions(OutgoingOptions):
     )
     certificates: Proof = option(
         "required",
-        '"required": a server is who it says only if a valid certificate proves it, whoever '
+        'What proves who another server is. "required": a valid certificate alone, whoever '
         'connects. "dialback": where the certificate does not prove it, server dialback '
         "(XEP-0220) may, which is as safe as the DNS and the network are.",
     )

@@ -62,6 +62,7 @@ class PeerConnection(StreamTransport):
         self.clock = service.clock
         self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
         self.received_bytes = self.sent_bytes = 0
+        self.sent_at = float("-inf")  # a stanza that the peer has to do something about
         self._sent_since: float | None = None  # first noticed: sent to a peer that is silent
         self._asked_at: float | None = None
         self._queue: list[PeerEvent] = []
@@ -273,6 +274,8 @@ class PeerConnection(StreamTransport):
             self.federation.bounce(stanza, StanzaError("policy-violation", text))
             return
         self.used_at = self.clock.seconds()
+        if stanza.type != "result":  # or two servers would answer each other's pings for ever
+            self.sent_at = self.used_at
         self.write(data)
         managed = stream.management
         if managed is not None and managed.send(stanza):
@@ -302,7 +305,7 @@ class PeerConnection(StreamTransport):
     def _is_dead(self, now: float) -> bool:
         """90 s at most after it stopped to answer (SM or ping, RFC 6120 §4.6.3)."""
         heard_at = self.federation.heard_at(self)
-        if self.used_at <= heard_at or self._sent_nothing:
+        if self.sent_at < heard_at:
             self._sent_since = self._asked_at = None
             return False
         if self._sent_since is None:
@@ -313,10 +316,6 @@ class PeerConnection(StreamTransport):
             self._asked_at = now
             self._ask()
         return False
-
-    @property
-    def _sent_nothing(self) -> bool:
-        return not self.stream.our_pairs.valid
 
     def _ask(self) -> None:
         if self.stream.request_ack():

@@ -50,15 +50,19 @@ class Federation:
     # Stanzas
 
     def route(self, stanza: Stanza) -> Done:
-        """Send a stanza to another server. Raises StanzaError for its sender."""
+        """Send a stanza to another server, or give it back to its sender."""
         route = self._routes.get((stanza.from_.domain, stanza.to.domain))
-        if route is None:
-            route = self._new_route(Pair(stanza.from_.domain, stanza.to.domain))
-        link = route.link
-        if link is not None and not route.queue and not link.blocked:
-            link.forward(stanza)
-            return None
-        return self._queue(route, stanza)
+        if route is not None:
+            link = route.link
+            if link is not None and not route.queue and not link.blocked:
+                link.forward(stanza)
+                return None
+        try:
+            if route is None:
+                route = self._new_route(Pair(stanza.from_.domain, stanza.to.domain))
+            return self._queue(route, stanza)
+        except StanzaError as error:
+            return self.bounce(stanza, error)
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
@@ -145,10 +149,11 @@ class Federation:
             for each in held:
                 each.callback(None)
 
-    def bounce(self, stanza: Stanza, error: StanzaError) -> None:
+    def bounce(self, stanza: Stanza, error: StanzaError) -> Done:
         """Tell the sender. For broadcast presence nobody waits, and errors are not answered."""
-        if stanza.kind != "presence" or stanza.directed:
-            self.service.router.bounce(stanza, error)
+        if stanza.kind == "presence" and not stanza.directed:
+            return None
+        return self.service.router.bounce(stanza, error)
 
     # Ways to a peer
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from xmppd.hooks import spawn
 from xmppd.s2s.connection import PeerConnection
 from xmppd.stanza import StanzaError
+from xmppd.stream.dialback import MAX_PAIRS
 from xmppd.stream.peer import AskProof, JudgeKey, PeerEvent, ReceivingStream, Refused
 from xmppd.transport.proof import Role
 
@@ -22,6 +23,7 @@ class IncomingConnection(PeerConnection):
 
     def __init__(self, federation: "Federation") -> None:
         super().__init__(federation, self._new_stream(federation, secure=False))
+        self._proven: dict[str, bool] = {}  # by the peer's certificate
 
     def _new_stream(self, federation: "Federation", *, secure: bool) -> ReceivingStream:
         service = federation.service
@@ -57,13 +59,19 @@ class IncomingConnection(PeerConnection):
         return self.stream.proof(await self._proves(domain))
 
     async def _proves(self, domain: str) -> bool:
-        """Whether the peer's certificate proves the domain; the log has why not."""
+        """Whether the peer's certificate proves the domain; the log has why not. One certificate
+        of a stream says the same of a domain each time.
+        """
         if self.engine is None:
             return False
+        if domain in self._proven:
+            return self._proven[domain]
         verdict = await self.federation.service.prover.judge(self.engine, domain, Role.TLS_CLIENT)
         self.proof = verdict.why
         if not verdict.proves:
             self.say("its certificate does not prove it: {why}", why=verdict.why)
+        if len(self._proven) < MAX_PAIRS:
+            self._proven[domain] = verdict.proves
         return verdict.proves
 
     # Dialback (XEP-0220 §2.2.1)
