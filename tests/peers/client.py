@@ -8,7 +8,7 @@ from xmppd.testing import Matcher
 from xmppd.testing.matching import matcher
 from xmppd.xml import Element, to_xml
 
-PATIENCE_S = 6.0  # two servers may look each other up, connect and prove themselves meanwhile
+PATIENCE_S = 20.0  # two servers may look each other up, connect and prove themselves meanwhile
 
 
 class Guest(TLSClient):

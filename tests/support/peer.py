@@ -114,7 +114,7 @@ class Caller(Wire):
         return error[0].tag.rpartition("}")[2]
 
     def stanzas(self) -> list[Element]:
-        """As a stream between servers declares their prefixes, also if its header was forgotten."""
+        """With the prefixes that streams between servers declare, also without the header."""
         begun = self.received.startswith(b"<?xml")
         return list(elements(self.received if begun else header("", "").encode() + self.received))
 
@@ -150,16 +150,21 @@ class Host:
     """A server that is called, on a loopback port, with one thread for each stream.
 
     `verdict(from, to, id, key)` says what it answers to a question about a key: valid, invalid, or
-    "" for nothing at all. `accepts` is what it answers to a key for itself. With `silent` it
-    accepts connections and says nothing; with `deaf` it stops reading once it is authenticated.
+    "" for nothing at all. `accepts` is what it answers to a key for itself, `opens_with` what
+    follows its header in place of features, `at_once` what it says after the features under TLS.
+    With `silent` it accepts connections and says nothing; with `hangs_up_first` it closes them;
+    with `deaf` it stops reading at the first stanza.
     """
 
     def __init__(self, certificate: PEM) -> None:
         self.context = server_context(certificate)
         self.verdict: Callable[[str, str, str, str], str] = lambda *_: "valid"
         self.accepts = "valid"
-        self.silent = self.deaf = False
+        self.silent = self.deaf = self.hangs_up_first = False
         self.offers = OFFER_DIALBACK
+        self.offers_in_clear = OFFER_TLS
+        self.opens_with = ""
+        self.at_once = ""
         self.calls: list[Call] = []
         self._news = threading.Condition()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -180,7 +185,9 @@ class Host:
 
     def _speak(self, call: Call) -> None:
         try:
-            while not self.silent and self._read_stream(call):
+            if self.hangs_up_first:
+                call.socket.close()
+            while not (self.silent or self.hangs_up_first) and self._read_stream(call):
                 pass
         except (OSError, ValueError):
             pass
@@ -213,9 +220,10 @@ class Host:
         call.headers.append(text)
         named = dict(re.findall(r"\s(from|to)=['\"]([^'\"]*)", text))
         more = " id='host-stream-1'"
-        offers = self.offers if call.secure else OFFER_TLS
+        offers = self.offers if call.secure else self.offers_in_clear
         said = header(named.get("to"), named.get("from"), more)
-        call.socket.sendall(f"{said}<stream:features>{offers}</stream:features>".encode())
+        features = self.opens_with or f"<stream:features>{offers}</stream:features>"
+        call.socket.sendall((said + features + (self.at_once if call.secure else "")).encode())
 
     def _hear(self, call: Call, element: Element) -> bool:
         with self._news:
@@ -231,7 +239,7 @@ class Host:
             return True
         if element.tag.startswith(DIALBACK) and element.get("type") is None:
             self._answer_dialback(call, element)
-        while self.deaf and not element.tag.startswith(DIALBACK):
+        while self.deaf and element.tag.startswith(SERVER):
             time.sleep(0.05)
         return False
 
@@ -286,8 +294,9 @@ class Host:
 
     def forget(self) -> None:
         """Behave as at first, and know of nothing that was; streams that are open stay so."""
-        self.silent = self.deaf = False
+        self.silent = self.deaf = self.hangs_up_first = False
         self.verdict, self.accepts, self.offers = (lambda *_: "valid"), "valid", OFFER_DIALBACK
+        self.offers_in_clear, self.opens_with, self.at_once = OFFER_TLS, "", ""
         with self._news:
             self.calls = [call for call in self.calls if not call.over]
             for call in self.calls:

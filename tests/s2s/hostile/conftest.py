@@ -1,6 +1,7 @@
 """A server of ours among servers that mean no good."""
 
 import resource
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tests.support.peer import PEM, Caller, Host
 
 # Nobody is bound to prove these by a certificate; all others are.
 SPOKEN = ("spoken.example", "victim.example", "slow.example", "flood.example")
-HOSTS = (*SPOKEN, "proven.example", "impostor.example", "old.example")
+# Each for one test, as what happened to it is remembered for a while.
+SINGLE = tuple(f"single{number}.example" for number in range(60))
 USERS = ("romeo", "juliet", "bystander")
 
 
@@ -38,13 +40,15 @@ trust = "{self.trust}"
 nameservers = ["127.0.0.1:{self.dead_port}"]
 dns_timeout = 1
 connect_timeout = 5
+negotiation_timeout = 5
+queue_timeout = 8
 deny = ["denied.example"]
 {peers}
 """
         plain = super()._toml(certificate).partition("[s2s]")[0]
         return plain + s2s
 
-    dead_port = 9
+    dead_port: int  # of a name server that hears, and never answers
 
     def closes(self, domain: str) -> None:
         """Its connections with that server, if there are any: the next stanza opens a new one."""
@@ -86,7 +90,7 @@ def hosts(authority: Authority, papers: Path) -> Iterator[dict[str, Host]]:
     """Those that are called, by domain; some have a certificate that proves nothing."""
     made = {
         domain: Host(authority.certify(papers, f"host-{domain}", dns=[domain]))
-        for domain in ("proven.example", "slow.example", "flood.example")
+        for domain in ("proven.example", "slow.example", "flood.example", *SINGLE)
     }
     for domain in ("spoken.example", "victim.example"):
         pair = authority.certify(papers, f"host-{domain}", dns=[domain], self_signed=True)
@@ -110,6 +114,9 @@ def usual(
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     own = authority.certify(papers, "own", dns=["example.org", "other.example"])
+    black_hole = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    black_hole.bind(("127.0.0.1", 0))
+    Peered.dead_port = black_hole.getsockname()[1]
     Peered.routes = {domain: host.port for domain, host in hosts.items()}
     Peered.routes["dead.example"] = free_port()
     Peered.trust = authority.write(papers / "verona.pem")
@@ -119,6 +126,7 @@ def usual(
         yield server
     finally:
         server.stop()
+        black_hole.close()
 
 
 @pytest.fixture
@@ -167,6 +175,16 @@ def call(door: Door, wires: list[Wire]) -> Calls:
 def proof(authority: Authority, papers: Path) -> PEM:
     """What proves proven.example."""
     return authority.certify(papers, "proven", dns=["proven.example"])
+
+
+_singles = iter(SINGLE)
+
+
+@pytest.fixture
+def single(hosts: dict[str, Host]) -> tuple[str, Host]:
+    """A domain that no other test has, with its host; it has a good certificate."""
+    domain = next(_singles)
+    return domain, hosts[domain]
 
 
 @pytest.fixture

@@ -169,9 +169,10 @@ class InitiatingStream(PeerStream):
 
     def ask(self, pair: Pair) -> bool:
         """Send a key for `pair`; `WeMaySend` or `Refused` follows. False where it cannot be sent:
-        the peer does no dialback, or one is on its way.
+        the peer does no dialback, one is on its way, or the stream has ended (by what came in the
+        same bytes as the features, perhaps).
         """
-        possible = self._negotiated and self.does_dialback and self.stream_id
+        possible = self.state is not State.CLOSED and self._negotiated and self.does_dialback and self.stream_id
         if not possible or not self.our_pairs.may(pair, Moved.KEY):
             return False
         self._move(Input.KEY)
