@@ -142,11 +142,13 @@ class Process(ABC):
 
 
 class Server(Process):
-    """One of those that are compared: it serves `DOMAIN`, and `register` makes accounts."""
+    """One of those that are compared: it serves `domain`, and `register` makes accounts."""
+
+    domain = DOMAIN
 
     def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
         self.folder = folder / self.name
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.certificate = certificate
         self.key = key
         self.port = free_port(self.address)
@@ -155,7 +157,7 @@ class Server(Process):
 
     @property
     def target(self) -> Target:
-        return Target(self.address, self.port, DOMAIN, PASSWORD, self.scram)
+        return Target(self.address, self.port, self.domain, PASSWORD, self.scram)
 
     @abstractmethod
     def configure(self) -> None:
@@ -204,7 +206,7 @@ enabled = false
 scram_iterations = {ITERATIONS}
 [log]
 level = "warn"
-[hosts."{DOMAIN}"]
+[hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"
 """)
@@ -226,7 +228,7 @@ key = "{self.key}"
         self.seed().befriend(user, contacts)
 
     def seed(self) -> Seed:
-        return Seed(self.folder / "var" / "xmppd.sqlite", DOMAIN)
+        return Seed(self.folder / "var" / "xmppd.sqlite", self.domain)
 
     @classmethod
     def version(cls) -> str:
@@ -269,7 +271,7 @@ c2s_interfaces = {{ "{self.address}" }}
 c2s_direct_tls_ports = {{ }}
 c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
-VirtualHost "{DOMAIN}"
+VirtualHost "{self.domain}"
 """)
 
     def command(self) -> list[str]:
@@ -281,12 +283,12 @@ VirtualHost "{DOMAIN}"
             self._write("accounts", user, text)
 
     def befriend(self, user: str, contacts: Sequence[str]) -> None:
-        self._write("roster", user, _roster(contacts))
+        self._write("roster", user, _roster(contacts, self.domain))
         for contact in contacts:
-            self._write("roster", contact, _roster([user]))
+            self._write("roster", contact, _roster([user], self.domain))
 
     def _write(self, store: str, user: str, text: str) -> None:
-        folder = self.folder / "data" / DOMAIN.replace(".", "%2e") / store
+        folder = self.folder / "data" / self.domain.replace(".", "%2e") / store
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{user}.dat").write_text(text)
 
@@ -303,9 +305,9 @@ def prosody_account(scram: str, password: str) -> str:
     )
 
 
-def _roster(contacts: Iterable[str]) -> str:
+def _roster(contacts: Iterable[str], domain: str) -> str:
     rows = [
-        f'["{contact}@{DOMAIN}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
+        f'["{contact}@{domain}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
         for contact in contacts
     ]
     head = '[false] = { ["version"] = 1; ["pending"] = {}; };'
@@ -324,7 +326,7 @@ class Ejabberd(Server):
         whole = self.folder / "bench.pem"
         whole.write_bytes(self.certificate.read_bytes() + self.key.read_bytes())
         (self.folder / "ejabberd.yml").write_text(f"""
-hosts: ["{DOMAIN}"]
+hosts: ["{self.domain}"]
 loglevel: warning
 certfiles: ["{whole}"]
 auth_method: internal
@@ -367,13 +369,19 @@ modules:
         return ejabberd_environment(self.folder)
 
     def register(self, users: Iterable[str]) -> None:
-        accounts = ({"user": user, "host": DOMAIN, "password": PASSWORD} for user in users)
+        accounts = ({"user": user, "host": self.domain, "password": PASSWORD} for user in users)
         self._call("register", accounts)
 
     def befriend(self, user: str, contacts: Sequence[str]) -> None:
         pairs = [(user, contact) for contact in contacts]
         pairs += [(contact, user) for contact in contacts]
-        said = {"localhost": DOMAIN, "host": DOMAIN, "nick": "", "group": "", "subs": "both"}
+        said = {
+            "localhost": self.domain,
+            "host": self.domain,
+            "nick": "",
+            "group": "",
+            "subs": "both",
+        }
         self._call("add_rosteritem", ({"localuser": a, "user": b, **said} for a, b in pairs))
 
     def _call(self, command: str, arguments: Iterable[dict[str, str]]) -> None:

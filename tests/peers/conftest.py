@@ -20,6 +20,8 @@ KINDS_OF_SITES: dict[str, Callable[[str, Place, Lab], Site]] = {
     "theirs": Ours,
 }
 PAIRS = [("prosody", "ejabberd"), ("ours", "prosody"), ("ours", "ejabberd"), ("ours", "theirs")]
+DIRECTIONS = [f"{a}-{b}" for one in PAIRS for a, b in (one, one[::-1])]
+ROOMS = ("prosody", "ejabberd")  # who serves rooms
 Sites = dict[str, Site]
 
 
@@ -68,11 +70,20 @@ def sites(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         name_server.stop()
 
 
-@pytest.fixture(params=[f"{a}-{b}" for one in PAIRS for a, b in (one, one[::-1])])
+@pytest.fixture(params=DIRECTIONS)
 def ends(request: pytest.FixtureRequest, sites: Sites) -> tuple[Site, Site]:
     """Each pair of sites, and each in the other direction."""
     here, _, there = request.param.partition("-")
     return sites[here], sites[there]
+
+
+@pytest.fixture(params=[each for each in DIRECTIONS if each.endswith(ROOMS)])
+def to_rooms(request: pytest.FixtureRequest, sites: Sites) -> Iterator[Pair]:
+    """Each pair whose other side has rooms."""
+    here, _, there = request.param.partition("-")
+    made = Pair(sites[here], sites[there])
+    yield made
+    made.close()
 
 
 @pytest.fixture

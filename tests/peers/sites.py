@@ -52,7 +52,6 @@ class Lab:
 class Site(ABC):
     """One server. `before_dns` tells the zone about it."""
 
-    has_rooms = True
     is_ours = False
 
     def __init__(self, label: str, place: Place, lab: Lab) -> None:
@@ -307,7 +306,6 @@ def judge_ours(element: Element) -> None:
 class Ours(Site):
     """This server, from this checkout."""
 
-    has_rooms = False
     is_ours = True
 
     def __init__(self, label: str, place: Place, lab: Lab) -> None:
