@@ -306,7 +306,7 @@ class Process(MultiService):
     def _listen_to_peers(self, listener: Listener) -> None:
         """Clients are served also where another program has the port of servers."""
         try:
-            listener.setServiceParent(self)
+            listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         except ListenError as error:
             log.error("Other servers cannot connect: {error}", error=error)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.internet.defer import gatherResults
 from twisted.names import dns
 
 from tests.support.loop import Loop
-from tests.support.nameservers import Hostile, Knot, Nsd, Unbound, address, answer, installed
+from tests.support.nameservers import Hostile, Nsd, address, answer, installed
+from xmppd.hooks import spawn
 from xmppd.resolve.errors import LookupFailed
 from xmppd.resolve.nameservers import Nameservers
 from xmppd.resolve.records import Kind
@@ -94,20 +97,6 @@ def test_an_answer_too_long_for_udp_comes_by_tcp_and_is_bounded(
 def test_a_server_that_refuses_says_so(loop: Loop, resolver: Resolver) -> None:
     with pytest.raises(LookupFailed, match="REFUSED"):
         loop.wait(resolver.lookup("not-its-zone.example", Kind.A))
-
-
-def test_dnssec_is_seen_where_the_resolver_checks_it(loop: Loop, tmp_path: Any) -> None:
-    assert installed("knotd"), "apt install knot: without it DNSSEC is not tested"
-    assert installed("unbound"), "apt install unbound: without it DNSSEC is not tested"
-    zone, lines = "signed.example.net", "@ IN A 192.0.2.1\n_443._tcp IN TLSA 3 1 1 " + "ab" * 32
-    with Knot(tmp_path, zone, lines) as knot:
-        anchor = dnskey(knot)
-        with Unbound(tmp_path, zone, knot, anchor) as unbound:
-            resolver = Resolver(loop.reactor, Nameservers([unbound.address]))
-            assert loop.wait(resolver.lookup(zone, Kind.A)).secure
-            (tlsa,) = loop.wait(resolver.lookup(f"_443._tcp.{zone}", Kind.TLSA)).values
-            assert (tlsa.usage, tlsa.selector, tlsa.matching) == (3, 1, 1)
-            assert tlsa.data == bytes.fromhex("ab" * 32)
 
 
 # Hostile ones
@@ -249,19 +238,55 @@ def test_nobody_at_the_name_servers_port_is_noticed_at_once(loop: Loop) -> None:
         ask(loop, server)
 
 
-def dnskey(knot: Knot) -> str:
-    """The trust anchor: the zone's key as the server gives it, in the form of a zone file."""
-    import base64
-    import socket
+def test_a_name_server_that_is_not_on_the_network_is_no_answer(loop: Loop) -> None:
+    resolver = Resolver(loop.reactor, Nameservers(["[2001:db8::53]:53"]), timeout_s=0.6)
+    with pytest.raises(LookupFailed):
+        loop.wait(resolver.lookup("example.net", Kind.A))
 
-    message: Any = dns.Message(id=7)
-    message.addQuery(knot.zone.encode(), 48, dns.IN)
-    with socket.create_connection(("127.0.0.1", knot.port)) as tcp:
-        tcp.sendall(framed(message.toStr()))
-        data = tcp.recv(65535)
-    found: Any = dns.Message()
-    found.fromStr(data[2:])
-    key = found.answers[0].payload.data
-    flags, protocol, algorithm = struct.unpack("!HBB", key[:4])
-    text = base64.b64encode(key[4:]).decode()
-    return f"{knot.zone}. DNSKEY {flags} {protocol} {algorithm} {text}"
+
+def test_lookups_leave_nothing_open(loop: Loop) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with Hostile(lambda question, data: [answer(question)]) as server:
+        for number in range(20):
+            ask(loop, server, f"{number}.example.net")
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+# Bounds
+
+
+def test_what_is_known_is_not_asked_again_and_what_is_under_way_only_once(loop: Loop) -> None:
+    def reply(question: Any, data: bytes) -> list[bytes]:
+        return [answer(question, address("example.net", "192.0.2.1"))]
+
+    with Hostile(reply) as server:
+        resolver = Resolver(loop.reactor, Nameservers([server.address]))
+        together = [spawn(resolver.lookup("example.net", Kind.A)) for _ in range(20)]
+        together[3].addErrback(lambda _: None).cancel()
+        found = loop.wait(gatherResults([each for each in together if each is not together[3]]))
+        assert {records.values for records in found} == {("192.0.2.1",)}
+        loop.wait(resolver.lookup("example.net", Kind.A))
+        assert len(server.questions) == 1
+
+
+def test_a_failure_is_kept_for_a_moment(loop: Loop) -> None:
+    with Hostile(lambda question, data: [answer(question, rCode=dns.ESERVER)]) as server:
+        resolver = Resolver(loop.reactor, Nameservers([server.address]))
+        for _ in range(3):
+            with pytest.raises(LookupFailed, match="SERVFAIL"):
+                loop.wait(resolver.lookup("example.net", Kind.A))
+        assert len(server.questions) == 1
+
+
+def test_questions_at_once_and_those_that_wait_are_bounded(loop: Loop) -> None:
+    with Hostile(lambda question, data: []) as server:
+        resolver = Resolver(
+            loop.reactor, Nameservers([server.address]), timeout_s=1, at_once=3, waiting=5
+        )
+        outcomes: list[Any] = []
+        for number in range(12):
+            lookup = spawn(resolver.lookup(f"{number}.example.net", Kind.A))
+            lookup.addErrback(lambda failure: outcomes.append(failure.getErrorMessage()))
+        assert outcomes == ["too many lookups at once"] * 4
+        loop.until(lambda: len(server.questions) == 3)
+        loop.until(lambda: len(outcomes) == 12)

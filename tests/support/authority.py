@@ -133,6 +133,19 @@ class Authority:
         paths[1].chmod(0o600)
         return paths
 
+    def revoke(self, path: Path, *certificates: x509.Certificate) -> Path:
+        """A list of revoked certificates."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateRevocationListBuilder(self.certificate.subject)
+        builder = builder.last_update(now - datetime.timedelta(days=9))
+        builder = builder.next_update(now - datetime.timedelta(days=1))  # and old
+        for one in certificates:
+            entry = x509.RevokedCertificateBuilder(one.serial_number, now)
+            builder = builder.add_revoked_certificate(entry.build())
+        crl = builder.sign(self.key, hashes.SHA256())
+        path.write_bytes(crl.public_bytes(serialization.Encoding.PEM))
+        return path
+
     def write(self, path: Path) -> Path:
         """The authority's own certificate, as `s2s.trust` takes it."""
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))

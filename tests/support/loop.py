@@ -15,7 +15,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 
 
 class Loop:

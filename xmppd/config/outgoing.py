@@ -110,7 +110,8 @@ class OutgoingOptions(Options):
     trust: Path | None = option(
         None,
         "The certificate authorities that other servers' certificates are checked against: a "
-        "file in PEM, or a folder of such files. None: those that the system trusts.",
+        "file in PEM, or a folder of such files. Lists of revoked certificates (CRL) in them are "
+        "heeded. None: those that the system trusts.",
         example="/etc/xmppd/authorities.pem",
     )
     dane: bool = option(

@@ -47,7 +47,9 @@ class S2SLimits(Options):
     verifications: int = option(
         200, "Dialback keys of all servers that are looked into at a time.", at_least=1
     )
-    attempts: int = option(50, "Servers that are being connected to at a time.", at_least=1)
+    attempts: int = option(
+        50, "Servers that are being connected to at a time.", at_least=1, reloads=False
+    )
     queue_stanzas: int = option(
         1000, "Stanzas that may wait for one server that cannot be reached yet.", at_least=1
     )
@@ -76,7 +78,9 @@ class S2SOptions(OutgoingOptions):
     """Connections with other servers."""
 
     enabled: bool = option(
-        True, "Exchange stanzas with other servers. False: nothing listens, and nobody is called."
+        True,
+        "Exchange stanzas with other servers. False: nothing listens, and nobody is called.",
+        reloads=False,
     )
     listen: list[Endpoint] = option(
         ["tcp:5269"],

@@ -138,7 +138,8 @@ def _failure(domain: str, failures: list[tuple[Target, Unreachable]]) -> DialFai
     answered = any(error.exists and not target.fallback for target, error in failures)
     condition: Condition = "remote-server-timeout" if answered else "remote-server-not-found"
     tried = [f"{target}: {error}" for target, error in failures]
-    return DialFailed(condition, f"no connection to {domain}: {'; '.join(tried)}", tried)
+    told = f"no connection to {domain}"
+    return DialFailed(condition, f"{told}: {'; '.join(tried)}", tried, told)
 
 
 def _telling(handshake: Deferred[None]) -> Callable[[str], None]:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 
 from xmppd.config.outgoing import StaticRoute, read_route
 from xmppd.hooks import spawn
@@ -40,8 +40,8 @@ async def find_targets(
     if route is not None:
         return [Target(route.host, route.port, route.direct_tls, fixed=True)]
     address = ip_literal(domain)
-    if address is not None:
-        return [Target(address, fallback=True)]
+    if address is not None or _is_localhost(domain):
+        return [Target(address or domain, fallback=True)]
     name = dns_name(domain)
     if name is None or dns_name(f"{DIRECT}.{name}") is None:
         raise DialFailed("remote-server-not-found", f"{domain} is no name that the DNS can have")
@@ -50,9 +50,13 @@ async def find_targets(
 
 
 async def _both(resolver: Lookup, name: str) -> list[Found]:
-    lookups = [_services(resolver, f"{service}.{name}") for service in (STARTTLS, DIRECT)]
-    results = await DeferredList([spawn(each) for each in lookups], fireOnOneErrback=True)
-    return [found for _, found in results]
+    lookups = [spawn(_services(resolver, f"{service}.{name}")) for service in (STARTTLS, DIRECT)]
+    try:
+        return [await lookup for lookup in lookups]
+    finally:
+        for lookup in lookups:  # where we are cancelled
+            _ = lookup.addErrback(_ignore)
+            lookup.cancel()
 
 
 async def _services(resolver: Lookup, name: str) -> Found:

@@ -9,10 +9,10 @@ from urllib.parse import urljoin
 
 from OpenSSL import crypto
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.web.client import (
     URI,
@@ -47,7 +47,7 @@ class Fetcher:
     def __init__(self, reactor: Any, connect: Connect, trust: Path | None) -> None:
         policy = BrowserLikePolicyForHTTPS(_roots(trust))  # type: ignore[no-untyped-call]
         pool = HTTPConnectionPool(reactor, persistent=False)  # type: ignore[no-untyped-call]
-        endpoints = _Endpoints(connect, policy)
+        endpoints = _Endpoints(reactor, connect, policy)
         self._agent = Agent.usingEndpointFactory(reactor, endpoints, pool)  # type: ignore[no-untyped-call]
 
     async def fetch(self, url: str) -> bytes:
@@ -137,25 +137,33 @@ class _Reader(Protocol):
     def _hang_up(self) -> None:
         transport = cast(Any, self.transport)
         if transport is not None:
-            transport.abortConnection()
+            transport.stopProducing()
 
 
 @implementer(IAgentEndpointFactory)
 class _Endpoints:
-    def __init__(self, connect: Connect, policy: BrowserLikePolicyForHTTPS) -> None:
+    def __init__(self, reactor: Any, connect: Connect, policy: BrowserLikePolicyForHTTPS) -> None:
+        self._reactor = reactor
         self._connect = connect
         self._policy = policy
 
     def endpointForURI(self, uri: URI) -> Any:
         options = self._policy.creatorForNetloc(uri.host, uri.port)
-        endpoint: Any = _Endpoint(self._connect, uri.host.decode(), uri.port)
-        return wrapClientTLS(options, endpoint)
+        return _Endpoint(self._reactor, self._connect, uri, options)
 
 
 @implementer(IStreamClientEndpoint)
 class _Endpoint:
-    def __init__(self, connect: Connect, host: str, port: int) -> None:
-        self._connect, self._host, self._port = connect, host, port
+    """TCP by our own rules, and TLS on it, on our own clock."""
+
+    def __init__(self, reactor: Any, connect: Connect, uri: URI, options: Any) -> None:
+        self._reactor, self._connect = reactor, connect
+        self._uri, self._options = uri, options
 
     def connect(self, factory: Any) -> Deferred[Any]:
-        return spawn(self._connect(self._host, self._port, factory))
+        return spawn(self._secure(factory))
+
+    async def _secure(self, factory: Any) -> Any:
+        tls = TLSMemoryBIOFactory(self._options, True, factory, self._reactor)
+        protocol = await self._connect(self._uri.host.decode("ascii"), self._uri.port, tls)
+        return protocol.wrappedProtocol

@@ -5,11 +5,14 @@ The first that answers has won, and the rest are given up. A protocol is made fo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import TCPTimedOutError
+from twisted.internet.error import TimeoutError as Late
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
@@ -32,11 +35,12 @@ class NoneAnswered(Exception):
     """All addresses failed; the text says how."""
 
 
-def interleaved(addresses: Sequence[str]) -> list[str]:
-    """IPv6 first, then in turns (RFC 8305 §4); each once."""
-    six = [address for address in addresses if ":" in address]
-    four = [address for address in addresses if ":" not in address]
-    mixed = [one for pair in zip_longest(six, four) for one in pair if one is not None]
+def interleaved(addresses: Sequence[str], last: str = "") -> list[str]:
+    """IPv6 first, or the family that `last` was not; then in turns (RFC 8305 §4). Each once."""
+    families = [[one for one in addresses if (":" in one) is six] for six in (True, False)]
+    if ":" in last:
+        families.reverse()
+    mixed = [one for pair in zip_longest(*families) for one in pair if one is not None]
     return list(dict.fromkeys(mixed))
 
 
@@ -59,6 +63,7 @@ class Race:
         self._running: dict[_Attempt, Any] = {}  # to their connectors
         self._failures: list[str] = []
         self._known = 0
+        self._last = ""
         self._next: Any = None
         self._complete = False
         self._over = False
@@ -67,20 +72,25 @@ class Race:
         """Try these too; begins at once where nothing is being tried."""
         fresh = addresses[: max(0, MOST_ADDRESSES - self._known)]
         self._known += len(fresh)
-        self._waiting = interleaved([*self._waiting, *fresh])
-        if not self._running and self._next is None:
-            self._start_next()
+        self._waiting = interleaved([*self._waiting, *fresh], self._last)
+        if not self._running:
+            self._start_now()
 
     def no_more(self) -> None:
         self._complete = True
         self._fail_if_done()
+
+    def _start_now(self) -> None:
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._start_next()
 
     def _start_next(self) -> None:
         self._next = None
         if self._over or not self._waiting:
             self._fail_if_done()
             return
-        address = self._waiting.pop(0)
+        address = self._last = self._waiting.pop(0)
         # before connecting: a failure may be told while it is being called
         self._next = self._reactor.callLater(ATTEMPT_DELAY_S, self._start_next)
         attempt = _Attempt(self, address)
@@ -113,11 +123,7 @@ class Race:
             return
         del self._running[attempt]
         self._failures.append(f"{attempt.address}: {why}")
-        if self._waiting and self._next is not None:
-            self._next.cancel()
-            self._start_next()
-        else:
-            self._fail_if_done()
+        self._start_now()
 
     def _fail_if_done(self) -> None:
         if self._over or self._running or self._waiting or not self._complete:
@@ -147,4 +153,12 @@ class _Attempt(ClientFactory):
         return self._race.won(self)
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        self._race.failed(self, reason.getErrorMessage().rstrip("."))
+        self._race.failed(self, _words(reason.value))
+
+
+def _words(error: object) -> str:
+    """The system's words, as "Connection refused"; Twisted's have them twice."""
+    if isinstance(error, TCPTimedOutError | Late):
+        return "no answer"
+    number = getattr(error, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else str(error).rstrip(".")

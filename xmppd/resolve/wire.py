@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import socket
 import struct
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import ClientFactory, DatagramProtocol
+from twisted.internet.protocol import ClientFactory
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
 
@@ -30,9 +30,8 @@ class Network(Protocol):
 
     def seconds(self) -> float: ...
     def callLater(self, delay: float, callable: Any, /, *args: object) -> Any: ...
-    def listenUDP(
-        self, port: int, protocol: DatagramProtocol, interface: str = "", maxPacketSize: int = 8192
-    ) -> Any: ...
+    def addReader(self, reader: Any) -> None: ...
+    def removeReader(self, reader: Any) -> None: ...
     def connectTCP(
         self, host: str, port: int, factory: ClientFactory, timeout: float = 30
     ) -> Any: ...
@@ -72,7 +71,7 @@ class _Question:
         self._timer = self._network.callLater(timeout_s, self._late)
         try:
             self._begin(encode(self._identity, self._name, self._kind), timeout_s)
-        except (CannotListenError, OSError) as error:
+        except OSError as error:
             self._fail(LookupFailed(f"the network is not to be had: {error}"))
         return answer
 
@@ -109,28 +108,59 @@ class _Question:
         return answer
 
 
-class _Datagrams(_Question, DatagramProtocol):
-    """By UDP. The answer None: better ask by TCP."""
+class _Datagrams(_Question):
+    """By UDP. The answer None: better ask by TCP.
+
+    The reactor reads a bare socket: Twisted's UDP port would log two lines for each question.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._wrong = 0
-        self._port: Any = None
+        self._socket: socket.socket | None = None
 
     def _begin(self, question: bytes, timeout_s: float) -> None:
-        host, port = self._server
-        interface = "::" if ipaddress.ip_address(host).version == 6 else "0.0.0.0"  # noqa: S104
-        self._port = self._network.listenUDP(0, self, interface, LONGEST_ANSWER)
-        transport: Any = self.transport
-        transport.connect(host, port)  # the kernel drops what comes from anybody else
-        transport.write(question)
+        six = ipaddress.ip_address(self._server[0]).version == 6
+        family = socket.AF_INET6 if six else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.connect(self._server)  # the kernel drops what comes from anybody else
+        self._socket.send(question)
+        self._network.addReader(self)
 
     def _close(self) -> None:
-        port, self._port = self._port, None
-        if port is not None:
-            port.stopListening()
+        opened = self._socket
+        if opened is not None:
+            self._network.removeReader(self)  # while it still has its number
+            self._socket = None
+            opened.close()
 
-    def datagramReceived(self, data: bytes, address: Any) -> None:
+    # Called by Twisted
+
+    def fileno(self) -> int:
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def doRead(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            data = self._socket.recv(LONGEST_ANSWER)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._refused()
+        else:
+            self._received(data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The epoll reactor takes an ICMP message for an end."""
+        self._refused()
+
+    def logPrefix(self) -> str:
+        return "DNS"
+
+    # What came
+
+    def _received(self, data: bytes) -> None:
         try:
             message = decode(data)
         except LookupFailed:
@@ -142,15 +172,7 @@ class _Datagrams(_Question, DatagramProtocol):
         if self._wrong >= MOST_WRONG:  # somebody guesses; TCP cannot be guessed into
             self._done(None)
 
-    noisy = False  # no log line for each question
-
-    def stopProtocol(self) -> None:
-        """The port is closed: by us; or by the epoll reactor, which takes ICMP for an end."""
-        self._port = None
-        self.connectionRefused()
-
-    def connectionRefused(self) -> None:
-        """Nobody listens there (ICMP)."""
+    def _refused(self) -> None:
         self._fail(LookupFailed(f"nobody answers at the name server {self._server[0]}"))
 
 

@@ -2,6 +2,7 @@
 
 from xmppd.admin.commands import CommandError, command
 from xmppd.admin.output import Rows, Scalar
+from xmppd.jid import JID
 from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.federation import Federation, domains_of
 
@@ -61,8 +62,8 @@ class FederationCommands:
         "Close the connections with another server; they come back when they are needed.",
         domain="Its domain.",
     )
-    def s2s_close(self, domain: str) -> str:
-        count = self._federation.close(domain)
+    def s2s_close(self, domain: JID) -> str:
+        count = self._federation.close(domain.domain)
         if not count:
             raise CommandError(f"there is no connection with {domain}")
         return f"{count} closed"

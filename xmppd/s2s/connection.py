@@ -36,6 +36,7 @@ log = Logger()
 
 SHOWN = 256  # characters of a peer's data in the log
 TICK_S = 10.0
+ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
 UNANSWERED_S = 30.0  # and then nobody is
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
@@ -68,6 +69,7 @@ class PeerConnection(StreamTransport):
         self._queue: list[PeerEvent] = []
         self._waits = False
         self._timer: Timer | None = None
+        self._ack_timer: Timer | None = None
 
     # From the transport
 
@@ -99,6 +101,8 @@ class PeerConnection(StreamTransport):
     def lost(self, why: str) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
         self._queue.clear()
         self.stream.close()
         self.federation.connections.discard(self)
@@ -171,6 +175,7 @@ class PeerConnection(StreamTransport):
         elif isinstance(event, Enabled):
             self.stream.enabled()
         elif isinstance(event, Acked):
+            self._request_ack()  # for what was sent meanwhile
             self.federation.drained(self)
         elif isinstance(event, PeerMaySend):
             self._trusted(event.how)
@@ -278,8 +283,21 @@ class PeerConnection(StreamTransport):
             self.sent_at = self.used_at
         self.write(data)
         managed = stream.management
-        if managed is not None and managed.send(stanza):
-            stream.request_ack()
+        if managed is None:
+            return
+        if managed.send(stanza):
+            self._request_ack()
+        elif self._ack_timer is None:
+            self._ack_timer = self._wheel.add(ACK_S, self._request_ack)
+
+    def _request_ack(self) -> None:
+        """What is known to be handled needs not go back when the connection is lost."""
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        managed = self.stream.management
+        if managed is not None and len(managed) and not managed.asked:
+            self.stream.request_ack()
             self.flush_stream()
 
     # Time

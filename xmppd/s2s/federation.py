@@ -66,11 +66,11 @@ class Federation:
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
-        if self._stopping is not None or pair.sender not in service.domains:
+        if self._stopping is not None or pair.sender not in service.served:
             raise StanzaError("remote-server-not-found")
-        refused = service.policy.rules(pair.sender, pair.target).refused
-        if refused:
-            raise StanzaError("not-allowed", refused)
+        rules = service.policy.rules(pair.sender, pair.target)
+        if rules.refused:
+            raise StanzaError(rules.condition, rules.refused)
         peer = self.peer(pair.target)
         route = self._routes[pair] = peer.routes[pair.sender] = Route(pair, peer)
         return route

@@ -32,6 +32,7 @@ class IncomingConnection(PeerConnection):
             lambda ours, theirs: service.policy.stream(ours, theirs),
             service.key,
             secure=secure,
+            served=service.served,
         )
 
     def opened(self) -> None:

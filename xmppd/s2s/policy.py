@@ -14,6 +14,7 @@ class Rules:
     """What counts between one of our domains and one of theirs."""
 
     refused: str = ""  # why nothing is exchanged, in words
+    condition: str = "not-allowed"  # what a sender is told then
     tls_required: bool = True
     certificate_required: bool = True  # else dialback will do
 
@@ -38,15 +39,19 @@ class Policy:
         agreed = self._agreed(theirs)
         tls = (agreed and agreed.tls) or host.tls or options.tls
         proof = (agreed and agreed.certificates) or host.certificates or options.certificates
-        return Rules(self._refusal(host, ours, theirs), tls == "required", proof == "required")
+        talks = self._options.enabled and host.enabled
+        return Rules(
+            self._refusal(host, theirs) if talks else f"{ours} does not talk to other servers",
+            "not-allowed" if talks else "remote-server-not-found",
+            tls == "required",
+            proof == "required",
+        )
 
     def _agreed(self, theirs: str) -> PeerOptions | None:
         covering = [peer for peer in self._options.peers if covers([peer.domain], theirs)]
         return max(covering, key=lambda peer: len(peer.domain), default=None)
 
-    def _refusal(self, host: HostS2SOptions, ours: str, theirs: str) -> str:
-        if not (self._options.enabled and host.enabled):
-            return f"{ours} does not talk to other servers"
+    def _refusal(self, host: HostS2SOptions, theirs: str) -> str:
         for options in (self._options, host):
             if covers(options.deny, theirs):
                 return f"{theirs} is denied by the configuration"

@@ -49,6 +49,16 @@ class Proves(Protocol):
         """Never raises."""
 
 
+class ServedDomains:
+    """All that is served here. Nobody outside is one of these."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def __contains__(self, domain: object) -> bool:
+        return isinstance(domain, str) and self._router.serves(domain)
+
+
 class LocalDomains:
     """The domains served here that talk to others: hosts, their services, components."""
 
@@ -81,11 +91,13 @@ class Service:
     clock: Clock
     admission: Admission
     domains: LocalDomains = field(init=False)
+    served: ServedDomains = field(init=False)
     policy: Policy = field(init=False)
     prover: Proves = field(init=False)
     _secret: bytes = field(init=False)
 
     def __post_init__(self) -> None:
+        self.served = ServedDomains(self.router)
         self.domains = LocalDomains(self.router, self.options_of)
         secret = self.options.dialback_secret.get_secret_value()
         self._secret = secret.encode() or secrets.token_bytes(32)
@@ -99,9 +111,11 @@ class Service:
         self.policy = Policy(options, self.options_of)
 
     def options_of(self, domain: str) -> HostS2SOptions | None:
-        """Those of the virtual host that a domain of ours belongs to."""
+        """Those of the virtual host that a domain of ours belongs to; None if it is not ours."""
         host = self.hosts.get(self.router.owner(domain))
-        return None if host is None else host.options.s2s
+        if host is not None:
+            return host.options.s2s
+        return HostS2SOptions() if self.router.serves(domain) else None
 
     def key(self, receiving: str, originating: str, stream_id: str) -> str:
         """Our dialback key for that stream (XEP-0185)."""

@@ -1,4 +1,4 @@
-"""Server dialback without sockets (XEP-0220 1.1.1): its keys, its elements, and its pairs.
+"""Server dialback without sockets (XEP-0220): its keys, its elements, and its pairs.
 
 A pair is (sender domain, target domain). Each stream has two tables of them: those that we asked
 to send for, and those that the peer asked to send for.

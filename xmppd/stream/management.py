@@ -1,4 +1,4 @@
-"""Stream management without sockets: who has taken responsibility for which stanza (XEP-0198 1.6).
+"""Stream management without sockets: who has taken responsibility for which stanza (XEP-0198).
 
 `Management` counts for one stream, both ways, modulo 2^32. It is the same for streams of clients
 and of peers: it keeps what was sent till the other side has handled it, and whoever owns the

@@ -310,8 +310,9 @@ class StreamTransport(Protocol):
         self._end_handshake(why)
 
     def _end_handshake(self, why: str) -> None:
-        told, self.handshake_ended = self.handshake_ended, None
-        if told is not None:
+        told = self.handshake_ended
+        if told is not None:  # most connections have nobody waiting, and no such attribute
+            self.handshake_ended = None
             told(why)
 
     # Inside

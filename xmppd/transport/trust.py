@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ from xmppd.transport.certificates import CertificateError
 from xmppd.transport.openssl_engine import LIB, UNCHECKED
 
 SHARING = ("SSL_CTX_get_cert_store", "SSL_CTX_set_cert_store", "X509_STORE_up_ref")
-SUFFIXES = (".pem", ".crt", ".cer")
+SUFFIXES = (".pem", ".crt", ".cer", ".crl")
 INVALID_PURPOSE = SSL.X509VerificationCodes.ERR_INVALID_PURPOSE
+# Lists of revoked certificates are heeded where there are any: that an authority has none here,
+# or that it is old, is no reason to refuse what it signed.
+HARMLESS = (
+    SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_CRL,
+    SSL.X509VerificationCodes.ERR_CRL_HAS_EXPIRED,
+)
+_CRL = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 
 # What OpenSSL's codes mean for who reads the log: of the peer's certificate, of one above it.
 SELF_SIGNED = "it is self-signed"
@@ -73,7 +81,7 @@ def note_peer_verdict(
     judged later, by its role (see `proof`).
     """
     verdict = connection.get_app_data()
-    if not ok and not (error == INVALID_PURPOSE and depth == 0):
+    if not ok and error not in HARMLESS and not (error == INVALID_PURPOSE and depth == 0):
         if verdict.problem in ("", UNCHECKED):
             verdict.problem = problem_in_words(error, depth)
     elif depth == 0 and verdict.problem == UNCHECKED:
@@ -93,6 +101,19 @@ def _load(context: SSL.Context, path: Path) -> None:
     store: Any = context.get_cert_store()
     for certificate in read_authorities(path):
         store.add_cert(crypto.X509.from_cryptography(certificate))
+    revoked = [one for file in _files(path) for one in _revoked(file)]
+    for one in revoked:
+        store.add_crl(one)
+    if revoked:
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)
+
+
+def _revoked(file: Path) -> list[x509.CertificateRevocationList]:
+    """RFC 5280 §5, in PEM, beside the certificates or in files of their own."""
+    try:
+        return [x509.load_pem_x509_crl(found) for found in _CRL.findall(file.read_bytes())]
+    except (OSError, ValueError) as error:
+        raise CertificateError(f"{file} has no list of revoked certificates: {error}") from None
 
 
 def read_authorities(path: Path) -> list[x509.Certificate]:
@@ -112,7 +133,10 @@ def _files(path: Path) -> list[Path]:
 
 def _read(file: Path) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(file.read_bytes())
+        data = file.read_bytes()
+        if b"BEGIN CERTIFICATE" not in data and _CRL.search(data):
+            return []
+        return x509.load_pem_x509_certificates(data)
     except OSError as error:
         raise CertificateError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError as error:

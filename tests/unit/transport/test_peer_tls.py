@@ -294,6 +294,34 @@ def test_each_context_may_have_authorities_of_its_own(
         assert judge(engine, OURS, role).proves
 
 
+@pytest.mark.parametrize("role", BOTH_ROLES)
+def test_lists_of_revoked_certificates_are_heeded(
+    ca: Authority, tmp_path: Path, role: Role
+) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    ca.write(folder / "ca.pem")
+    mantua = Authority.make("Mantua")  # has no list
+    mantua.write(folder / "mantua.pem")
+    pairs = {OURS: ca.certify(tmp_path, OURS)}
+    bad, good = ca.certify(tmp_path, "a", dns=[THEIRS]), ca.certify(tmp_path, "b", dns=[THEIRS])
+    revoked = x509.load_pem_x509_certificate(bad[0].read_bytes())
+    ca.revoke(folder / "ca.crl", revoked)
+    ours = PeerTLS(pairs, PeerTLSSettings(trust=folder))
+    assert judge(meet(ours, bad, role), THEIRS, role).why.endswith("it has been revoked")
+    assert judge(meet(ours, good, role), THEIRS, role).proves
+    assert judge(
+        meet(ours, mantua.certify(tmp_path, "c", dns=[THEIRS]), role), THEIRS, role
+    ).proves
+
+
+def test_a_list_that_cannot_be_read_is_an_error(ca: Authority, tmp_path: Path) -> None:
+    path = ca.write(tmp_path / "ca.pem")
+    path.write_text(path.read_text() + "-----BEGIN X509 CRL-----\nx\n-----END X509 CRL-----\n")
+    with pytest.raises(CertificateError, match=r"ca\.pem"):
+        PeerTLS({OURS: ca.certify(tmp_path, OURS)}, PeerTLSSettings(trust=path))
+
+
 @pytest.mark.parametrize("content", [None, "", "nothing in PEM"])
 def test_authorities_that_cannot_be_read_are_an_error(
     ca: Authority, tmp_path: Path, content: str | None

@@ -1,4 +1,9 @@
-"""Streams between servers, without sockets: one class for each end."""
+"""Streams between servers, without sockets: one class for each end.
+
+What is spoken beside RFC 6120: server dialback (XEP-0220) with keys by XEP-0185, SASL EXTERNAL
+with certificates (XEP-0178), both directions on one stream (XEP-0288), acknowledgements
+(XEP-0198), limits of stanzas (XEP-0478).
+"""
 
 from xmppd.stream.peer.events import (
     AckAsked,

@@ -231,7 +231,8 @@ class PeerStream:
         raise NotImplementedError
 
     def _say(self, said: Said) -> None:
-        self.outgoing.append(dialback.write(said))
+        if not self.finishing:
+            self.outgoing.append(dialback.write(said))
 
     def _refuse(self, said: Said, error: StanzaError) -> None:
         """XEP-0220 §2.5: the stream goes on."""
@@ -293,7 +294,7 @@ class PeerStream:
 
     def acknowledge(self) -> None:
         """The answer to `AckAsked`; may be said at any time (§4)."""
-        if self.management is not None and self.state in TRUSTED and not self.finishing:
+        if self.management is not None and self.state in TRUSTED:
             self._write(self.management.answer())
 
     def request_ack(self) -> bool:
@@ -314,7 +315,8 @@ class PeerStream:
         return data
 
     def _write(self, element: Element) -> None:
-        self.outgoing.append(to_xml(element, SERVER).encode())
+        if not self.finishing:
+            self.outgoing.append(to_xml(element, SERVER).encode())
 
     def _move(self, said: Input) -> None:
         self.state = after(self.state, said)
@@ -339,6 +341,7 @@ class PeerStream:
             return self._end(Closed(b"", error))
         if self.finishing:
             return self._end(Closed(b"", error))
+        self.acknowledge()
         header = b"" if self._opened else self._header_before(error)
         return self._end(Closed(header + write_error(error) + END, error))
 
@@ -362,6 +365,7 @@ class PeerStream:
     def finish(self) -> None:
         """Send the end of our stream; the peer's is read until it ends too (§4.4)."""
         if self._opened and self.state is not _CLOSED and not self.finishing:
+            self.acknowledge()
             self.outgoing.append(END)
             self.finishing = True
 

@@ -39,7 +39,9 @@ class PeerHeaderError(StreamError):
         self.asked = asked  # the domain that is not ours, as sent: for the log, with care
 
 
-def read_initial(opened: StreamOpen, domains: Container[str]) -> PeerHeader:
+def read_initial(
+    opened: StreamOpen, domains: Container[str], served: Container[str]
+) -> PeerHeader:
     """The header of a server that connected to us. Raises PeerHeaderError."""
     _check(opened)
     text = opened.attrs.get("to")
@@ -48,7 +50,7 @@ def read_initial(opened: StreamOpen, domains: Container[str]) -> PeerHeader:
         raise PeerHeaderError("host-unknown", theirs=theirs or "", asked=text)
     if theirs is None:
         raise PeerHeaderError("improper-addressing", ours=ours)
-    if theirs in domains:  # nobody outside is one of us
+    if theirs in served:  # nobody outside is one of us
         raise PeerHeaderError("invalid-from", ours=ours, theirs=theirs)
     return _header(opened, ours, theirs)
 

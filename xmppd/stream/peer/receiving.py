@@ -31,14 +31,14 @@ from xmppd.xml import Element, StreamError, StreamOpen
 
 
 class ReceivingStream(PeerStream):
-    """`domains` are those that are served here; `choose(ours, theirs)` gives the policy of two
-    domains, with "" for both before a header came.
+    """`domains` are those of ours that talk to others, `served` all of ours (None: the same);
+    `choose(ours, theirs)` gives the policy of two domains, with "" for both before a header came.
 
     Owner's part: `StartTLS` (then `tls_ready`), `AskProof` (then `proof`), `JudgeKey` (then
     `judged`), `AckAsked` (then `acknowledge`).
     """
 
-    __slots__ = ("_choose", "_domains", "_proven", "_sasl_failures", "_trusted_by_sasl")
+    __slots__ = ("_choose", "_domains", "_proven", "_sasl_failures", "_served", "_trusted_by_sasl")
 
     def __init__(
         self,
@@ -47,9 +47,11 @@ class ReceivingStream(PeerStream):
         key_of: KeyOf,
         *,
         secure: bool = False,
+        served: Container[str] | None = None,
     ) -> None:
         super().__init__(choose("", ""), key_of, secure=secure)
         self._domains = domains
+        self._served = domains if served is None else served
         self._choose = choose
         self._proven = False  # the certificate proves the domain of the header
         self._trusted_by_sasl = False
@@ -60,7 +62,7 @@ class ReceivingStream(PeerStream):
     def _open(self, opened: StreamOpen) -> list[PeerEvent]:
         if opened.ns != STREAMS and opened.name != "stream" and self._trusted_by_sasl:
             raise StreamError("not-authorized")  # a stanza where the stream had to begin anew
-        header = read_initial(opened, self._domains)
+        header = read_initial(opened, self._domains, self._served)
         self._check_again(header)
         self.ours, self.theirs, self.lang = header.ours, header.theirs, header.lang
         self.policy = self._choose(self.ours, self.theirs)
@@ -231,7 +233,7 @@ class ReceivingStream(PeerStream):
             return StanzaError("policy-violation", "TLS is required")
         if said.to not in self._domains:
             return StanzaError("item-not-found")
-        if said.name == "result" and said.from_ in self._domains:
+        if said.name == "result" and said.from_ in self._served:
             return StanzaError("not-acceptable")  # nobody outside is one of us
         if said.name == "result" and not said.key:
             return StanzaError("not-authorized")
