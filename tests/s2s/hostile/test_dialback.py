@@ -265,6 +265,21 @@ def test_verifications_of_a_peer_are_bounded(
     assert len(hosts["slow.example"].calls) <= 2
 
 
+def test_who_cannot_be_asked_is_not_called_again_at_once(
+    call: "Calls", hosts: dict[str, Host]
+) -> None:
+    """For a minute the answer is known: a storm of keys is no storm of calls to a third server."""
+    host = hosts["flood.example"]
+    host.hangs_up_first = True
+    first = call("flood.example").secured().claims("key")
+    assert first.judged() not in ("valid", "")
+    count = len(host.calls)
+    assert count >= 1
+    for _ in range(10):
+        assert call("flood.example").secured().claims("key").judged() not in ("valid", "")
+    assert len(host.calls) == count
+
+
 def test_many_pairs_on_one_stream_are_bounded(server: "Peered", call: "Calls") -> None:
     wire = call("spoken.example").secured()
     for number in range(100):
