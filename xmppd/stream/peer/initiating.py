@@ -172,7 +172,12 @@ class InitiatingStream(PeerStream):
         the peer does no dialback, one is on its way, or the stream has ended (by what came in the
         same bytes as the features, perhaps).
         """
-        possible = self.state is not State.CLOSED and self._negotiated and self.does_dialback and self.stream_id
+        possible = (
+            self.state is not State.CLOSED
+            and self._negotiated
+            and self.does_dialback
+            and self.stream_id
+        )
         if not possible or not self.our_pairs.may(pair, Moved.KEY):
             return False
         self._move(Input.KEY)
