@@ -1,7 +1,7 @@
 """The server's capabilities in its stream features (XEP-0115 1.6.0).
 
 A client that has seen the verification string before need not ask what the server can do. The
-string is computed anew for each login, so it is right whatever modules came or went.
+string is computed anew whenever modules have come or gone.
 """
 
 import hashlib
@@ -68,7 +68,12 @@ class Caps(Module):
 
 
 def verification(info: Element) -> str:
-    """The verification string of an answer to disco#info, by SHA-1 (§5.1).
+    """The verification string of an answer to disco#info, by SHA-1 (§5.1)."""
+    return b64encode(hashlib.sha1(hash_input(info), usedforsecurity=False).digest()).decode()
+
+
+def hash_input(info: Element) -> bytes:
+    """What is hashed of an answer to disco#info (§5.1).
 
     Sorting text by code point is the same as its UTF-8 by octets ("i;octet").
     """
@@ -77,8 +82,7 @@ def verification(info: Element) -> str:
     )
     for form in sorted(_forms(info), key=lambda form: form.form_type or ""):
         pieces += _form(form)
-    hashed = "".join(f"{piece}<" for piece in pieces).encode()
-    return b64encode(hashlib.sha1(hashed, usedforsecurity=False).digest()).decode()
+    return "".join(f"{piece}<" for piece in pieces).encode()
 
 
 def _identities(info: Element) -> list[str]:

@@ -4,7 +4,7 @@ Broadcast to subscribed contacts and own resources, probes and their answers, di
 and its bookkeeping. Who may see whom is the roster's to say.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from xmppd.api import (
     JID,
@@ -23,6 +23,7 @@ from xmppd.api import (
     uses,
     uses_if,
 )
+from xmppd.modules.blocking import Blocking, addresses_blocked, addresses_unblocked
 from xmppd.modules.last import LastActivity
 from xmppd.modules.roster import Roster
 
@@ -40,6 +41,7 @@ class PresenceBroadcast(Module):
     options: PresenceOptions
     roster = uses(Roster)
     last = uses_if(LastActivity)
+    blocking = uses_if(Blocking)
     directed: PerSession[set[JID]] = PerSession(set)  # told so, and not by broadcast (§4.6.3)
 
     # What a session says of itself (§4.2.2, §4.4.2, §4.5.2)
@@ -59,7 +61,8 @@ class PresenceBroadcast(Module):
         for other in self.host.sessions.of(session.user):
             if other.presence is not None and other is not session:
                 session.send(other.presence.copy(to=session.jid))
-        seen = [item.contact for item in self.roster.contacts(session.user).values() if item.to]
+        items = self.roster.contacts(session.user).values()
+        seen = self._allowed(session.user, [item.contact for item in items if item.to])
         for contact in seen:
             if contact.domain == self.host.name and self.host.sessions.available(contact):
                 # Only this session needs to hear of a local contact; an absent one need not be
@@ -81,9 +84,13 @@ class PresenceBroadcast(Module):
         """To subscribed contacts and to all available resources of the account itself."""
         self._to_own(session, presence)
         items = self.roster.contacts(session.user).values()
-        told = [item.contact for item in items if item.from_]
+        told = self._allowed(session.user, [item.contact for item in items if item.from_])
         for copy in presence.copies(self._reachable(told)):
             self._route(copy)
+
+    def _allowed(self, user: JID, contacts: list[JID]) -> list[JID]:
+        blocking = self.blocking
+        return contacts if blocking is None else blocking.allowed(user, contacts)
 
     def _reachable(self, contacts: list[JID]) -> list[JID]:
         """Those with somebody to tell; most local contacts are away most of the time."""
@@ -186,10 +193,39 @@ class PresenceBroadcast(Module):
         self._route(Presence(probe.from_, session.jid, "", probe.id))
         return True
 
+    # Blocking (XEP-0191 §3.3, §3.4)
+
+    @on(addresses_blocked)
+    def hide(self, user: JID, matches: Callable[[JID], bool]) -> None:
+        """Who could see the user sees it go, as by a logout."""
+        for item in self.roster.contacts(user).values():
+            if item.from_ and matches(item.contact):
+                self.withdraw(user, item.contact)
+        for session in self.host.sessions.of(user):
+            if session in self.directed:
+                self._take_back(session, [to for to in self.directed[session] if matches(to)])
+
+    def _take_back(self, session: Session, directed: list[JID]) -> None:
+        for to in directed:
+            self.directed[session].discard(to)
+            self._route(Presence(to, session.jid, "unavailable"))
+
+    @on(addresses_unblocked)
+    def show(self, user: JID, matches: Callable[[JID], bool]) -> None:
+        """Both see each other again, as far as they may."""
+        found = [item for item in self.roster.contacts(user).values() if matches(item.contact)]
+        for item in found:
+            if item.from_:
+                self.introduce(user, item.contact)
+        if self.host.sessions.available(user):
+            self.send_in_turn(Presence(i.contact, user, "probe") for i in found if i.to)
+
     # For the subscriptions module
 
     def introduce(self, user: JID, contact: JID) -> None:
         """`contact` may see `user` from now on: send what there is to see (§3.1.5)."""
+        if not self._allowed(user, [contact]):
+            return
         for session in self.host.sessions.of(user):
             if session.presence is not None:
                 self._route(session.presence.copy(to=contact))

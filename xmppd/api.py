@@ -34,8 +34,9 @@ from xmppd.module import (
     uses_if,
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
+from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, PerSession, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -70,6 +71,7 @@ from xmppd.storage import (
     Repository,
     Step,
     StorageError,
+    batch,
     insert_ignore,
     metadata,
     query,
@@ -79,7 +81,16 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
-from xmppd.xml import XML_LANG, Element, StreamError, XMLError, parse, to_xml
+from xmppd.xml import (
+    XML_LANG,
+    Element,
+    StreamError,
+    XMLError,
+    escape_attr,
+    escape_text,
+    parse,
+    to_xml,
+)
 
 __all__ = [
     "ACCOUNT",
@@ -98,7 +109,9 @@ __all__ = [
     "AccountExists",
     "AuthBusy",
     "BareJID",
+    "Binding",
     "CommandError",
+    "Commit",
     "Delay",
     "Destination",
     "Done",
@@ -112,6 +125,7 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Login",
     "Message",
     "Module",
     "ModuleFault",
@@ -140,9 +154,11 @@ __all__ = [
     "Stop",
     "StorageError",
     "StreamError",
+    "TokenCheck",
     "WaitingFilter",
     "XMLError",
     "attr",
+    "batch",
     "before_login",
     "child",
     "child_text",
@@ -151,6 +167,8 @@ __all__ = [
     "command",
     "delay",
     "error_reply",
+    "escape_attr",
+    "escape_text",
     "events",
     "flag",
     "format_datetime",

@@ -14,17 +14,41 @@ from xmppd.stanza import IQ, Message, Presence, Stanza
 from xmppd.xml import Element
 
 if TYPE_CHECKING:  # this file names sessions in annotations only
-    from xmppd.sessions import Session
+    from xmppd.sessions import Binding, Login, Session, TokenCheck
 
 # A session's life
 
 stream_features: Gather[Element, [str]] = Gather(
-    "The features of a client's stream are written; the argument is the state in which: "
-    "`before_auth` or `before_bind`. Handlers give the elements to add (RFC 6120 §4.3.2)."
+    "The features of clients' streams are written; the argument is the state in which: "
+    "`before_auth` or `before_bind`. Handlers give the elements to add (RFC 6120 §4.3.2). They "
+    "are kept, and asked again when modules come, go or are reloaded."
 )
 sasl_mechanisms: Gather[str, []] = Gather(
     "A client's stream offers SASL mechanisms; handlers name those of the core that this host has "
     "beside the configured ones (RFC 6120 §6.3.3)."
+)
+inline_features: Gather[Element, [tuple[str, ...]]] = Gather(
+    "What a client may ask for within its login is offered (XEP-0388 §2.1); the argument names "
+    "the mechanisms for tokens that the connection can carry (XEP-0484)."
+)
+bind_features: Gather[str, []] = Gather(
+    "What a client may have enabled within its bind is offered (XEP-0386 §3.1): handlers name it, "
+    "and do it in `bind_extending`."
+)
+token_asked: WaitingFilter["TokenCheck", []] = WaitingFilter(
+    "A client proves with a token who it is (XEP-0484 §3.4). Put the one that matches into "
+    "`token`; where there is none, the login fails. Change nothing yet: the account may be "
+    "disabled."
+)
+logging_in: WaitingFilter["Login", []] = WaitingFilter(
+    "A client has proved who it is, in the profile of XEP-0388, and is not told yet. Do what its "
+    "`requests` ask for, and add to `answers`. A handler that resumes a session puts it into "
+    "`resumed`: nothing is bound then. STOP or an error makes the login fail for the moment."
+)
+bind_extending: WaitingFilter["Binding", []] = WaitingFilter(
+    "A resource was bound within the login (XEP-0386 §3.2): the session can be found already, "
+    "and what it is sent follows upon the answer. Enable what `request` asks for, and add to "
+    "`answers`."
 )
 session_opening: WaitingFilter["Session", []] = WaitingFilter(
     "A client asks to bind a resource (RFC 6120 §7). Load here what the session will need. STOP "
@@ -74,7 +98,12 @@ resource_asked: Filter[IQ, [JID]] = Filter(
 message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "A message of type normal or chat for an existing account that has no resource to take it "
     "(RFC 6121 §8.5.2.2.1). STOP: a handler has stored it durably. Not stopped: the sender gets "
-    "service-unavailable."
+    "service-unavailable. A plain function that gives a Deferred has put its write in a line, "
+    "where order is kept: the sender is read on meanwhile. For a coroutine it waits."
+)
+message_delivered: Signal[Message, JID] = Signal(
+    "A message for the local account `user` was handed to the sessions that RFC 6121 §8.5 names, "
+    "or was stored because there is none. Copies for others are made here."
 )
 subscription_sending: WaitingFilter[Presence, ["Session"]] = WaitingFilter(
     "A client sends presence of type subscribe, subscribed, unsubscribe or unsubscribed; `to` is "

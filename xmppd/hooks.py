@@ -30,6 +30,7 @@ from typing import (
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -151,17 +152,31 @@ class Watcher(Protocol):
 class Chain:
     """The handlers of one hook on one virtual host, in order."""
 
-    __slots__ = ("_calls", "_expected", "_watcher", "handlers", "hook")
+    __slots__ = ("_all", "_calls", "_expected", "_resting", "_watcher", "handlers", "hook")
 
     def __init__(self, hook: str, expected: tuple[type[Exception], ...]) -> None:
         self.hook = hook
-        self.handlers: tuple[Handler, ...] = ()
+        self.handlers: tuple[Handler, ...] = ()  # those that are called
+        self._all: tuple[Handler, ...] = ()
+        self._resting: set[str] = set()  # owners whose handlers have nothing to do for now
         self._calls: tuple[Callable[..., Any], ...] = ()
         self._expected = expected
         self._watcher: Watcher | None = None
 
-    def replace(self, handlers: Iterable[Handler]) -> None:
-        self.handlers = tuple(sorted(handlers, key=lambda handler: handler[:2]))
+    def replace(self, leaving: Collection[str], coming: Iterable[Handler]) -> None:
+        """Take out the handlers of the modules `leaving` and put in `coming`."""
+        stay = [handler for handler in self._all if handler.owner not in leaving]
+        self._all = tuple(sorted([*stay, *coming], key=lambda handler: handler[:2]))
+        self._arrange()
+
+    def rest(self, owner: str, resting: bool) -> None:
+        """Pass over the handlers of that module, or do so no longer."""
+        if resting != (owner in self._resting):
+            self._resting ^= {owner}
+            self._arrange()
+
+    def _arrange(self) -> None:
+        self.handlers = tuple(each for each in self._all if each.owner not in self._resting)
         watcher = self._watcher
         self._calls = tuple(
             handler.call if watcher is None else watcher(self.hook, handler)
@@ -170,16 +185,18 @@ class Chain:
 
     def watch(self, watcher: Watcher | None) -> None:
         self._watcher = watcher
-        self.replace(self.handlers)
+        self._arrange()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def _crashed(self, call: Callable[..., Any]) -> HandlerCrashed:
-        """Log the exception now being handled, under the name of the module it came from."""
+    def _crashed(self, call: Callable[..., Any], failure: Failure | None = None) -> HandlerCrashed:
+        """Log the exception now being handled, or `failure`, under the name of the module that it
+        came from.
+        """
         at = self._calls.index(call) if call in self._calls else -1
         owner = self.handlers[at].owner if at >= 0 else "?"
-        log.failure("{owner} failed in {hook}", owner=owner, hook=self.hook)
+        log.failure("{owner} failed in {hook}", failure, owner=owner, hook=self.hook)
         return HandlerCrashed(self.hook, owner)
 
 
@@ -244,21 +261,67 @@ class WaitingChain(Chain, Generic[T, P]):
 
     async def wait(self, value: T, *args: P.args, **kwargs: P.kwargs) -> T | Stop:
         """As `FilterChain.filter`, waiting for each handler in turn."""
-        call: Callable[..., Any] = _nothing
+        outcome = self._go_on(self._calls, value, args)
+        return cast("T | Stop", await outcome if isinstance(outcome, Awaitable) else outcome)
+
+    def begin(
+        self, value: T, *args: P.args, **kwargs: P.kwargs
+    ) -> "T | Stop | Deferred[T | Stop] | Coroutine[Any, Any, T | Stop]":
+        """As `wait`, and no coroutine as long as no handler is one.
+
+        A Deferred: a plain handler gave it, and has begun to do what it stands for. So of several
+        calls the work is done in the order of the calls, without waiting in between. A coroutine:
+        nothing is known of that; wait for it before the next call.
+        """
+        begun: T | Stop | Deferred[T | Stop] | Coroutine[Any, Any, T | Stop]
+        begun = self._go_on(self._calls, value, args)
+        return begun
+
+    def _go_on(self, calls: tuple[Callable[..., Any], ...], value: T, args: Any) -> Any:
+        for number, call in enumerate(calls, 1):
+            try:
+                answer = call(value, *args)
+            except self._expected:
+                raise
+            except Exception:
+                raise self._crashed(call) from None
+            if answer is None:
+                continue
+            if isinstance(answer, Stop):
+                return STOP
+            if isinstance(answer, Deferred):
+                rest = calls[number:], value, args
+                return answer.addCallbacks(
+                    self._answered, self._failed, callbackArgs=rest, errbackArgs=(call,)
+                )
+            if isinstance(answer, Awaitable):
+                return self._later(answer, call, calls[number:], value, args)
+            value = answer
+        return value
+
+    def _answered(self, answer: Any, calls: Any, value: T, args: Any) -> Any:
+        """A handler's Deferred has fired: the next handlers."""
+        if answer is STOP:
+            return STOP
+        outcome = self._go_on(calls, value if answer is None else answer, args)
+        return spawn(outcome) if isinstance(outcome, Coroutine) else outcome
+
+    def _failed(self, failure: Failure, call: Callable[..., Any]) -> Failure:
+        if isinstance(failure.value, self._expected):
+            return failure
+        raise self._crashed(call, failure)
+
+    async def _later(
+        self, answer: Awaitable[Any], call: Callable[..., Any], calls: Any, value: T, args: Any
+    ) -> Any:
         try:
-            for call in self._calls:
-                answer = call(value, *args, **kwargs)
-                if isinstance(answer, Awaitable):
-                    answer = await answer
-                if isinstance(answer, Stop):
-                    return STOP
-                if answer is not None:
-                    value = cast(T, answer)
+            found = await answer
         except self._expected:
             raise
         except Exception:
             raise self._crashed(call) from None
-        return value
+        outcome = self._answered(found, calls, value, args)
+        return await outcome if isinstance(outcome, Awaitable) else outcome
 
 
 CHAINS: dict[type[Hook], type[Chain]] = {
@@ -275,6 +338,7 @@ class Hooks:
     """
 
     def __init__(self, expected: tuple[type[Exception], ...] = ()) -> None:
+        self.changes = 0  # how often modules have come or gone
         self._chains: dict[str, Chain] = {}
         self._expected = expected
         self._watcher: Watcher | None = None
@@ -297,14 +361,13 @@ class Hooks:
 
     def swap(self, leaving: Collection[str], coming: Iterable[tuple[Hook, Handler]] = ()) -> None:
         """Take out the handlers of the modules `leaving` and put in `coming`, in one step."""
+        self.changes += 1
         arriving: dict[str, list[Handler]] = {}
         for hook, handler in coming:
             self.of(hook)  # type: ignore[call-overload]  # a Hook of any kind
             arriving.setdefault(hook.key, []).append(handler)
         for key, chain in self._chains.items():
-            stay = [handler for handler in chain.handlers if handler.owner not in leaving]
-            if key in arriving or len(stay) != len(chain.handlers):
-                chain.replace(stay + arriving.get(key, []))
+            chain.replace(leaving, arriving.get(key, ()))
 
     def watch(self, watcher: Watcher | None) -> None:
         """Install (or, with None, remove) a watcher beside every chain, present and future."""
@@ -355,8 +418,18 @@ class _WaitingMarker(Protocol[T, P]):
     ) -> Callable[Concatenate[Self_, T, P], Coroutine[Any, Any, T | Stop | None]]: ...
     @overload
     def __call__(
+        self,
+        function: Callable[Concatenate[Self_, T, P], Deferred[Stop | None] | Stop | None],
+    ) -> Callable[Concatenate[Self_, T, P], Deferred[Stop | None] | Stop | None]: ...
+    @overload
+    def __call__(
         self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
     ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
+    @overload
+    def __call__(
+        self,
+        function: Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None],
+    ) -> Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None]: ...
 
 
 @overload

@@ -1,5 +1,7 @@
 """One virtual host: a plain record of the rooms that serve a domain."""
 
+import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from xmppd.clock import Clock
 from xmppd.config import HostOptions
 from xmppd.hooks import Hooks
 from xmppd.jid import JID, jid
-from xmppd.routing import Delivery, Intake, IQTable, Router, SessionPolicy
+from xmppd.routing import Delivery, Intake, IQTable, Questions, Router, SessionPolicy
 from xmppd.sessions import Outlet, SessionTable
 from xmppd.stanza import StanzaError
 from xmppd.storage import Database, StorageError
@@ -35,6 +37,8 @@ class Host:
     sessions: SessionTable
     intake: Intake
     delivery: Delivery
+    secret: bytes = field(repr=False)
+    questions: Questions
     modules: "ModuleHost" = field(init=False)
 
     @property
@@ -44,6 +48,14 @@ class Host:
     def is_admin(self, who: JID) -> bool:
         """Whether this bare or full JID may administer the host."""
         return who.bare in self.options.admins
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes that only this host knows, the same after a restart, others for each purpose.
+
+        They come from a file beside the database, not from the database: who reads a backup of
+        that cannot forge what is made with them.
+        """
+        return hmac.digest(self.secret, f"{self.name}\0{purpose}".encode(), "sha256")
 
     def __repr__(self) -> str:
         return f"<Host {self.name}: {len(self.sessions)} sessions>"
@@ -58,11 +70,16 @@ def make_host(
     router: Router,
     clock: Clock,
     policy: Callable[[], SessionPolicy] = SessionPolicy,
+    secret: bytes | None = None,
 ) -> Host:
-    """Build the rooms of one virtual host and connect them; modules come later."""
+    """Build the rooms of one virtual host and connect them; modules come later.
+
+    `secret` is the process's (32 random bytes); None: one of its own, for tests.
+    """
     hooks = Hooks(expected=(StanzaError, StorageError))
     iqs = IQTable()
     sessions = SessionTable()
+    questions = Questions(router, clock)
     return Host(
         domain=jid(name),
         options=options,
@@ -74,7 +91,9 @@ def make_host(
         iqs=iqs,
         sessions=sessions,
         intake=Intake(router, hooks, sessions, policy),
-        delivery=Delivery(router, hooks, iqs, sessions, accounts),
+        secret=secret or secrets.token_bytes(32),
+        delivery=Delivery(router, hooks, iqs, sessions, accounts, questions),
+        questions=questions,
     )
 
 

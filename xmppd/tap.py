@@ -9,6 +9,7 @@ install_first()  # before the imports below bring Twisted's own
 import datetime
 import os
 import resource
+import secrets
 import signal
 import sys
 import time
@@ -64,6 +65,7 @@ from xmppd.transport.wheel import TimerWheel
 from xmppd.watchdog import StallWatch
 
 DAY_S = 86400.0
+SECRET_BYTES = 32
 # What stops a start with a sentence; anything else is a bug and comes with its traceback.
 EXPECTED = (
     CertificateError,
@@ -166,6 +168,7 @@ class Process(MultiService):
         options = self._settings.config.server
         raise_descriptor_limit()
         private_folder(options.data_dir)
+        self._secret = kept_secret(options.data_dir / "secret")
         await self._database.start()
         await migrate(self._database, self._settings.enabled_classes())
         self._pool.start()
@@ -202,6 +205,7 @@ class Process(MultiService):
                 router=self._router,
                 clock=self._reactor,
                 policy=self._session_policy,
+                secret=self._secret,
             )
             host.modules = ModuleHost(host, self._server.commands)
             self._hosts[domain] = host
@@ -389,6 +393,28 @@ def make_database(options: ServerOptions, reactor: Any) -> Database:
 def private_folder(path: Path) -> None:
     """Keys and messages will lie in it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def kept_secret(path: Path) -> bytes:
+    """The secret that tokens and keys of this server are made with; a new one if there is none.
+
+    A lost file makes clients log in with their passwords once, no more. Raises OSError.
+    """
+    try:
+        kept = path.read_bytes()
+    except FileNotFoundError:
+        kept = b""
+    if len(kept) >= SECRET_BYTES:
+        return kept
+    made = secrets.token_bytes(SECRET_BYTES)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(made)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return made
 
 
 def raise_descriptor_limit() -> None:

@@ -34,11 +34,21 @@ from xmppd.api import (
     ns,
     on,
     option,
+    uses_if,
 )
-from xmppd.modules.offline.delivery import MAX_HELD, Delivery, takes
-from xmppd.modules.offline.queue import BATCH, Queue, messages, read
+from xmppd.modules.archive import Archive
+from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
+from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
 
-__all__ = ["BATCH", "MAX_HELD", "MAX_UNREAD", "RETRY_S", "OfflineMessages", "messages"]
+__all__ = [
+    "BATCH",
+    "MAX_HELD",
+    "MAX_HELD_BYTES",
+    "MAX_UNREAD",
+    "RETRY_S",
+    "OfflineMessages",
+    "messages",
+]
 
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 PAUSE_S = 0.1
@@ -59,6 +69,7 @@ class OfflineMessages(Module):
     features = ("msgoffline",)
     options: OfflineOptions
     queue: Queue
+    archive = uses_if(Archive)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
@@ -90,7 +101,7 @@ class OfflineMessages(Module):
     # Into the store
 
     @on(events.message_storing)
-    async def store(self, message: Message, user: JID) -> Stop | None:
+    def store(self, message: Message, user: JID) -> Deferred[Stop | None] | Stop | None:
         """A full queue, and what must not be stored but says something, is answered with
         service-unavailable (XEP-0160 §2; RFC 6121 §8.5.2.2.1).
         """
@@ -100,20 +111,20 @@ class OfflineMessages(Module):
             return STOP if passing(message) else None
         if passing(message) and not message.has(ns.HINTS, "store"):
             return STOP
-        if not await self._put(message, user):
+        return self._put(message, user).addCallback(self._stored, user)
+
+    def _put(self, message: Stanza, user: JID) -> Deferred[bool]:
+        self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
+        options = self.options
+        return self.queue.put(
+            Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
+        )
+
+    def _stored(self, kept: bool, user: JID) -> Stop | None:
+        if not kept:
             return None
         self._go_on(user)
         return STOP
-
-    async def _put(self, message: Stanza, user: JID) -> bool:
-        self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
-        return await self.queue.put(
-            user.local,
-            self._latest,
-            message.write(),
-            max_count=self.options.limit,
-            max_bytes=self.options.max_bytes,
-        )
 
     def _go_on(self, user: JID) -> None:
         """Somebody may have come online while a message was being stored, or a session gone
@@ -180,12 +191,22 @@ class OfflineMessages(Module):
 
     def _give(self, going: Delivery, at: int, xml: bytes) -> None:
         going.given = at
+        if self.archive is not None and self._has(going.session, xml):
+            return
         stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
         delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
         try:
             going.write(read(xml).copy(add=[delay.element()]))
         except Exception:  # damaged, or a module failed: the others must come through
             self.log.failure("offline: a message for {user} is lost", user=going.session.user)
+
+    def _has(self, session: Session, xml: bytes) -> bool:
+        """Whether the client has read it in its archive before it began to take messages."""
+        assert self.archive is not None
+        try:
+            return self.archive.has_read(session, read(xml))
+        except (ValueError, KeyError):
+            return False  # damaged: `_give` says so
 
     def _release(self, going: Delivery) -> None:
         """Newer messages go on their way: to the session, or, if it is gone, into the store."""
@@ -201,7 +222,12 @@ class OfflineMessages(Module):
 
     async def _keep(self, message: Stanza, user: JID) -> None:
         assert isinstance(message, Message)
-        if message.type != "headline" and await self.store(message, user) is None:
+        if message.type == "headline":
+            return
+        kept = self.store(message, user)
+        if isinstance(kept, Deferred):
+            kept = await kept
+        if kept is None:
             done = self.host.router.bounce(message, StanzaError("service-unavailable"))
             if done is not None:
                 await done
@@ -213,6 +239,8 @@ class OfflineMessages(Module):
             return None
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session:
+            return None
+        if stanza.has(ns.MAM, "result"):  # it is older itself, and its query ends with an IQ
             return None
         return STOP if going.hold(stanza) else None
 

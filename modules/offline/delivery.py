@@ -2,13 +2,16 @@
 
 from xmppd.api import Session, Stanza, StanzaError
 
-MAX_HELD = 1000  # newer messages that wait in memory for a session's older ones
+# Newer messages that wait in memory for a session's older ones: what a fast sender says until some
+# thousands of those have been read.
+MAX_HELD = 5000
+MAX_HELD_BYTES = 4 << 20
 
 
 class Delivery:
     """An account's messages on their way to one session; other sessions do not get them."""
 
-    __slots__ = ("_held", "_passing", "again", "confirmed", "given", "session")
+    __slots__ = ("_held", "_held_bytes", "_passing", "again", "confirmed", "given", "session")
 
     def __init__(self, session: Session, given: int = 0, confirmed: int = 0) -> None:
         self.session = session
@@ -16,6 +19,7 @@ class Delivery:
         self.confirmed = confirmed  # up to here they are dropped from the store
         self.again = False  # there may be more than was asked for
         self._held: list[Stanza] | None = None  # newer messages, while older are being fetched
+        self._held_bytes = 0
         self._passing = False  # the message that is being sent is one of ours
 
     @property
@@ -34,6 +38,7 @@ class Delivery:
 
     def begin(self) -> None:
         self._held = []
+        self._held_bytes = 0
 
     def end(self) -> list[Stanza]:
         """The newer messages, which need not wait any more."""
@@ -47,9 +52,11 @@ class Delivery:
         """
         if self._held is None or self._passing:
             return False
-        if len(self._held) >= MAX_HELD:
+        size = len(stanza.raw)
+        if len(self._held) >= MAX_HELD or self._held_bytes + size > MAX_HELD_BYTES:
             raise StanzaError("resource-constraint", "too many messages wait for this client")
         self._held.append(stanza)
+        self._held_bytes += size
         return True
 
     def write(self, stanza: Stanza) -> None:

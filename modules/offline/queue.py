@@ -1,9 +1,22 @@
 """What is stored: the messages of each account, in the order in which they came."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
-from xmppd.api import XML_LANG, Message, Repository, lenient_jid, ns, parse, table, transaction
+from xmppd.api import (
+    XML_LANG,
+    Message,
+    Repository,
+    batch,
+    lenient_jid,
+    ns,
+    parse,
+    table,
+    transaction,
+)
 
 BATCH = 100  # messages read at once
 messages = table(
@@ -29,33 +42,15 @@ MINE = sa.and_(
 )
 
 
-def _end(column: "sa.Column[int]", *, newest: bool) -> "sa.ScalarSelect[int]":
-    """The column's value in the first or last message of a queue; NULL where it is empty."""
+def _end(*names: str, newest: bool) -> "sa.Select[Any]":
+    """The first or last message of a queue."""
     order = messages.c.at.desc() if newest else messages.c.at.asc()
-    return sa.select(column).where(MINE).order_by(order).limit(1).scalar_subquery()
+    return sa.select(*(messages.c[name] for name in names)).where(MINE).order_by(order).limit(1)
 
 
-def _store() -> sa.Insert:
-    """Append one message, if the queue is not full: one statement, and so one visit."""
-    column = messages.c
-    last = {name: _end(column[name], newest=True) for name in ("at", "number", "upto")}
-    first = {name: _end(column[name], newest=False) for name in ("number", "upto", "size")}
-    count = sa.func.coalesce(last["number"] - first["number"] + 1, 0)
-    size = sa.func.coalesce(last["upto"] - first["upto"] + first["size"], 0)
-    row = sa.select(
-        sa.bindparam("of_host", type_=sa.String),
-        sa.bindparam("of_user", type_=sa.String),
-        sa.case((last["at"] >= _of("now"), last["at"] + 1), else_=_of("now")),
-        sa.func.coalesce(last["number"], 0) + 1,
-        sa.func.coalesce(last["upto"], 0) + _of("bytes"),
-        _of("bytes"),
-        sa.bindparam("xml", type_=sa.LargeBinary),
-    ).where(count < _of("max_count"), size + _of("bytes") <= _of("max_bytes"))
-    names = ["host", "user", "at", "number", "upto", "size", "stanza"]
-    return messages.insert().from_select(names, row).execution_options(preserve_rowcount=True)
-
-
-STORE = _store()
+FIRST = _end("number", "upto", "size", newest=False)
+LAST = _end("at", "number", "upto", newest=True)
+APPEND = messages.insert()
 NEXT = (
     sa.select(messages.c.at, messages.c.stanza)
     .where(MINE, messages.c.at > _of("after"))
@@ -65,17 +60,74 @@ NEXT = (
 DROP = messages.delete().where(MINE, messages.c.at <= _of("until"))
 
 
+class Letter(NamedTuple):
+    """A message for the queue of `user`, and how much that may hold with it. `now` is in
+    microseconds since 1970.
+    """
+
+    user: str
+    now: int
+    xml: bytes
+    max_count: int
+    max_bytes: int
+
+
+class End:
+    """The end of a queue, to which letters are appended."""
+
+    def __init__(self, first: Sequence[int] | None, last: Sequence[int] | None) -> None:
+        self._at, self._number, self._upto = (0, 0, 0) if last is None else last
+        number, upto, size = (1, 0, 0) if first is None else first
+        self._count = self._number - number + 1
+        self._size = self._upto - upto + size
+
+    def append(self, letter: Letter) -> dict[str, Any] | None:
+        """The row that it becomes; None where the queue is full."""
+        size = len(letter.xml)
+        if self._count >= letter.max_count or self._size + size > letter.max_bytes:
+            return None
+        self._at = max(letter.now, self._at + 1)
+        self._number += 1
+        self._upto += size
+        self._count += 1
+        self._size += size
+        return {
+            "user": letter.user,
+            "at": self._at,
+            "number": self._number,
+            "upto": self._upto,
+            "size": size,
+            "stanza": letter.xml,
+        }
+
+
 class Queue(Repository):
     """The messages of each account, the oldest first."""
 
-    @transaction
-    def put(
-        self, tx: Tx, user: str, now: int, xml: bytes, *, max_count: int, max_bytes: int
-    ) -> bool:
-        """False where the queue is full. `now` is in microseconds since 1970."""
-        row = {"of_host": self.host, "of_user": user, "now": now, "xml": xml, "bytes": len(xml)}
-        row |= {"max_count": max_count, "max_bytes": max_bytes}
-        return tx.execute(STORE, row).rowcount > 0
+    @batch
+    def put(self, tx: Tx, letters: Sequence[Letter]) -> list[bool]:
+        """False where the queue is full."""
+        ends: dict[str, End] = {}
+        rows: list[dict[str, Any]] = []
+        kept: list[bool] = []
+        for letter in letters:
+            end = ends.get(letter.user)
+            if end is None:
+                end = ends[letter.user] = self._end(tx, letter.user)
+            row = end.append(letter)
+            kept.append(row is not None)
+            if row is not None:
+                row["host"] = self.host
+                rows.append(row)
+        if rows:
+            tx.execute(APPEND, rows)
+        return kept
+
+    def _end(self, tx: Tx, user: str) -> End:
+        asked = {"of_host": self.host, "of_user": user}
+        last = tx.execute(LAST, asked).first()
+        first = None if last is None else tx.execute(FIRST, asked).first()
+        return End(first, last)
 
     @transaction
     def after(self, tx: Tx, user: str, at: int) -> list[tuple[int, bytes]]:

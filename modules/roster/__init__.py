@@ -31,7 +31,7 @@ from xmppd.api import (
     on,
     option,
 )
-from xmppd.modules.roster.items import Item, Outcome, Transition
+from xmppd.modules.roster.items import Item, Outcome, Transition, written
 from xmppd.modules.roster.store import (
     Change,
     Loaded,
@@ -43,13 +43,26 @@ from xmppd.modules.roster.store import (
     versions,
 )
 
-__all__ = ["Item", "Roster", "contact_removed", "items", "removals", "requests", "versions"]
+__all__ = [
+    "Item",
+    "Roster",
+    "contact_removed",
+    "items",
+    "removals",
+    "requests",
+    "subscription_changed",
+    "versions",
+]
 
 T = TypeVar("T")
 NS = ns.ROSTER
 TEND_S = 60.0
 contact_removed: Signal[[JID, Item]] = Signal(
     "`user` took the contact out of the roster; the item says what there was (RFC 6121 §2.5.2)."
+)
+subscription_changed: Signal[[JID, Outcome]] = Signal(
+    "What `user` and a contact are to each other was changed by a subscription stanza; it is"
+    " stored, and the pushes are sent."
 )
 
 
@@ -170,6 +183,8 @@ class Roster(Module):
         before, after = outcome.before, outcome.after
         if after.listed and replace(after, pending=before.pending) != before:
             self._push(user, after.element(), after.version)
+        if before.subscription != after.subscription:
+            self.fire(subscription_changed, user, outcome)
 
     def interested_sessions(self, user: JID) -> list[Session]:
         """Those that asked for the roster (§2.1.6)."""
@@ -184,7 +199,7 @@ class Roster(Module):
     # Reading (§2.1.3, §2.2, §2.6)
 
     @iq_get(NS, "query", at=SELF)
-    async def read(self, iq: IQ) -> Element | None:
+    async def read(self, iq: IQ) -> IQ | None:
         """The whole roster, or an empty result and then what the client has missed (§2.6.3)."""
         if iq.payload.elements:
             raise StanzaError("bad-request", "a roster get is empty")
@@ -195,8 +210,9 @@ class Roster(Module):
         contacts = await self.loaded(session.user)
         self.interested[session] = True
         if missed is None:
-            whole = [item.element() for item in contacts.values()]
-            return Element(NS, "query", {"ver": str(contacts.version)}, *whole)
+            whole = written(contacts.values())
+            query = f"<query xmlns='{NS}' ver='{contacts.version}'>{whole}</query>"
+            return iq.written_result(NS, "query", query)
         if missed:
             self.held[session] = [(_shown(change), change.version) for change in missed]
             self.host.clock.callLater(0, self._catch_up, session)  # after the result is sent

@@ -6,11 +6,21 @@ RFC 6121 §2.1.2 (items) and Appendix A (states). The nine states of the appendi
 fact of its own.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from xmppd.api import JID, Element, ns
+from xmppd.api import JID, Element, escape_attr, escape_text, ns, to_xml
+
+# By whether the user sees the contact, and the contact the user (§2.1.2.5).
+SUBSCRIPTIONS: Final = {
+    (False, False): "none",
+    (True, False): "to",
+    (False, True): "from",
+    (True, True): "both",
+}
+_unsafe: Final = re.compile("[&<>\"'\r\n\t]").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +41,7 @@ class Item:
     @property
     def subscription(self) -> str:
         """none, to, from or both (§2.1.2.5)."""
-        if self.to:
-            return "both" if self.from_ else "to"
-        return "from" if self.from_ else "none"
+        return SUBSCRIPTIONS[self.to, self.from_]
 
     def element(self) -> Element:
         """The item as clients see it (§2.1.2)."""
@@ -49,6 +57,35 @@ class Item:
         for group in self.groups:
             shown.append(Element(ns.ROSTER, "group", None, group))
         return shown
+
+
+def written(items: Iterable[Item]) -> str:
+    """The elements of these items, for inside of a query: as `to_xml` writes them, in a tenth of
+    the time. Raises XMLError for what XML has no way to write.
+    """
+    found = list(items)
+    xml = "".join([_written(item) for item in found])
+    if xml.isprintable():  # else there may be such a character
+        return xml
+    return "".join([to_xml(item.element(), ns.ROSTER) for item in found])
+
+
+def _written(item: Item) -> str:
+    contact: str = item.contact
+    name = item.name
+    if _unsafe(f"{contact!s}{name}"):
+        contact, name = escape_attr(contact), escape_attr(name)
+    tag = f"<item jid='{contact!s}' subscription='{SUBSCRIPTIONS[item.to, item.from_]}'"
+    if name:
+        tag += f" name='{name}'"
+    if item.ask:
+        tag += " ask='subscribe'"
+    if item.approved:
+        tag += " approved='true'"
+    if not item.groups:
+        return tag + "/>"
+    groups = [f"<group>{escape_text(group)}</group>" for group in item.groups]
+    return f"{tag}>{''.join(groups)}</item>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.faults.cluster import Cluster
-from tests.faults.people import populate
+from tests.faults.people import ROOM, populate
 from tests.support.server import ServerProcess
 
 MODULES = Path(__file__).parent / "modules"
@@ -25,7 +25,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     made: list[ServerProcess] = []
 
     def start(**options: Any) -> ServerProcess:
-        server = ServerProcess(**options)
+        server = ServerProcess(**{"options": ROOM, **options})
         made.append(server)
         server.start()
         populate(server)

@@ -15,6 +15,8 @@ DOMAIN = "example.org"
 ROMEO, JULIET, NURSE, TYBALT = (
     f"{name}@{DOMAIN}" for name in ("romeo", "juliet", "nurse", "tybalt")
 )
+# For `ServerProcess`: who floods would fill a queue of the usual size within a second.
+ROOM = {"offline": {"limit": 1_000_000, "max_bytes": 1_000_000_000}}
 LOST = (StreamEnded, ConnectionError, TimeoutError)
 
 
@@ -187,7 +189,7 @@ class Collector:
 
     def __init__(self, client: TLSClient) -> None:
         self.client = client
-        self.stanzas: list[Element] = []
+        self.stanzas, client.inbox = client.inbox, []  # what came while it was coming online
         self.ended: BaseException | None = None
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._run, daemon=True)

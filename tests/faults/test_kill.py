@@ -14,6 +14,7 @@ from tests.faults.people import (
     LOST,
     NURSE,
     ROMEO,
+    ROOM,
     Flood,
     answer,
     chat,
@@ -39,7 +40,7 @@ NOTE = "<note xmlns='urn:example:note'>what light</note>"
 @pytest.fixture(scope="module")
 def killed() -> Iterator[ServerProcess]:
     """One for all these tests: it starts again with the same data after each kill."""
-    server = ServerProcess()
+    server = ServerProcess(options=ROOM)
     server.start()
     populate(server)
     yield server
@@ -57,7 +58,7 @@ def test_sigkill_under_traffic_loses_nothing_acknowledged_and_doubles_nothing(
 
 @NEEDS_POSTGRESQL
 def test_sigkill_under_traffic_loses_and_doubles_nothing_on_postgresql(cluster: Cluster) -> None:
-    with ServerProcess(database=f'url = "{cluster.url}"') as server:
+    with ServerProcess(database=f'url = "{cluster.url}"', options=ROOM) as server:
         populate(server)
         for moment in (0.1, 0.3, 0.6):
             is_killed_under_traffic(server, moment)

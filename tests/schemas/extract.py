@@ -52,11 +52,19 @@ CLIENT, SERVER = "jabber:client", "jabber:server"
 STREAMS = "http://etherx.jabber.org/streams"
 BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 STANZA_ORDER = "RFC 6120 and 6121 set no order of a stanza's children, and clients keep to none"
+PUBSUB = "http://jabber.org/protocol/pubsub"
+PUBSUB_EVENT = "http://jabber.org/protocol/pubsub#event"
 PUBSUB_OWNER = "http://jabber.org/protocol/pubsub#owner"
 CARBONS = "urn:xmpp:carbons:2"
+MUC_USER = "http://jabber.org/protocol/muc#user"
+MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 UPLOAD = "urn:xmpp:http:upload:0"
 DISCO_INFO = "http://jabber.org/protocol/disco#info"
 DISCO_ITEMS = "http://jabber.org/protocol/disco#items"
+OPTIONS_JID = """<xs:attribute name='jid' type='xs:string' use='{}'/>
+      <xs:attribute name='node' type='xs:string' use='optional'/>
+      <xs:attribute name='subid' type='xs:string' use='optional'/>
+    </xs:complexType>"""
 
 
 def both(old: str, new: str, reason: str) -> list[Patch]:
@@ -65,6 +73,20 @@ def both(old: str, new: str, reason: str) -> list[Patch]:
 
 
 PATCHES: tuple[Patch, ...] = (
+    Patch(
+        MUC_USER,
+        "<xs:element name='invite'> <xs:complexType> <xs:sequence>"
+        " <xs:element ref='reason' minOccurs='0'/>",
+        "<xs:element name='invite'><xs:complexType><xs:sequence>"
+        "<xs:element ref='reason' minOccurs='0'/><xs:element ref='continue' minOccurs='0'/>",
+        "XEP-0045 §7.9 puts <continue/> into an invitation",
+    ),
+    Patch(
+        MUC_ADMIN,
+        "<xs:element ref='item' maxOccurs='unbounded'/>",
+        "<xs:element ref='item' minOccurs='0' maxOccurs='unbounded'/>",
+        "XEP-0045: a list that nobody is on is an empty list",
+    ),
     Patch(
         STREAMS,
         """<xs:any namespace='urn:ietf:params:xml:ns:xmpp-tls' minOccurs='0' maxOccurs='1'/>
@@ -165,6 +187,18 @@ PATCHES: tuple[Patch, ...] = (
         "XEP-0059 §2.8 and XEP-0030 §7 put a set there",
     ),
     Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:sequence>\n        <xs:element name='after'",
+        "<xs:all>\n        <xs:element name='after'",
+        "XEP-0059's examples have first, last and count, in this order",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:sequence>",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:all>",
+        "as above",
+    ),
+    Patch(
         "jabber:iq:private",
         "<xs:any namespace='##other'/>",
         "<xs:any namespace='##other' minOccurs='0' maxOccurs='unbounded' processContents='lax'/>",
@@ -203,6 +237,77 @@ PATCHES: tuple[Patch, ...] = (
                   maxOccurs='1'/>""",
         "<xs:any namespace='urn:xmpp:forward:0' processContents='lax'/>",
         "an element has no attribute namespace",
+    ),
+    *(
+        Patch(
+            ns,
+            "<xs:any namespace='##other'/>",
+            "<xs:any namespace='##other' processContents='lax'/>",
+            "XEP-0060 §7.1: any XML may be published, also such as no schema is known of",
+        )
+        for ns in (PUBSUB, PUBSUB_EVENT)
+    ),
+    Patch(
+        PUBSUB,
+        """<xs:element ref='subscription'/>
+          <xs:element ref='subscriptions'/>""",
+        """<xs:sequence>
+            <xs:element ref='subscription'/>
+            <xs:element ref='options' minOccurs='0'/>
+          </xs:sequence>
+          <xs:element ref='subscriptions'/>""",
+        "XEP-0060 §6.3.8: the result tells the options that came to be",
+    ),
+    Patch(
+        PUBSUB,
+        OPTIONS_JID.format("required"),
+        OPTIONS_JID.format("optional"),
+        "XEP-0060 §6.3.8: options beside a subscription name no JID",
+    ),
+    Patch(
+        PUBSUB,
+        "<xs:element ref='items'/>",
+        "<xs:sequence><xs:element ref='items'/>" + ANY + "</xs:sequence>",
+        "XEP-0060 §6.5.4 puts a set there",
+    ),
+    Patch(
+        PUBSUB,
+        "<xs:element ref='subscription'/>\n      </xs:sequence>",
+        "<xs:element ref='subscription' minOccurs='0' maxOccurs='unbounded'/>\n"
+        "      </xs:sequence>",
+        "XEP-0060 §5.6: an entity may have many subscriptions, or none",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:sequence>\n        <xs:element name='after'",
+        "<xs:all>\n        <xs:element name='after'",
+        "XEP-0059's examples have first, last and count, in this order",
+    ),
+    Patch(
+        "http://jabber.org/protocol/rsm",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:sequence>",
+        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:all>",
+        "as above",
+    ),
+    Patch(
+        "http://jabber.org/protocol/commands",
+        "<xs:choice>\n        <xs:element ref='actions' minOccurs='0'/>",
+        "<xs:choice minOccurs='0' maxOccurs='unbounded'>\n"
+        "        <xs:element ref='actions' minOccurs='0'/>",
+        "XEP-0050's examples have actions, notes and a form together",
+    ),
+    Patch(
+        "http://jabber.org/protocol/commands",
+        "<xs:any namespace='##other' minOccurs='0' maxOccurs='unbounded'/>",
+        ANY,
+        "XEP-0050 §3.1: forms are one payload among others",
+    ),
+    Patch(
+        "http://jabber.org/protocol/pubsub#errors",
+        "<xs:element name='not-in-roster-group' type='empty'/>",
+        "<xs:element name='node-full' type='empty'/>\n"
+        "  <xs:element name='not-in-roster-group' type='empty'/>",
+        "XEP-0060 §7.1.3.4",
     ),
 )
 # Schemas that do not compile and whose namespaces nothing sends yet.

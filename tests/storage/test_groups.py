@@ -1,6 +1,6 @@
 """Group commit: one COMMIT for many, each piece by itself, nothing said before it is durable."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import Any
 
@@ -15,8 +15,10 @@ from xmppd.storage import (
     Database,
     DatabaseBusy,
     DatabaseDown,
+    Repository,
     Schema,
     StorageError,
+    batch,
     insert_ignore,
     row_id,
     table,
@@ -165,6 +167,48 @@ def test_a_piece_that_ends_the_transaction_takes_nobody_along(
     assert (first, third) == (None, None)
     assert isinstance(second, StorageError)
     assert turns.wait(database.run(texts, reads=True)) == ["one", "two"]
+
+
+class Notes(Repository):
+    """Notes how many rows came with each call of `put`."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "h")
+        self.calls: list[int] = []
+
+    @batch
+    def put(self, tx: Tx, rows: Sequence[str]) -> list[int]:
+        self.calls.append(len(rows))
+        tx.execute(notes.insert(), [{"host": "h", "text": text} for text in rows])
+        return [len(text) for text in rows]
+
+
+def test_calls_of_a_batch_that_wait_are_one_call(database: Database, turns: Any) -> None:
+    gate, repository = Gate(database), Notes(database)
+    written = [repository.put("x" * n) for n in range(1, 11)]
+    between = database.run(note("between"), key=repository.key)
+    written += [repository.put("y" * n) for n in range(1, 6)]
+    gate.open()
+    turns.wait(gate.passed)
+    assert turns.wait(gatherResults(written)) == [*range(1, 11), *range(1, 6)]
+    turns.wait(between)
+    if database.url.get_backend_name() == "sqlite":  # else the gate may be another writer's
+        assert repository.calls == [10, 5]
+    lines = turns.wait(database.run(texts, reads=True))
+    assert lines == [*("x" * n for n in range(1, 11)), "between", *("y" * n for n in range(1, 6))]
+
+
+def test_of_a_batch_that_fails_only_those_fail_that_fail_alone(
+    database: Database, turns: Any
+) -> None:
+    gate, repository = Gate(database), Notes(database)
+    written = [outcome(repository.put(text)) for text in ("a", "b", "a", "c")]
+    gate.open()
+    turns.wait(gate.passed)
+    a, b, again, c = (turns.wait(each) for each in written)
+    assert (a, b, c) == (1, 1, 1)
+    assert isinstance(again, sa.exc.IntegrityError)
+    assert turns.wait(database.run(texts, reads=True)) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("alone", [True, False])

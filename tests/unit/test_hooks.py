@@ -152,6 +152,47 @@ def test_a_waiting_filter_that_crashes_after_waiting_fails_closed(hooks: Hooks) 
         result_of(hooks.of(number_passing).wait(1))
 
 
+def test_begun_without_anybody_who_waits_it_is_done_when_it_returns(hooks: Hooks) -> None:
+    chain = hooks.of(number_passing)
+    assert chain.begin(1) == 1
+    hooks.swap((), [(number_passing, handler(lambda n: n + 1, "a"))])
+    assert chain.begin(1) == 2
+    hooks.swap((), [(number_passing, handler(lambda n: STOP, "b"))])
+    assert chain.begin(1) is STOP
+
+
+def test_begun_with_a_deferred_the_next_handler_waits_for_it(hooks: Hooks) -> None:
+    gate: Deferred[int] = Deferred()
+
+    async def second(n: int) -> int:
+        return n * 10
+
+    hooks.swap(
+        (),
+        [(number_passing, handler(lambda n: gate, "a")), (number_passing, handler(second, "b"))],
+    )
+    begun = hooks.of(number_passing).begin(1)
+    assert isinstance(begun, Deferred)
+    assert not begun.called
+    gate.callback(2)
+    assert result_of(begun) == 20
+
+
+@pytest.mark.parametrize(
+    "problem, raised", [(Refused, Refused), (ZeroDivisionError, HandlerCrashed)]
+)
+def test_begun_with_a_deferred_that_fails_it_fails_closed(
+    hooks: Hooks, problem: type[Exception], raised: type[Exception]
+) -> None:
+    gate: Deferred[int] = Deferred()
+    hooks.swap((), [(number_passing, handler(lambda n: gate, "culprit"))])
+    begun = hooks.of(number_passing).begin(1)
+    assert isinstance(begun, Deferred)
+    gate.errback(problem())
+    with pytest.raises(raised):
+        result_of(begun)
+
+
 def test_swapping_replaces_one_modules_handlers_and_leaves_others(hooks: Hooks) -> None:
     chain = hooks.of(number_passes)
     hooks.swap((), [(number_passes, handler(lambda n: n + 1, "old"))])

@@ -1,6 +1,7 @@
 """One client: its connection, its stream, and after the bind its session."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,14 +13,15 @@ from twisted.python.failure import Failure
 from xmppd import events
 from xmppd.auth import AuthBusy
 from xmppd.c2s.channel import channel_of
+from xmppd.c2s.login import resource_for
 from xmppd.c2s.service import Service
-from xmppd.hooks import spawn
+from xmppd.hooks import STOP, HandlerCrashed, spawn
 from xmppd.host import Host
-from xmppd.jid import JID, jid
-from xmppd.ns import PING
+from xmppd.jid import JID, jid, make_jid
+from xmppd.ns import BIND2, PING
 from xmppd.routing import Intake
 from xmppd.routing.iqs import refusal
-from xmppd.sessions import CLOSED_BY_CLIENT, Session
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, Session, TokenCheck
 from xmppd.stanza import IQ, Stanza, StanzaError
 from xmppd.storage import StorageError
 from xmppd.stream.core import ClientStream
@@ -30,11 +32,13 @@ from xmppd.stream.events import (
     Closed,
     EarlyIQ,
     Event,
+    LoggingIn,
     StartTLS,
     StreamNonza,
 )
 from xmppd.stream.header import HeaderError
-from xmppd.stream.sasl import AskKeys, AskPassword, Channel
+from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel
+from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
 from xmppd.transport.connection import CLOSE_TIMEOUT_S, Pause, StreamTransport
 from xmppd.transport.wheel import Timer
@@ -71,6 +75,20 @@ class _Outlet:
 
     def resume(self) -> None:
         self._connection.resume(Pause.SLOW_READER)
+
+    def hold(self) -> None:
+        self._connection.hold_output()
+
+    def release(self) -> None:
+        self._connection.release_output()
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        self.write = self._connection.write_ahead
+        try:
+            yield
+        finally:
+            self.write = self._connection.write
 
     @property
     def buffered(self) -> int:
@@ -124,6 +142,7 @@ class ClientConnection(StreamTransport):
             secure=secure,
             more_features=self._features,
             early=self._answers_early,
+            inline=self._inline,
         )
 
     # From the transport
@@ -229,8 +248,10 @@ class ClientConnection(StreamTransport):
             self._closed(event)
         elif isinstance(event, StartTLS):
             self._start_tls()
-        elif isinstance(event, AskKeys | AskPassword):
+        elif isinstance(event, AskKeys | AskPassword | AskToken):
             self._apart(self._prove(event))
+        elif isinstance(event, LoggingIn):
+            self._apart(self._enter(event))
         elif isinstance(event, Authenticated):
             self._service.attempts.succeeded(self.peer_address, event.user)
         elif isinstance(event, AuthFailed):
@@ -286,12 +307,13 @@ class ClientConnection(StreamTransport):
     def _host_now(self) -> Host | None:
         return self._service.hosts.get(self._stream.domain)
 
-    def _features(self, domain: str, state: State) -> list[Element]:
+    def _features(self, domain: str, state: State) -> str:
         host = self._service.hosts.get(domain)
         if host is None:
-            return []
-        when = "before_bind" if state is State.KNOWN else "before_auth"
-        return host.hooks.of(events.stream_features).gather(when)
+            return ""
+        return self._service.offers.of(
+            host, "before_bind" if state is State.KNOWN else "before_auth"
+        )
 
     def _channel(self, domain: str) -> Channel:
         host = self._service.hosts.get(domain)
@@ -302,7 +324,11 @@ class ClientConnection(StreamTransport):
         self._flush()
         self.start_tls(self._service.certificates.context(self._stream.domain))
 
-    async def _prove(self, event: AskKeys | AskPassword) -> list[Event]:
+    def _inline(self, domain: str, tokens: tuple[str, ...]) -> str:
+        host = self._service.hosts.get(domain)
+        return "" if host is None else self._service.offers.inline(host, tokens)
+
+    async def _prove(self, event: AskKeys | AskPassword | AskToken) -> list[Event]:
         """Look at credentials, unless there were too many failures lately."""
         stream, host = self._stream, self._host_now()
         self._trying = f"{event.user}@{stream.domain}"
@@ -311,9 +337,23 @@ class ClientConnection(StreamTransport):
         try:
             if isinstance(event, AskKeys):
                 return stream.keys(await host.accounts.keys(event.user, event.hash_name))
+            if isinstance(event, AskToken):
+                return await self._find_token(host, event)
             return stream.verdict(await host.accounts.check_password(event.user, event.password))
         except (AuthBusy, StorageError):
             return stream.refuse_login()
+
+    async def _find_token(self, host: Host, event: AskToken) -> list[Event]:
+        request = self._stream.request or Authenticate.empty()
+        user = make_jid(event.user, host.name)
+        check = TokenCheck(user, event.mechanism, request.agent, request.requests, event.matches)
+        try:
+            await host.hooks.of(events.token_asked).wait(check)
+        except HandlerCrashed:  # which is logged
+            return self._stream.refuse_login()
+        if check.token is None:
+            return self._stream.refuse_login(check.refusal)
+        return self._stream.token(check.token)
 
     def _failed(self, event: AuthFailed) -> None:
         if event.condition == "not-authorized" and self._trying:
@@ -343,6 +383,17 @@ class ClientConnection(StreamTransport):
         host = self._host_now()
         if host is None:
             return self._stream.fail(StreamError("reset"))
+        try:
+            session = await self._open(host, full)
+        except StanzaError as error:
+            return self._stream.bind_refused(error)
+        if session is None:
+            return []  # gone while we waited
+        self._log_in(session)
+        return self._stream.bound(session.jid)
+
+    async def _open(self, host: Host, full: JID) -> Session | None:
+        """Open a session; None if the client went meanwhile. Raises StanzaError."""
         session = Session(
             full,
             host.hooks,
@@ -354,13 +405,53 @@ class ClientConnection(StreamTransport):
         self._intake, self.session = host.intake, session
         try:
             await self._intake.open(session)
-        except StanzaError as error:
+        except StanzaError:
             self.session = None
-            return self._stream.bind_refused(error)
-        if self.session is not session or not self.open:
-            return []  # gone while we waited
-        self._log_in(session)
-        return self._stream.bound(session.jid)
+            raise
+        return session if self.session is session and self.open else None
+
+    async def _enter(self, event: LoggingIn) -> list[Event]:
+        """A login in one round trip: modules first, then Bind 2 (XEP-0386 §3.2)."""
+        host = self._host_now()
+        if host is None:
+            return self._stream.fail(StreamError("reset"))
+        asked = (event.user, event.mechanism, event.agent, event.requests, event.token)
+        login = Login(*asked, address=self.peer_address)
+        bind = login.request(BIND2, "bind")
+        try:
+            if await host.hooks.of(events.logging_in).wait(login) is STOP:
+                return self._stream.refuse_login()
+            if bind is not None and login.resumed is None:
+                return await self._bind_within(host, login, bind)
+        except Exception as problem:
+            refused = refusal(problem)
+            self._say("login refused: {why}", why=refused.condition)
+            self._leave("login refused")
+            return self._stream.refuse_login()
+        return self._stream.logged_in(event.user, login.answers)
+
+    async def _bind_within(self, host: Host, login: Login, bind: Element) -> list[Event]:
+        full = resource_for(login.user, bind, login.agent)
+        older = host.sessions.get(full)
+        if older is not None and login.agent.id:  # of the same installation (XEP-0386 §3.2)
+            older.close(StreamError("conflict"))
+            host.intake.close(older, "its client has logged in again")
+        self.hold_output()  # what the session is sent follows upon <success/>
+        try:
+            session = await self._open(host, full)
+            if session is None:
+                return []
+            binding = Binding(session, login.agent, bind)
+            await host.hooks.of(events.bind_extending).wait(binding)
+            if self.session is not session or not self.open:
+                return []
+            self._log_in(session)
+            bound = Element(BIND2, "bound", None, *binding.answers)
+            happened = self._stream.logged_in(session.jid, [*login.answers, bound])
+            self.write_ahead(self._stream.take())
+        finally:
+            self.release_output()
+        return happened
 
     def _log_in(self, session: Session) -> None:
         """The client is known and bound: it counts as such, and what led here is forgotten."""

@@ -1,16 +1,19 @@
 """What all connections of clients have in common."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from xmppd import events
 from xmppd.auth import Attempts
+from xmppd.c2s.login import offer_inline
 from xmppd.clock import Clock
 from xmppd.config.server import C2SOptions
 from xmppd.config.streams import StreamLimits
+from xmppd.hooks import Hooks
 from xmppd.host import Host
 from xmppd.sessions import Session
 from xmppd.stanza import IQ
-from xmppd.stream.features import StreamPolicy
+from xmppd.stream.features import StreamPolicy, written
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.store import CertificateStore
@@ -40,6 +43,32 @@ class Extensions:
     nonza: Callable[[Host, str, str], NonzaHandler | None] = _nobody
 
 
+class Offers:
+    """The stream features of modules, written once for each host and state.
+
+    They are asked again when modules have come or gone.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[str, object], tuple[Hooks, int, str]] = {}
+
+    def of(self, host: Host, state: str) -> str:
+        """`state` is as in `events.stream_features`."""
+        return self._once(host, state, lambda: host.hooks.of(events.stream_features).gather(state))
+
+    def inline(self, host: Host, tokens: tuple[str, ...]) -> str:
+        """What a client may ask for within its login, if its connection carries these `tokens`."""
+        return self._once(host, tokens, lambda: offer_inline(host, tokens))
+
+    def _once(self, host: Host, what: object, make: Callable[[], Iterable[Element]]) -> str:
+        hooks = host.hooks
+        known, changes, text = self._written.get((host.name, what), (None, 0, ""))
+        if known is not hooks or changes != hooks.changes:
+            text = written(make())
+            self._written[host.name, what] = hooks, hooks.changes, text
+        return text
+
+
 @dataclass(slots=True, eq=False)
 class Service:
     """Handed to each connection; `options` and `policy` are replaced when they are reloaded.
@@ -56,6 +85,7 @@ class Service:
     admission: Admission
     attempts: Attempts
     extensions: Extensions = field(default_factory=Extensions)
+    offers: Offers = field(init=False)
     policy: StreamPolicy = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +94,7 @@ class Service:
     def configure(self, options: C2SOptions) -> None:
         """Take new options, for connections to come."""
         self.options = options
+        self.offers = Offers()
         self.policy = policy_of(options)
 
 

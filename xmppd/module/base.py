@@ -161,6 +161,12 @@ class Module:
         _ = loop.start(interval_s, now=False)
         self._acquired.append(lambda: loop.stop() if loop.running else None)
 
+    def listen(self, hook: Hook, wanted: bool) -> None:
+        """Let this module's handlers of `hook` be called, or not for now: so a feature that nobody
+        uses costs a stanza nothing. They are called until this says otherwise.
+        """
+        self.host.hooks.of(hook).rest(self.name, not wanted)  # type: ignore[call-overload]
+
     def background(self, work: Awaitable[object]) -> None:
         """Let something asynchronous go on by itself; a failure is logged, never lost."""
         _ = spawn(self._watch(work))

@@ -1,14 +1,15 @@
 """A module that serves a domain of its own beside its host's: rooms, pubsub, a file store."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from xmppd.config import Options, option
+from xmppd.hooks import spawn
 from xmppd.jid import JID, JIDError, jid
 from xmppd.module.base import Module, claims_of
 from xmppd.module.catalogue import ModuleFault
 from xmppd.routing import IQTable
-from xmppd.routing.iqs import OWN_DOMAIN, answer, refusal
+from xmppd.routing.iqs import OWN_DOMAIN, answer, refusal, settled
 from xmppd.routing.router import Destination, Done
 from xmppd.stanza import IQ, Message, Stanza, StanzaError
 
@@ -74,3 +75,17 @@ class Service(Module):
     def send(self, stanza: Stanza) -> None:
         """Route a stanza from this service on its way; nobody waits for it."""
         self.host.router.route(stanza)
+
+    def later(self, stanza: Stanza, work: Coroutine[Any, Any, None]) -> Done:
+        """Go on with a stanza in a coroutine; what it raises is the sender's answer. Give what
+        this returns to the router: the sender's stream is not read meanwhile.
+        """
+        return settled(spawn(self._finish(stanza, work)))
+
+    async def _finish(self, stanza: Stanza, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as problem:
+            waiting = self.host.router.bounce(stanza, refusal(problem))
+            if waiting is not None:
+                await waiting

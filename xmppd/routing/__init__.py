@@ -13,6 +13,7 @@ from xmppd.routing.iqs import (
     IQTable,
     Scope,
 )
+from xmppd.routing.questions import Questions
 from xmppd.routing.router import Router
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Delivery",
     "IQTable",
     "Intake",
+    "Questions",
     "Router",
     "Scope",
     "SessionPolicy",

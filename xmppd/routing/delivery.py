@@ -4,14 +4,21 @@ The rules of §8.5, one function for each kind of stanza and of address. Presenc
 that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
+from functools import partial
 from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
+from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
-from xmppd.routing.router import Done, Router
+from xmppd.routing.questions import Questions
+from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import SessionTable
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError
 
@@ -20,6 +27,9 @@ SUBSCRIPTIONS = frozenset(("subscribe", "subscribed", "unsubscribe", "unsubscrib
 
 class Accounts(Protocol):
     """What delivery asks of the accounts."""
+
+    def known(self, user: str) -> bool | None:
+        """`exists` without waiting; None: ask `exists`."""
 
     async def exists(self, user: str) -> bool:
         """Whether there is an account with this local part."""
@@ -35,8 +45,10 @@ class Delivery:
         iqs: IQTable,
         sessions: SessionTable,
         accounts: Accounts,
+        questions: Questions,
     ) -> None:
         self._router = router
+        self._questions = questions
         self._iqs = iqs
         self._sessions = sessions
         self._accounts = accounts
@@ -45,6 +57,7 @@ class Delivery:
         self._asked = hooks.of(events.resource_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
+        self._delivered = hooks.of(events.message_delivered)
         self._subscribing = hooks.of(events.subscription_arriving)
         self._probing = hooks.of(events.probe_arriving)
         self._by_kind: dict[str, Callable[[Stanza, JID], Done]] = {
@@ -52,6 +65,7 @@ class Delivery:
             "presence": self._presence,
             "iq": self._iq,
         }
+        self._gates: dict[JID, Gate] = {}  # of accounts for which something is not durable yet
 
     def route(self, stanza: Stanza) -> Done:
         """Deliver, answer, store or refuse. Raises StanzaError for the router to bounce."""
@@ -65,15 +79,51 @@ class Delivery:
                 if passed is STOP:
                     return None
                 stanza = passed
+            if self._gates and user in self._gates:
+                return self._in_turn(stanza, user)
             return self._by_kind[stanza.kind](stanza, user)
         except Exception as problem:
             raise refusal(problem) from None
+
+    # What must be durable before it is delivered
+
+    def hold(self, user: JID, commit: Commit) -> None:
+        """For a handler of `user_receives`: the stanza that it has in hand is delivered when
+        `commit` is durable, and refused if that fails; what comes later waits behind it.
+        """
+        commit.want()
+        if not commit.over or commit.problem is not None:
+            self._gate(user).coming = commit
+
+    def later(self, user: JID, act: Act, commit: Commit | None = None) -> None:
+        """Do something for `user` behind all that waits now and, with `commit`, when that is
+        durable; never if it fails.
+        """
+        if commit is not None:
+            commit.want()
+            if commit.over and commit.problem is None:
+                commit = None
+        if commit is None and user not in self._gates:
+            act()
+        else:
+            self._gate(user).add(act, _forget, commit)
+
+    def _gate(self, user: JID) -> Gate:
+        gate = self._gates.get(user)
+        if gate is None:
+            gate = self._gates[user] = Gate(partial(self._gates.pop, user, None))
+        return gate
+
+    def _in_turn(self, stanza: Stanza, user: JID) -> Done:
+        deliver = partial(self._by_kind[stanza.kind], stanza, user)
+        return self._gates[user].add(deliver, partial(self._router.bounce, stanza))
 
     def _to_host(self, stanza: Stanza) -> Done:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
         if isinstance(stanza, IQ):
             if not stanza.is_request:
-                return None  # the answer to nothing that anybody asked
+                self._questions.take(stanza)
+                return None
             if stanza.to.resource:
                 raise StanzaError("service-unavailable")
             return answer(self._router, stanza, self._iqs.at_host(stanza))
@@ -92,6 +142,8 @@ class Delivery:
             session = self._sessions.get(message.to)
             if session is not None:
                 session.send(message)
+                if self._delivered.handlers:
+                    self._tell_delivered(message, user)
                 return None
             if message.type != "chat":
                 return self._to_nobody(message)
@@ -114,22 +166,57 @@ class Delivery:
         for session in self._sessions.of(user):
             if session.priority is not None and session.priority >= 0:
                 taken = session.send(message) or taken
+        if taken and self._delivered.handlers:
+            self._tell_delivered(message, user)
         if taken or message.type == "headline":
             return None
         assert isinstance(message, Message)
-        return settled(spawn(self._store(message, user)))
+        known = self._accounts.known(user.local)
+        if known is None:
+            return settled(spawn(self._look_up_and_keep(message, user)))
+        return self._keep(message, user, exists=known)
 
-    async def _store(self, message: Message, user: JID) -> None:
+    def _tell_delivered(self, message: Stanza, user: JID) -> None:
+        assert isinstance(message, Message)
+        self._delivered.signal(message, user)
+
+    async def _look_up_and_keep(self, message: Message, user: JID) -> None:
         try:
-            kept = await self._accounts.exists(user.local) and (
-                await self._storing.wait(message, user) is STOP
-            )
-            problem = None if kept else StanzaError("service-unavailable")
-        except Exception as crash:
-            problem = refusal(crash)
-        waiting = None if problem is None else self._router.bounce(message, problem)
-        if waiting is not None:
-            await waiting
+            kept = self._keep(message, user, exists=await self._accounts.exists(user.local))
+        except Exception as problem:
+            kept = self._router.bounce(message, refusal(problem))
+        await (kept or succeed(None))
+
+    def _keep(self, message: Message, user: JID, *, exists: bool) -> Done:
+        """Have it stored; raises for who may not know whether there is such an account."""
+        if not exists:
+            raise StanzaError("service-unavailable")
+        kept = self._storing.begin(message, user)
+        if isinstance(kept, Deferred):
+            storing = Storing()
+            _ = kept.addBoth(self._kept, message, user, storing)
+            return settled(storing)
+        if isinstance(kept, Coroutine):
+            return settled(spawn(kept).addBoth(self._kept, message, user))
+        return self._kept(kept, message, user)
+
+    def _kept(
+        self, kept: object, message: Message, user: JID, storing: Storing | None = None
+    ) -> Done:
+        """Whether it was stored is known now: if not, the sender is told. Then `storing` fires."""
+        done = None
+        if kept is not STOP:
+            with nullcontext() if storing is None else storing.ahead():
+                done = self._router.bounce(message, _why_not(kept))
+        else:
+            self._delivered.signal(message, user)
+        if storing is None:
+            return done
+        if done is None:
+            storing.callback(None)
+        else:
+            _ = done.addBoth(storing.callback)
+        return None
 
     # Presence (RFC 6121 §8.5.2.1.2, §8.5.2.2.2, §8.5.3.1, §8.5.3.2.2)
 
@@ -183,5 +270,17 @@ class Delivery:
                 raise StanzaError("service-unavailable")
             return None
         if not iq.is_request:
+            self._questions.take(iq)
             return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+
+def _why_not(kept: object) -> StanzaError:
+    """What a sender is told whose message was not stored; `kept` is what came of it."""
+    if isinstance(kept, Failure) and isinstance(kept.value, Exception):
+        return refusal(kept.value)
+    return StanzaError("service-unavailable")
+
+
+def _forget(_: StanzaError) -> None:
+    """What nobody waits for is dropped when it cannot be done."""

@@ -8,8 +8,9 @@ from twisted.internet.defer import succeed
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, spawn
 from xmppd.routing.delivery import SUBSCRIPTIONS
+from xmppd.routing.gate import Commit
 from xmppd.routing.iqs import refusal, settled
-from xmppd.routing.router import Done, Router
+from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import Session, SessionTable
 from xmppd.stanza import Presence, Stanza, StanzaError
 from xmppd.xml import StreamError
@@ -44,6 +45,7 @@ class Intake:
         self._directs = hooks.of(events.user_directs)
         self._changed = hooks.of(events.presence_changed)
         self._subscribing = hooks.of(events.subscription_sending)
+        self._owed: Commit | None = None
 
     # A session's life
 
@@ -97,10 +99,34 @@ class Intake:
                     return None
                 stanza = passed
             if isinstance(stanza, Presence):
-                return self._presence(session, stanza)
-            return self._router.route(stanza)
+                done = self._presence(session, stanza)
+            else:
+                done = self._router.route(stanza)
         except Exception as problem:
-            return self._router.bounce(stanza, refusal(problem))
+            done = self._router.bounce(stanza, refusal(problem))
+        if done.__class__ is Storing:  # isinstance() asks Python code, since Deferred is abstract
+            assert isinstance(done, Storing)
+            done.outlet = session.outlet
+            session.hold_for(done)
+            done = None
+        if self._owed is not None:
+            self._hold_for_owed(session)
+        if session.undurable is None:
+            return done
+        return session.undurable.taken(len(stanza.raw)) if done is None else done
+
+    def owes(self, commit: Commit) -> None:
+        """For a handler of `user_sends`: the stanza that it has in hand is durable only with
+        `commit` (`Session.hold_for`). That begins when the stanza is routed, so that whoever
+        receives it may join.
+        """
+        self._owed = commit
+
+    def _hold_for_owed(self, session: Session) -> None:
+        owed, self._owed = self._owed, None
+        done = None if owed is None else owed.done()
+        if done is not None:
+            session.hold_for(done)
 
     def _presence(self, session: Session, presence: Presence) -> Done:
         """Broadcast (RFC 6121 §4.2, §4.4, §4.5), subscriptions (§3) and directed presence

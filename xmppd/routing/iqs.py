@@ -13,7 +13,7 @@ from xmppd.storage import DatabaseBusy, DiskFull, StorageError
 from xmppd.xml import Element
 
 log = Logger()
-Answer: TypeAlias = "Element | None"
+Answer: TypeAlias = "Element | IQ | None"  # the payload of the result, or the result itself
 Handler: TypeAlias = Callable[[IQ], "Answer | Awaitable[Answer]"]
 Key: TypeAlias = tuple[str, str, str]  # type, namespace, name
 
@@ -147,12 +147,15 @@ def answer(router: Router, iq: IQ, handler: Handler) -> Done:
         return router.bounce(iq, refusal(problem))
     if outcome is None or isinstance(outcome, Element):
         return router.route(iq.result(outcome))
+    if isinstance(outcome, IQ):
+        return router.route(outcome)
     return settled(spawn(_answer_later(router, iq, outcome)))
 
 
 async def _answer_later(router: Router, iq: IQ, outcome: Awaitable[Answer]) -> None:
     try:
-        reply = iq.result(await outcome)
+        found = await outcome
+        reply = found if isinstance(found, IQ) else iq.result(found)
     except Exception as problem:
         waiting = router.bounce(iq, refusal(problem))
     else:

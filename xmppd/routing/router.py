@@ -1,11 +1,13 @@
 """Between domains: a table of who serves which, and one way out for all others."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from xmppd.sessions import Outlet
 from xmppd.stanza import Stanza, StanzaError, error_reply
 
 log = Logger()
@@ -14,6 +16,20 @@ log = Logger()
 # the stream it came from reads no further till then, so that order holds (RFC 6120 §10.1).
 Done: TypeAlias = "Deferred[None] | None"
 Destination: TypeAlias = Callable[[Stanza], Done]
+
+
+class Storing(Deferred[None]):
+    """A `Done` of which the order is safe already: its stanza waits in a line for the disk.
+
+    The stream that it came from may be read on, as long as nothing is said on it that follows the
+    stanza (`Session.hold_for`): that would acknowledge what is not durable. An error for the
+    stanza itself is said before that, `ahead` of it.
+    """
+
+    outlet: Outlet | None = None  # of the stream that it came from
+
+    def ahead(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.outlet is None else self.outlet.ahead()
 
 
 class Router:

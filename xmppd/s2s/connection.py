@@ -20,7 +20,9 @@ from xmppd.stream.peer import (
     PeerEvent,
     PeerHeaderError,
     PeerMaySend,
+    Refused,
     State,
+    Verified,
     WeMaySend,
 )
 from xmppd.stream.peer.base import PeerStream
@@ -41,6 +43,7 @@ SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is the
 UNANSWERED_S = 30.0  # and then nobody is
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
+LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
 
 
 class PeerConnection(StreamTransport):
@@ -167,6 +170,8 @@ class PeerConnection(StreamTransport):
     def _take(self, event: PeerEvent) -> None:
         if isinstance(event, Closed):
             self._closed(event)
+        elif self.stream.state is State.CLOSED and not isinstance(event, LATE):
+            return  # it ended in the same bytes: nothing comes of what was granted before
         elif isinstance(event, StartTLS):
             self._start_tls()
         elif isinstance(event, AckAsked):

@@ -1,6 +1,16 @@
 """Bound resources: one `Session` each, found by address in a host's `SessionTable`."""
 
+from xmppd.sessions.login import Binding, Login, TokenCheck
 from xmppd.sessions.session import CLOSED_BY_CLIENT, Outlet, PerSession, Session
 from xmppd.sessions.table import SessionTable
 
-__all__ = ["CLOSED_BY_CLIENT", "Outlet", "PerSession", "Session", "SessionTable"]
+__all__ = [
+    "CLOSED_BY_CLIENT",
+    "Binding",
+    "Login",
+    "Outlet",
+    "PerSession",
+    "Session",
+    "SessionTable",
+    "TokenCheck",
+]

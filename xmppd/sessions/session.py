@@ -1,11 +1,15 @@
 """One bound resource of an account (RFC 6120 §7): its addresses, its presence, the way to it."""
 
 from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar, cast
+from contextlib import AbstractContextManager
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+from twisted.internet.defer import Deferred
 
 from xmppd import events
 from xmppd.hooks import STOP, FilterChain, Hooks
 from xmppd.jid import JID
+from xmppd.sessions.undurable import Undurable
 from xmppd.stanza import Presence, Stanza
 from xmppd.xml import StreamError
 
@@ -29,6 +33,15 @@ class Outlet(Protocol):
     def resume(self) -> None:
         """Read on."""
 
+    def hold(self) -> None:
+        """Keep what is written, until `release`."""
+
+    def release(self) -> None:
+        """Send on."""
+
+    def ahead(self) -> AbstractContextManager[None]:
+        """What is written within goes out before what was kept since `hold`."""
+
     @property
     def buffered(self) -> int:
         """Bytes written and not yet taken by the network."""
@@ -47,6 +60,7 @@ class Session:
         "priority",
         "secure",
         "state",
+        "undurable",
         "user",
     )
 
@@ -69,6 +83,7 @@ class Session:
         self.priority: int | None = None  # None: no available presence was sent
         self.presence: Presence | None = None  # the last available presence without `to`
         self.state: dict[str, object] | None = None  # what modules keep, by PerSession
+        self.undurable: Undurable | None = None  # None: all that it sent is durable
         self._receives: FilterChain[Stanza, [Session]] = hooks.of(events.session_receives)
 
     def send(self, stanza: Stanza) -> bool:
@@ -88,6 +103,25 @@ class Session:
         """Write what is serialised already, past `session_receives`."""
         if self.outlet is not None:
             self.outlet.write(data)
+
+    def hold_for(self, done: Deferred[Any]) -> None:
+        """Say nothing more to the client before `done` fires, with whatever outcome: what it sent
+        is being made durable, and an answer to it, or to what follows, would acknowledge it.
+
+        For handlers of `user_sends` that store, called before they return. The client is read on
+        meanwhile, for a few stanzas (`xmppd.sessions.undurable`).
+        """
+        if self.undurable is None:
+            self.undurable = Undurable(self.outlet)
+        self.undurable.begin()
+        _ = done.addBoth(self._settle)
+
+    def _settle(self, outcome: T) -> T:
+        undurable = self.undurable
+        if undurable is not None and undurable.settle():
+            self.undurable = None
+            undurable.end()
+        return outcome
 
     def close(self, error: StreamError | None = None) -> None:
         """End the client's stream; the connection then tells the intake."""

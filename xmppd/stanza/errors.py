@@ -47,7 +47,8 @@ class StanzaError(Exception):
 
     `type` defaults to what RFC 6120 §8.3.3 recommends. `text` is English, for people; `app` an
     application-specific condition; `by` the entity that found the error; `uri` the new address,
-    for `gone` and `redirect` only. ValueError for a condition or type that RFC 6120 lacks.
+    for `gone` and `redirect` only; `payload` what the reply carries beside the error, where a
+    specification wants that. ValueError for a condition or type that RFC 6120 lacks.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class StanzaError(Exception):
         app: Element | None = None,
         by: JID | None = None,
         uri: str | None = None,
+        payload: Element | None = None,
     ) -> None:
         if condition not in DEFAULT_TYPES:
             raise ValueError(f"no such stanza error condition: {condition!r}")
@@ -73,6 +75,7 @@ class StanzaError(Exception):
         self.app = app
         self.by = by
         self.uri = uri
+        self.payload = payload
 
     def __str__(self) -> str:
         return f"{self.condition}: {self.text}" if self.text else self.condition
@@ -125,8 +128,10 @@ def error_reply(stanza: S, error: StanzaError) -> S | None:
 
     Same kind, addresses swapped, `id` kept, for an IQ empty if it had none (§8.3.1). It does not
     bring the original payload back: that is a courtesy nobody may depend on, and twice the bytes.
+    An error's own `payload` goes first, as the original's would (§8.3.1).
     """
     if stanza.type == "error" or (stanza.type == "result" and stanza.kind == "iq"):
         return None
     id_ = "" if stanza.id is None and stanza.kind == "iq" else stanza.id
-    return type(stanza)(stanza.from_, stanza.to, "error", id_, error.element())
+    inside = [error.element()] if error.payload is None else [error.payload, error.element()]
+    return type(stanza)(stanza.from_, stanza.to, "error", id_, *inside)

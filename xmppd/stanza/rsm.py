@@ -50,11 +50,14 @@ class _First(Payload, ns=RSM, name="first"):
 
 
 class ResultSet(Payload, ns=RSM, name="set"):
-    """What goes with a page of results (§2.2): its first and last UID, the size of the whole."""
+    """What goes with a page of results (§2.2): its first and last UID, the size of the whole.
 
+    In the order of the schema (§8), which the examples do not keep.
+    """
+
+    count: int | None = child_text(default=None)
     first: _First | None = child(default=None)
     last: str | None = child_text(default=None)
-    count: int | None = child_text(default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from xmppd.storage.errors import (
 )
 from xmppd.storage.inline import InlineDatabase
 from xmppd.storage.migrations import Schema, Step
-from xmppd.storage.repository import Repository, query, transaction
+from xmppd.storage.repository import Repository, batch, query, transaction
 from xmppd.storage.tables import (
     insert_ignore,
     metadata,
@@ -39,6 +39,7 @@ __all__ = [
     "SchemaTooNew",
     "Step",
     "StorageError",
+    "batch",
     "insert_ignore",
     "metadata",
     "query",

@@ -16,9 +16,10 @@ from twisted.logger import Logger
 
 from xmppd.storage.engine import make_engine, parse_url, protect_file
 from xmppd.storage.errors import DatabaseBusy, DatabaseDown, StorageError, classified
-from xmppd.storage.lane import Job, Lane, Line
+from xmppd.storage.lane import BatchJob, Job, Lane, Line
 from xmppd.storage.migrations import Schema, upgrade
 
+A = TypeVar("A")
 T = TypeVar("T")
 STOP_S = 3.0  # for threads to end; who stops the server waits as long when the database hangs
 log = Logger()
@@ -130,12 +131,29 @@ class Database:
         answer in time; work that had not begun will not be done, a write under way may still be
         committed. `work` may run more than once, see `transaction`. Cancelling undoes nothing.
         """
+        line = self._read_line if reads else self._write_lines[hash(key) % self._writers]
+        return self._enqueue(Job(work, line, self._reactor.seconds() + self._timeout_s))
+
+    def run_in_batch(
+        self,
+        work: Callable[[Connection, Sequence[A]], Sequence[T]],
+        item: A,
+        *,
+        key: Hashable = None,
+    ) -> Deferred[T]:
+        """As `run`; what waits side by side with equal `work` is done in one call of it, which
+        gives a result for each item. If that fails, each is done alone.
+        """
+        line = self._write_lines[hash(key) % self._writers]
+        deadline = self._reactor.seconds() + self._timeout_s
+        return self._enqueue(BatchJob(work, item, line, deadline))
+
+    def _enqueue(self, job: Job[T]) -> Deferred[T]:
+        line = job.line
         if not self._running:
             return fail(DatabaseDown("the database is not open"))
-        line = self._read_line if reads else self._write_lines[hash(key) % self._writers]
         if line.length >= self._most_waiting:
             return fail(DatabaseBusy(f"{line.length} wait for the database already"))
-        job = Job(work, line, self._reactor.seconds() + self._timeout_s)
         line.length += 1
         self._waiting[job] = None
         if self._timer is None:

@@ -3,6 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -72,7 +73,12 @@ def begin_sqlite(connection: Connection, *, reads: bool) -> None:
 
     A writer takes the lock at once (IMMEDIATE): going from reading to writing half-way can fail.
     """
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.execute(begin)  # by way of SQLAlchemy it takes 25 µs more, of a visit's 100
+    except Exception:
+        connection.exec_driver_sql(begin)  # which raises what SQLAlchemy makes of it
 
 
 def _postgresql(url: URL, *, reads: bool, timeout_s: float | None) -> Engine:

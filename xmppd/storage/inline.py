@@ -16,6 +16,7 @@ from xmppd.storage.errors import DatabaseDown, StorageError, classified
 from xmppd.storage.migrations import Schema, upgrade
 from xmppd.storage.tables import metadata
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -68,6 +69,15 @@ class InlineDatabase(Database):
             return succeed(self._run(work, reads=reads))
         except Exception as error:
             return fail(classified(error, reads=reads))
+
+    def run_in_batch(
+        self,
+        work: Callable[[Connection, Sequence[A]], Sequence[T]],
+        item: A,
+        *,
+        key: Hashable = None,
+    ) -> Deferred[T]:
+        return self.run(lambda tx: work(tx, [item])[0], key=key)
 
     def _run(self, work: Callable[[Connection], T], *, reads: bool) -> T:
         tx = self._connection

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
@@ -23,6 +24,7 @@ from xmppd.storage.errors import (
     collided,
 )
 
+A = TypeVar("A")
 T = TypeVar("T")
 Marker = Callable[[str], object]
 TRIES = 3  # for a piece of work that lost its connection or a deadlock
@@ -53,6 +55,29 @@ class Job(Generic[T]):
         self.over = False
         self.result: T | None = None
         self.error: Exception | None = None
+
+
+class BatchJob(Job[T]):
+    """A piece of work that can be done together with others of equal `together`."""
+
+    __slots__ = ("item", "together")
+
+    def __init__(
+        self,
+        together: Callable[[Connection, Sequence[A]], Sequence[T]],
+        item: A,
+        line: Line,
+        deadline: float,
+    ) -> None:
+        super().__init__(partial(_one, together, item), line, deadline)
+        self.together: Callable[[Connection, Sequence[Any]], Sequence[T]] = together
+        self.item = item
+
+
+def _one(
+    together: Callable[[Connection, Sequence[A]], Sequence[T]], item: A, connection: Connection
+) -> T:
+    return together(connection, [item])[0]
 
 
 class Owner(Protocol):
@@ -283,13 +308,30 @@ class Lane:
             self._call(self._owner.recovered, self)
 
 
-def _timely(jobs: Sequence[Job[Any]]) -> Iterator[Job[Any]]:
-    """The first of a group: those that can be done in GROUP_S, one at least."""
+def _pieces(jobs: Sequence[Job[Any]]) -> Iterator[list[Job[Any]]]:
+    """A group in pieces: a job, or several that are done together."""
+    for _, alike in groupby(jobs, lambda job: job.together if type(job) is BatchJob else job):
+        yield list(alike)
+
+
+def _timely(jobs: Sequence[Job[Any]]) -> Iterator[list[Job[Any]]]:
+    """The first pieces of a group: those that can be done in GROUP_S, one at least."""
     end = monotonic() + GROUP_S
-    for job in jobs:
-        yield job
+    for piece in _pieces(jobs):
+        yield piece
         if monotonic() > end:
             return
+
+
+def _do(connection: Connection, piece: Sequence[Job[Any]]) -> None:
+    wanted = [job for job in piece if not job.over]
+    first = wanted[0] if wanted else None
+    if isinstance(first, BatchJob):
+        results = first.together(connection, [job.item for job in wanted])  # type: ignore[attr-defined]
+        for job, result in zip(wanted, results, strict=True):
+            job.result, job.error = result, None
+    elif first is not None:
+        first.result, first.error = first.work(connection), None
 
 
 def _bare(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) -> int:
@@ -297,10 +339,9 @@ def _bare(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) -> int
     count = 0
     try:
         mark("SAVEPOINT whole")
-        for job in _timely(jobs):
-            count += 1
-            if not job.over:
-                job.result, job.error = job.work(connection), None
+        for piece in _timely(jobs):
+            count += len(piece)
+            _do(connection, piece)
         # Raises if a piece has ended the transaction, or has hidden an error inside of it.
         mark("RELEASE SAVEPOINT whole")
     except Exception as error:
@@ -312,22 +353,28 @@ def _isolated(connection: Connection, mark: Marker, jobs: Sequence[Job[Any]]) ->
     """Do all of a group, each under a savepoint: an error of its own undoes it alone."""
     count = 0
     try:
-        for job in _timely(jobs):
-            count += 1
-            if job.over:
-                continue
-            mark("SAVEPOINT piece")
-            try:
-                job.result, job.error = job.work(connection), None
-            except Exception as error:
-                if _spoils(error):
-                    raise
-                mark("ROLLBACK TO SAVEPOINT piece")
-                job.error = classified(error)
-            mark("RELEASE SAVEPOINT piece")
+        for piece in _timely(jobs):
+            count += len(piece)
+            _do_isolated(connection, mark, piece)
     except Exception as error:
         raise _Spoilt from error
     return count
+
+
+def _do_isolated(connection: Connection, mark: Marker, piece: Sequence[Job[Any]]) -> None:
+    mark("SAVEPOINT piece")
+    try:
+        _do(connection, piece)
+    except Exception as error:
+        if _spoils(error):
+            raise
+        mark("ROLLBACK TO SAVEPOINT piece")
+        if len(piece) == 1:
+            piece[0].error = classified(error)
+        else:
+            for job in piece:
+                _do_isolated(connection, mark, [job])
+    mark("RELEASE SAVEPOINT piece")
 
 
 def _marker(connection: Connection) -> Marker:

@@ -1,7 +1,8 @@
 """Repositories: the SQL of a module, as methods that its handlers await."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from types import MethodType
 from typing import Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from twisted.internet.defer import Deferred
 from xmppd.storage.database import Database
 
 P = ParamSpec("P")
+A = TypeVar("A")
 T = TypeVar("T")
 R = TypeVar("R", bound="Repository")
 
@@ -59,6 +61,35 @@ class Method(Generic[R, P, T]):
             reads=self._reads,
             key=repository.key,
         )
+
+
+class BatchMethod(Generic[R, A, T]):
+    """A repository's method that `batch` has made. `plain` is the function itself."""
+
+    def __init__(self, plain: Callable[[R, Connection, Sequence[A]], Sequence[T]]) -> None:
+        self.plain = plain
+        self.__doc__ = plain.__doc__
+
+    @overload
+    def __get__(self, repository: None, owner: type[R]) -> Self: ...
+    @overload
+    def __get__(self, repository: R, owner: type[R]) -> Callable[[A], Deferred[T]]: ...
+    def __get__(self, repository: R | None, owner: type[R]) -> Self | Callable[[A], Deferred[T]]:
+        return self if repository is None else partial(self._run, repository)
+
+    def _run(self, repository: R, item: A) -> Deferred[T]:
+        work = MethodType(self.plain, repository)  # equal to another of the same two
+        return repository.database.run_in_batch(work, item, key=repository.key)
+
+
+def batch(method: Callable[[R, Connection, Sequence[A]], Sequence[T]]) -> BatchMethod[R, A, T]:
+    """A method that writes, as `transaction`: called with one item it gives one result, and what
+    is called while the database is busy is done in one call, with all items in their order.
+
+    It returns as many results as there are items. When it raises, it is called again with each
+    item alone, and the exception reaches the callers of those with which it raises then.
+    """
+    return BatchMethod(method)
 
 
 def transaction(method: Callable[Concatenate[R, Connection, P], T]) -> Method[R, P, T]:

@@ -5,13 +5,13 @@ that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`) makes i
 comes in until the answer is given.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 
 from xmppd.jid import JID, JIDError, jid, make_jid
-from xmppd.ns import BIND, CLIENT, SASL, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
+from xmppd.ns import BIND, CLIENT, FAST, SASL, SASL2, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError, read_stanza
-from xmppd.stream import features
+from xmppd.stream import features, sasl2
 from xmppd.stream.events import (
     Authenticated,
     AuthFailed,
@@ -19,6 +19,7 @@ from xmppd.stream.events import (
     Closed,
     EarlyIQ,
     Event,
+    LoggingIn,
     StartTLS,
     StreamNonza,
 )
@@ -34,9 +35,12 @@ from xmppd.stream.sasl import (
     Step,
     announced_bindings,
     begin,
+    begin_token,
     offered,
+    token_mechanisms,
 )
 from xmppd.stream.sasl.base64 import decode, encode
+from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import AFTER_LOGIN, NEXT, Input, State, after
 from xmppd.stream.unread import Unread, first_payload, is_own, wanted
 from xmppd.xml import (
@@ -63,9 +67,14 @@ Read = Stanza | Unread | StreamError
 Item = StreamOpen | StreamClose | Nonza | Read
 
 
-def no_features(domain: str, state: State) -> list[Element]:
+def no_features(domain: str, state: State) -> str:
     """Stands for the features of modules where there are none."""
-    return []
+    return ""
+
+
+def no_inline(domain: str, tokens: tuple[str, ...]) -> str:
+    """Stands for what may be asked for within a login where there is nothing."""
+    return ""
 
 
 def no_early_iqs(domain: str, ns: str, name: str) -> bool:
@@ -77,14 +86,17 @@ class ClientStream:
     """One stream of one client; after TLS and after SASL a new one begins in its place.
 
     `channel(domain)` tells what the connection offers to SASL, with `offered` still empty;
-    `more_features(domain, state)` gives those of modules, `early(domain, ns, name)` says whether
-    an IQ with such a payload is answered before login. All are dropped when a resource is bound.
+    `more_features(domain, state)` gives those of modules, as XML; `early(domain, ns, name)` says
+    whether an IQ with such a payload is answered before login; `inline(domain, tokens)` gives, as
+    XML, what a client may ask for within its login (XEP-0388 §2.1), `tokens` being the mechanisms
+    for tokens that the channel can carry. All are dropped when a resource is bound.
     """
 
     __slots__ = (
         "_asked",
         "_bind_failures",
         "_channel",
+        "_done",
         "_early",
         "_early_iqs",
         "_exchange",
@@ -93,10 +105,12 @@ class ClientStream:
         "_held",
         "_held_bytes",
         "_hosts",
+        "_inline",
         "_offered",
         "_opened",
         "_parser",
         "_policy",
+        "_request",
         "_sasl_failures",
         "_sender",
         "_waits",
@@ -115,14 +129,16 @@ class ClientStream:
         policy: StreamPolicy,
         *,
         secure: bool = False,
-        more_features: Callable[[str, State], list[Element]] = no_features,
+        more_features: Callable[[str, State], str] = no_features,
         early: Callable[[str, str, str], bool] = no_early_iqs,
+        inline: Callable[[str, tuple[str, ...]], str] = no_inline,
     ) -> None:
         self._hosts: Container[str] | None = hosts
         self._channel: Callable[[str], Channel] | None = channel
         self._policy = policy
-        self._features: Callable[[str, State], list[Element]] | None = more_features
+        self._features: Callable[[str, State], str] | None = more_features
         self._early: Callable[[str, str, str], bool] | None = early
+        self._inline: Callable[[str, tuple[str, ...]], str] | None = inline
         self._parser: StreamParser[Read] = StreamParser(self._make, limits=policy.before_login)
         self.state = State.SECURED if secure else State.CONNECTED
         self.secure = secure
@@ -133,6 +149,8 @@ class ClientStream:
         self._sender: JID | None = None  # who the header says the client is
         self._opened = False  # our header of this stream was sent
         self._exchange: Exchange | None = None
+        self._request: Authenticate | None = None  # of the exchange, in the profile of XEP-0388
+        self._done: Done | None = None  # how it ended, while what was asked for with it is done
         self._offered: Channel | None = None  # as announced on this stream
         self._asked: IQ | Unread | None = None  # what an answer is owed to
         self._waits = False
@@ -147,6 +165,11 @@ class ClientStream:
     def waits(self) -> bool:
         """Whether an answer is owed to it; it is better to read nothing until then."""
         return self._waits
+
+    @property
+    def request(self) -> Authenticate | None:
+        """What the exchange under way began with, in the profile of XEP-0388."""
+        return self._request
 
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes from the client. Never raises for anything that a peer can send."""
@@ -296,8 +319,8 @@ class ClientStream:
 
     def _forget(self) -> None:
         """Let go of all that served the negotiation."""
-        self._asked = self._exchange = self._offered = None
-        self._hosts = self._channel = self._features = self._early = None
+        self._asked = self._exchange = self._offered = self._request = self._done = None
+        self._hosts = self._channel = self._features = self._early = self._inline = None
 
     # Headers and features
 
@@ -310,9 +333,10 @@ class ClientStream:
         header = read_header(opened, hosts)
         self._check_user(header)
         self.domain, self.lang, self._sender = header.domain, header.lang, header.from_
+        offer = features.write_features(self._offer())
         self.outgoing.append(write_header(header.domain, header.from_))
         self._opened = True
-        self.outgoing.append(features.write_features(self._offer()))
+        self.outgoing.append(offer)
         return []
 
     def _check_user(self, header: Header) -> None:
@@ -324,32 +348,35 @@ class ClientStream:
         if header.from_ is not None and header.from_ != self.user:
             raise HeaderError("invalid-from", from_=self.domain)
 
-    def _offer(self) -> list[Element]:
+    def _offer(self, *, bound: bool = False) -> str:
         policy = self._policy
         if self.state is State.KNOWN:
-            offer = [*self._modules_offer(), *features.bind()]
-            return [*offer, features.limits(policy.after_login.stanza_bytes, policy.idle_s)]
-        offer = []
+            limits = features.limits(policy.after_login.stanza_bytes, policy.idle_s)
+            return self._modules_offer() + ("" if bound else features.bind()) + limits
+        offer = ""
         if not self.secure:
-            offer.append(features.starttls(required=policy.tls_required))
+            offer = features.starttls(required=policy.tls_required)
         if self.secure or not policy.tls_required:
-            offer += self._modules_offer()
-            offer += self._sasl_offer()
-        return [*offer, features.limits(policy.before_login.stanza_bytes, policy.idle_s)]
+            offer += self._modules_offer() + self._sasl_offer()
+        return offer + features.limits(policy.before_login.stanza_bytes, policy.idle_s)
 
-    def _modules_offer(self) -> list[Element]:
-        return self._features(self.domain, self.state) if self._features is not None else []
+    def _modules_offer(self) -> str:
+        return "" if self._features is None else self._features(self.domain, self.state)
 
-    def _sasl_offer(self) -> list[Element]:
+    def _sasl_offer(self) -> str:
         assert self._channel is not None
         channel = self._channel(self.domain)
         in_clear = not self._policy.tls_required
         enabled = (*self._policy.mechanisms, *channel.more)
-        names = offered(channel, enabled, plain_in_clear=in_clear)
-        channel = self._offered = replace(channel, offered=tuple(names))
+        names = tuple(offered(channel, enabled, plain_in_clear=in_clear))
+        channel = self._offered = replace(channel, offered=names)
         bindings = announced_bindings(channel)
-        offer = [features.channel_bindings(bindings)] if bindings else []
-        return [*offer, features.mechanisms(names)] if names else offer
+        offer = features.channel_bindings(bindings) if bindings else ""
+        if not names:
+            return offer
+        assert self._inline is not None
+        inline = self._inline(self.domain, token_mechanisms(channel))
+        return offer + features.mechanisms(names) + features.authentication(names, inline)
 
     # What is no stanza
 
@@ -359,9 +386,11 @@ class ClientStream:
             return self._starttls(element)
         if element.ns == SASL and element.name in ("auth", "response", "abort"):
             return self._sasl(element)
+        if element.ns == SASL2 and element.name in ("authenticate", "response", "abort"):
+            return self._sasl(element)
         if element.ns == STREAMS:
             return self._stream_element(element)
-        if element.ns in (SASL, TLS, CLIENT):
+        if element.ns in (SASL, SASL2, TLS, CLIENT):
             raise StreamError("unsupported-stanza-type")
         if self.state in AFTER_LOGIN:
             return [StreamNonza(nonza)]
@@ -397,15 +426,20 @@ class ClientStream:
         self._parser.reset()
         self._opened = False
 
-    # SASL (§6)
+    # SASL (§6), and in the profile of XEP-0388
 
     def _sasl(self, element: Element) -> list[Event]:
         if self.state in AFTER_LOGIN:
             raise StreamError("not-authorized")
-        if element.elements:
-            return self._auth_failed("malformed-request")
-        if element.name == "auth":
+        if element.name == "authenticate":
+            return self._try(lambda: self._begin_extensible(element))
+        if element.name == "auth" and not element.elements:
             return self._try(lambda: self._begin(element))
+        mixed = (element.ns == SASL2) != (self._request is not None)  # one exchange, one profile
+        if element.ns == SASL2:
+            self._request = self._request or Authenticate.empty()
+        if element.elements or mixed:
+            return self._auth_failed("malformed-request")
         if element.name == "abort":
             return self._auth_failed("aborted")
         return self._try(lambda: self._respond(element))
@@ -419,10 +453,22 @@ class ClientStream:
     def _begin(self, auth: Element) -> Step:
         """§6.4.2. A second one ends the exchange that is under way and begins another."""
         self._move(Input.AUTH)
-        self._exchange = None
+        self._exchange = self._request = None
         channel = self._offered or Channel(self.domain)  # before TLS nothing is offered
         exchange = self._exchange = begin(auth.get("mechanism") or "", channel)
         return exchange.respond(decode(auth.text) if auth.text else None)
+
+    def _begin_extensible(self, element: Element) -> Step:
+        """XEP-0388 §2.3; with a token if <fast/> says so (XEP-0484 §3.4)."""
+        self._move(Input.AUTH)
+        self._exchange = None
+        self._request = Authenticate.empty()  # a refusal is told in this profile
+        request = self._request = sasl2.read_authenticate(element)
+        channel = self._offered or Channel(self.domain)
+        by_token = request.request(FAST, "fast") is not None
+        start = begin_token if by_token else begin
+        exchange = self._exchange = start(request.mechanism, channel)
+        return exchange.respond(request.initial)
 
     def _respond(self, response: Element) -> Step:
         """§6.4.3."""
@@ -430,11 +476,13 @@ class ClientStream:
         if exchange is None:
             raise SASLFailure("malformed-request")
         self._move(Input.RESPONSE)
+        if self._request is not None:
+            return exchange.respond(sasl2.decode(response))
         return exchange.respond(decode(response.text))
 
     def _did(self, step: Step) -> list[Event]:
         if isinstance(step, Challenge):
-            challenge = Element(SASL, "challenge")
+            challenge = Element(SASL if self._request is None else SASL2, "challenge")
             if step.data:
                 challenge.append(encode(step.data))
             self._write(challenge)
@@ -452,6 +500,10 @@ class ClientStream:
         """The answer to `AskPassword`."""
         return self._answered(lambda exchange: exchange.verdict(ok))
 
+    def token(self, token: bytes | None) -> list[Event]:
+        """The answer to `AskToken`."""
+        return self._answered(lambda exchange: exchange.token(token))
+
     def _answered(self, answer: Callable[[Exchange], Step]) -> list[Event]:
         exchange = self._exchange
         if exchange is None or not self._waits:
@@ -464,7 +516,7 @@ class ClientStream:
         return events + self._go_on()
 
     def refuse_login(self, condition: str = "temporary-auth-failure") -> list[Event]:
-        """In place of `keys` or `verdict`: the credentials cannot be looked at now (§6.5)."""
+        """In place of `keys`, `verdict`, `token` or `logged_in`: it is not possible now (§6.5)."""
         if self._exchange is None or not self._waits:
             return []
         self._waits = False
@@ -473,11 +525,9 @@ class ClientStream:
     def _auth_failed(self, condition: str, text: str | None = None) -> list[Event]:
         """§6.4.5: tell it, and after some of them let the client go."""
         self._move(Input.FAILURE)
-        self._exchange = None
-        failure = Element(SASL, "failure", None, Element(SASL, condition))
-        if text:
-            failure.append(Element(SASL, "text", {XML_LANG: "en"}, text))
-        self._write(failure)
+        extensible = self._request is not None
+        self._exchange = self._request = self._done = None
+        self._write((sasl2.failure if extensible else _failure)(condition, text))
         self._sasl_failures += 1
         events: list[Event] = [AuthFailed(condition)]
         if self._sasl_failures >= self._policy.sasl_failures:
@@ -487,7 +537,10 @@ class ClientStream:
     def _authenticated(self, done: Done) -> list[Event]:
         """§6.4.6. The client's header, if TLS protected it, must have named the same user."""
         user = make_jid(done.user, self.domain)
-        if self.secure and self._sender is not None and self._sender != user:
+        foreign = self.secure and self._sender is not None and self._sender != user
+        if self._request is not None:
+            return self._log_in(user, done, self._request, foreign=foreign)
+        if foreign:
             raise StreamError("invalid-from")
         success = Element(SASL, "success")
         if done.data is not None:
@@ -499,6 +552,36 @@ class ClientStream:
         self._restart()
         self._parser.limits = self._policy.after_login
         return [Authenticated(user)]
+
+    def _log_in(
+        self, user: JID, done: Done, request: Authenticate, *, foreign: bool
+    ) -> list[Event]:
+        """XEP-0388 §2.6.1: what was asked for inline comes before <success/>."""
+        if foreign:  # §2.3
+            return self._auth_failed("invalid-authzid", "the stream is from somebody else")
+        self._done, self._waits = done, True
+        said = (request.mechanism, request.agent, request.requests)
+        return [LoggingIn(user, *said, done.token)]
+
+    def logged_in(self, who: JID, answers: Iterable[Element] = ()) -> list[Event]:
+        """The answer to `LoggingIn`: authenticated as `who`, bound if that is a full JID.
+
+        There is no new header; the features of what may follow come at once.
+        """
+        done = self._done
+        if done is None or not self._waits:
+            return []  # the stream ended meanwhile
+        self._waits = False
+        self._write(sasl2.success(who, done.data, answers))
+        self._move(Input.SUCCESS)
+        self.user = who.bare
+        self._exchange = self._request = self._done = None
+        self._parser.limits = self._policy.after_login
+        self.outgoing.append(features.write_features(self._offer(bound=bool(who.resource))))
+        if who.resource:
+            self._move(Input.BIND)
+            self._bind_to(who)
+        return [Authenticated(self.user), *self._go_on()]
 
     # Stanzas of the stream itself
 
@@ -600,15 +683,18 @@ class ClientStream:
             return []
         result = Element(BIND, "bind", None, Element(BIND, "jid", None, str(full)))
         self._reply(asked.attrs, result)
+        self._waits = False
+        self._bind_to(full)
+        return self._go_on()
+
+    def _bind_to(self, full: JID) -> None:
         self._move(Input.BOUND)
         self._full = full
-        self._waits = False
         self._forget()
         # What came in behind the bind was read before its sender had a name.
         self._held = [
             self._make(*item) if isinstance(item, Unread) else item for item in self._held
         ]
-        return self._go_on()
 
     def bind_refused(self, error: StanzaError) -> list[Event]:
         """In place of `bound`: no session was opened (§7.6.2, §7.7.2)."""
@@ -627,3 +713,11 @@ class ClientStream:
         if self._bind_failures >= self._policy.bind_failures:
             return self.fail(StreamError("policy-violation"))
         return []
+
+
+def _failure(condition: str, text: str | None) -> Element:
+    """§6.4.5."""
+    failure = Element(SASL, "failure", None, Element(SASL, condition))
+    if text:
+        failure.append(Element(SASL, "text", {XML_LANG: "en"}, text))
+    return failure

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from xmppd.jid import JID
 from xmppd.stanza import IQ, Stanza
-from xmppd.stream.sasl import AskKeys, AskPassword
-from xmppd.xml import Nonza, StreamError
+from xmppd.stream.sasl import AskKeys, AskPassword, AskToken
+from xmppd.stream.sasl2 import UserAgent
+from xmppd.xml import Element, Nonza, StreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,19 @@ class Authenticated:
     """The exchange succeeded; the client opens a new stream next."""
 
     user: JID
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingIn:
+    """An exchange of XEP-0388 succeeded: do what the client asked for in the same breath, then
+    call `logged_in`, or `refuse_login`. Nothing was told to the client yet.
+    """
+
+    user: JID
+    mechanism: str
+    agent: UserAgent
+    requests: tuple[Element, ...]
+    token: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,9 @@ Event = (
     | StartTLS
     | AskKeys
     | AskPassword
+    | AskToken
     | Authenticated
+    | LoggingIn
     | AuthFailed
     | EarlyIQ
     | BindRequest

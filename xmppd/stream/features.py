@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
-from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, SASL, SESSION, TLS
+from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, SASL, SASL2, SESSION, TLS
 from xmppd.xml import AFTER_LOGIN, BEFORE_LOGIN, Element, Limits, to_xml
 
 STREAM_LIMITS = "urn:xmpp:stream-limits:0"  # XEP-0478
@@ -32,40 +33,67 @@ class StreamPolicy:
     idle_s: int | None = None
 
 
-def starttls(*, required: bool) -> Element:
+# What is written here depends on the configuration and on what TLS has come to, so there are few
+# different ones: each is written once.
+
+
+def written(features: Iterable[Element]) -> str:
+    return "".join([to_xml(feature, CLIENT) for feature in features])
+
+
+def write_features(offer: str) -> bytes:
+    """§4.3.2."""
+    return f"<stream:features>{offer}</stream:features>".encode()
+
+
+@cache
+def starttls(*, required: bool) -> str:
     """§5.4.1."""
     feature = Element(TLS, "starttls")
     if required:
         feature.append(Element(TLS, "required"))
-    return feature
+    return written([feature])
 
 
-def mechanisms(names: Iterable[str]) -> Element:
+@lru_cache
+def mechanisms(names: tuple[str, ...]) -> str:
     """§6.4.1, in our order of preference."""
-    return Element(SASL, "mechanisms", None, *(Element(SASL, "mechanism", None, n) for n in names))
+    each = (Element(SASL, "mechanism", None, name) for name in names)
+    return written([Element(SASL, "mechanisms", None, *each)])
 
 
-def channel_bindings(types: Iterable[str]) -> Element:
+@lru_cache
+def authentication(names: tuple[str, ...], inline: str) -> str:
+    """XEP-0388 §2.1; `inline` is written already."""
+    each = "".join([f"<mechanism>{name}</mechanism>" for name in names])
+    if inline:
+        inline = f"<inline>{inline}</inline>"
+    return f"<authentication xmlns='{SASL2}'>{each}{inline}</authentication>"
+
+
+@lru_cache
+def channel_bindings(types: tuple[str, ...]) -> str:
     """XEP-0440."""
     bindings = (Element(CHANNEL_BINDING, "channel-binding", {"type": type_}) for type_ in types)
-    return Element(CHANNEL_BINDING, "sasl-channel-binding", None, *bindings)
+    return written([Element(CHANNEL_BINDING, "sasl-channel-binding", None, *bindings)])
 
 
-def bind() -> list[Element]:
+@cache
+def bind() -> str:
     """§7.4; and the session of RFC 3921, which is nothing any more but still asked for."""
     session = Element(SESSION, "session", None, Element(SESSION, "optional"))
-    return [Element(BIND, "bind"), session]
+    return written([Element(BIND, "bind"), session])
 
 
-def limits(stanza_bytes: int, idle_s: int | None) -> Element:
+@lru_cache
+def limits(stanza_bytes: int, idle_s: int | None) -> str:
     """XEP-0478."""
+    return written([limits_element(stanza_bytes, idle_s)])
+
+
+def limits_element(stanza_bytes: int, idle_s: int | None) -> Element:
     announced = Element(STREAM_LIMITS, "limits")
     announced.append(Element(STREAM_LIMITS, "max-bytes", None, str(stanza_bytes)))
     if idle_s is not None:
         announced.append(Element(STREAM_LIMITS, "idle-seconds", None, str(idle_s)))
     return announced
-
-
-def write_features(features: Iterable[Element]) -> bytes:
-    inner = "".join([to_xml(feature, CLIENT) for feature in features])
-    return f"<stream:features>{inner}</stream:features>".encode()

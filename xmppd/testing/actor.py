@@ -4,7 +4,8 @@
 others derive from `Recorder`, which does the matching, and bring the stanzas in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from xmppd.jid import JID, jid
@@ -127,6 +128,10 @@ def _said(wanted: str | Matcher) -> str:
     return wanted if isinstance(wanted, str) else wanted.__qualname__.partition(".")[0]
 
 
+def _nobody(ns: str, name: str) -> None:
+    """For clients that only say stanzas."""
+
+
 class Client(Recorder):
     """A client in memory, with a session that is bound already."""
 
@@ -138,12 +143,41 @@ class Client(Recorder):
         self.closed_with: StreamError | None = None
         self.closed = False
         self._intake = intake
-        self._waiting: list[Stanza] = []
+        self._waiting: list[Stanza | Element] = []
         self._busy = False
+        # Who takes a child of the stream that is no stanza, by namespace and name
+        self.nonza: Callable[[str, str], Callable[[Session, Element], object] | None] = _nobody
+        self._holds = 0
+        self._kept: list[bytes] = []
+        self._ahead = 0
 
     # Outlet: what the session writes to
 
+    def hold(self) -> None:
+        self._holds += 1
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        kept = self._kept[self._ahead :]
+        del self._kept[self._ahead :]
+        try:
+            yield
+        finally:
+            self._ahead = len(self._kept)
+            self._kept += kept
+
+    def release(self) -> None:
+        self._holds -= 1
+        if self._holds:
+            return
+        kept, self._kept, self._ahead = self._kept, [], 0
+        for data in kept:
+            self.write(data)
+
     def write(self, data: bytes) -> None:
+        if self._holds:
+            self._kept.append(data)
+            return
         for node in parse_fragment(data, CLIENT):
             assert isinstance(node, Element)
             self.record(node)
@@ -169,15 +203,24 @@ class Client(Recorder):
     def sends(self, xml: str) -> None:
         for node in parse_fragment(xml.encode(), CLIENT):
             if isinstance(node, Element):
-                self._waiting.append(stanza_from(node, self.jid))
+                self._waiting.append(stanza_from(node, self.jid) if node.ns == CLIENT else node)
         self._go_on()
 
     def _go_on(self) -> None:
         while self._waiting and not self._busy and not self.closed:
-            done = self._intake.accept(self.session, self._waiting.pop(0))
+            said = self._waiting.pop(0)
+            if isinstance(said, Element):
+                self._says(said)
+                continue
+            done = self._intake.accept(self.session, said)
             if done is not None:
                 self._busy = True
                 _ = done.addBoth(self._done)
+
+    def _says(self, nonza: Element) -> None:
+        handler = self.nonza(nonza.ns, nonza.name)
+        assert handler is not None, f"nobody takes {to_xml(nonza)}"
+        handler(self.session, nonza)
 
     def _done(self, outcome: object) -> None:
         self._busy = False

@@ -162,6 +162,7 @@ class Talk(Stage[Client]):
         self.account(address)
         host = self.hosts[full.domain]
         client = Client(full, host.intake, self.check)
+        client.nonza = host.modules.nonza
         client.session = Session(full, host.hooks, client, address="127.0.0.1")
         result_of(host.intake.open(client.session))
         return client

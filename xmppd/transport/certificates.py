@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import idna
@@ -101,6 +102,7 @@ def end_point_binding(certificate: x509.Certificate) -> bytes | None:
     return certificate.fingerprint(hashes.SHA256() if weak else algorithm)
 
 
+@lru_cache(1000)  # each STARTTLS asks for the same few
 def ascii_domain(domain: str) -> str:
     """`domain` as certificates and SNI write it: A-labels, lower case."""
     try:

@@ -76,6 +76,8 @@ class StreamTransport(Protocol):
         self._waiting = 0  # bytes in _out
         self._unsent = 0  # bytes in Twisted's buffer: the kernel is full while there are any
         self._dirty = False  # the flusher knows of us
+        self._holds = 0  # how many want nothing sent at present
+        self._ahead = 0  # where in _out that begins which was written since
         self._state = _State.OPEN
         self._peer_done = False  # the peer has sent FIN
         self._paused = 0
@@ -141,6 +143,28 @@ class StreamTransport(Protocol):
             self._flusher.add(self)
         if self._waiting + self._unsent > self.max_buffered:
             self._check_overflow()
+
+    def hold_output(self) -> None:
+        """Send nothing until there were as many `release_output`; what is written waits."""
+        if not self._holds:
+            self._ahead = len(self._out)
+        self._holds += 1
+
+    def write_ahead(self, data: bytes) -> None:
+        """As `write`, but before all that has been written since `hold_output`."""
+        if not self._holds or self._state:
+            self.write(data)
+        else:
+            self._out.insert(self._ahead, data)
+            self._ahead += 1
+            self._waiting += len(data)
+
+    def release_output(self) -> None:
+        """Take back one `hold_output`."""
+        self._holds -= 1
+        if not self._holds and not self._dirty and (self._out or self._state):
+            self._dirty = True
+            self._flusher.add(self)
 
     def start_tls(self, context: TLSContext) -> None:
         """Begin the handshake; `secured` is called when it is done.
@@ -213,7 +237,7 @@ class StreamTransport(Protocol):
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
         self._dirty = False
-        if self._unsent:
+        if self._unsent or self._holds:
             if len(self._out) > self.max_waiting:
                 self._overflow()
             return
@@ -224,7 +248,11 @@ class StreamTransport(Protocol):
             # Sending may set `_unsent`, of which mypy knows nothing.
             while self._out and not self._unsent and (engine is None or self.secure):  # type: ignore[redundant-expr]
                 data = self._next_chunk()
-                self._send(data if engine is None else engine.send(data))
+                if engine is not None:
+                    data = engine.send(data)
+                    if self._state and not self._out:
+                        data += engine.close()  # close_notify goes with the last words
+                self._send(data)
         except TLSError as error:
             self.abort(f"TLS: {error}")
         if self._state and self._state is _State.CLOSING and not self._unsent:
@@ -328,7 +356,7 @@ class StreamTransport(Protocol):
             self.tls_failed(str(error))
             self.close(why=f"TLS: {error}")
             return
-        if engine.talks:
+        if engine.talks and not self._may_wait(engine):
             self._send(engine.outgoing())
         if not self.secure:
             if not engine.established:
@@ -338,6 +366,12 @@ class StreamTransport(Protocol):
             self.received(plaintext)
         if engine.closed:
             self.close(why="closed by the peer")
+
+    def _may_wait(self, engine: TLSEngine) -> bool:
+        """Whether what the engine has to say are tickets (RFC 8446 §4.6.1), which no client waits
+        for: they go out with the answer to its header. Below TLS 1.3 it waits for our Finished.
+        """
+        return not self.secure and engine.established and engine.version == "TLSv1.3"
 
     def _became_secure(self) -> None:
         self.secure = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from OpenSSL import (
     SSL,
@@ -45,6 +46,10 @@ BINDINGS = (
 )
 HANDLES = ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl")
 SMALL = 512  # a BIO that has held more than this is exchanged, for a microsecond
+
+
+# The channel binding of each context's certificate, for as long as the context is in use.
+_END_POINTS: WeakKeyDictionary[SSL.Context, bytes | None] = WeakKeyDictionary()
 
 
 class _Verdict:
@@ -107,6 +112,7 @@ class OpenSSLContext:
         # Sessions live in the clients' tickets; our cache would keep each one in memory.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.use_certificate(credentials.certificate)
+        _END_POINTS[context] = end_point_binding(credentials.certificate)
         for certificate in credentials.chain:
             context.add_extra_chain_cert(certificate)
         context.use_privatekey(credentials.key)
@@ -301,8 +307,7 @@ class PyOpenSSLEngine:
             # b"", not None: under TLS 1.2 no context and an empty one differ (RFC 5705 §4).
             return self._connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
         if name == "tls-server-end-point":
-            certificate = self._connection.get_certificate(as_cryptography=True)
-            return None if certificate is None else end_point_binding(certificate)
+            return _END_POINTS.get(self._connection.get_context())  # SNI has chosen it
         if name == "tls-unique" and self.version != "TLSv1.3" and self._exporter_is_unique():
             return self._first_finished()
         return None

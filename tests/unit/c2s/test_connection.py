@@ -10,11 +10,13 @@ from twisted.logger import formatEvent
 
 from xmppd import events
 from xmppd.c2s import ClientFactory, Extensions, Service
-from xmppd.hooks import NORMAL, Handler, Hook
+from xmppd.hooks import NORMAL, STOP, Handler, Hook
 from xmppd.host import Host
 from xmppd.jid import jid
+from xmppd.sessions.undurable import MOST, MOST_BYTES
 from xmppd.stanza import IQ, Message, StanzaError
 from xmppd.storage import DatabaseDown
+from xmppd.testing import result_of
 from xmppd.xml import Element, StreamError
 
 JULIET = jid("juliet@example.org")
@@ -155,6 +157,19 @@ class TestBind:
         assert (session.address, session.secure) == ("192.168.1.1", False)
 
 
+def stores_slowly(host: Host) -> list[Deferred[Any]]:
+    """Messages for who is away are stored, each when its Deferred fires."""
+    storing: list[Deferred[Any]] = []
+
+    def store(message: Message, user: Any) -> Deferred[Any]:
+        storing.append(Deferred())
+        return storing[-1]
+
+    hook(host, events.message_storing, store)
+    assert result_of(host.accounts.exists("romeo"))
+    return storing
+
+
 class TestStanzas:
     def test_reach_another_session(self, bound: Any, connect: Callable[[], Any]) -> None:
         romeo = connect()
@@ -198,6 +213,77 @@ class TestStanzas:
         assert seen == ["1", "2"]
         assert answer.endswith("</stream:stream>")
         assert bound.gone
+
+    def test_go_on_while_one_is_stored_and_nothing_is_answered_before_it_is_durable(
+        self, bound: Any, host: Host
+    ) -> None:
+        storing, session = stores_slowly(host), host.sessions.get(BALCONY)
+        assert session is not None
+        heard = bound.sends(
+            "<message to='romeo@example.org' type='chat' id='1'/>"
+            "<message to='romeo@example.org' type='chat' id='2'/>"
+            "<iq type='get' id='q' to='example.org'><x xmlns='urn:unknown'/></iq>"
+        )
+        assert bound.wire.reading
+        assert len(storing) == 2
+        assert session.undurable is not None
+        assert session.undurable.behind == 3
+        storing[0].callback(STOP)
+        assert heard + bound.hears() == ""
+        storing[1].callback(STOP)
+        assert "id='q'" in bound.hears()
+        assert session.undurable is None
+
+    @pytest.mark.parametrize("size, most", [(1, MOST), (MOST_BYTES // 10 + 1, 10)])
+    def test_of_which_one_is_not_durable_yet_are_few(
+        self, bound: Any, host: Host, size: int, most: int
+    ) -> None:
+        """Then the client is not read from, until all are."""
+        storing, text = stores_slowly(host), "x" * size
+        message = f"<message to='romeo@example.org' type='chat'><body>{text}</body></message>"
+        bound.sends(message * (most + 5))
+        assert len(storing) == most
+        assert not bound.wire.reading
+        for each in storing[:most]:
+            each.callback(STOP)
+        assert len(storing) == most + 5
+        assert bound.wire.reading
+
+    def test_that_could_not_be_stored_are_refused_before_what_follows_is_answered(
+        self, bound: Any, host: Host
+    ) -> None:
+        storing = stores_slowly(host)
+        bound.sends(
+            "<message to='romeo@example.org' type='chat' id='1'/>"
+            "<message to='romeo@example.org' type='chat' id='2'/>"
+            "<iq type='get' id='q' to='example.org'><x xmlns='urn:unknown'/></iq>"
+        )
+        storing[0].errback(DatabaseDown("away"))
+        assert bound.hears() == ""
+        storing[1].callback(None)
+        answer = bound.hears()
+        assert answer.index("id='1'") < answer.index("id='2'") < answer.index("id='q'")
+        assert "<internal-server-error " in answer
+
+    def test_the_end_of_the_stream_is_answered_when_they_are_durable(
+        self, bound: Any, host: Host
+    ) -> None:
+        storing = stores_slowly(host)
+        heard = bound.sends("<message to='romeo@example.org' type='chat'/></stream:stream>")
+        assert heard == ""
+        assert not bound.gone
+        storing[0].callback(STOP)
+        assert bound.hears() == "</stream:stream>"
+        assert bound.gone
+
+    def test_are_stored_although_the_client_is_gone(
+        self, bound: Any, host: Host, logged: list[dict[str, Any]]
+    ) -> None:
+        storing = stores_slowly(host)
+        bound.sends("<message to='romeo@example.org' type='chat'/>")
+        bound.cuts()
+        storing[0].callback(STOP)
+        assert not [event for event in logged if event.get("log_failure")]
 
     def test_held_back_are_dropped_when_the_client_is_gone(
         self, bound: Any, host: Host, logged: list[dict[str, Any]]

@@ -1,6 +1,9 @@
 """XEP-0160: messages for who is not there; RFC 6121 §8.5.2.2.1; XEP-0334's hints."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -9,6 +12,7 @@ from xmppd.api import Message, jid, ns, parse, parse_datetime
 from xmppd.modules.offline import (
     BATCH,
     MAX_HELD,
+    MAX_HELD_BYTES,
     MAX_UNREAD,
     RETRY_S,
     OfflineMessages,
@@ -353,6 +357,25 @@ class Slow:
             self.waiting.pop(0).callback(None)
 
 
+class Line:
+    """The queue's database answers, and stores, when it is told to: all in the order of calls."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._waiting: list[Callable[[], None]] = []
+        queue = talk.module(OfflineMessages).queue
+        queue.put = partial(self._later, queue.put)  # type: ignore[assignment]
+        queue.after = partial(self._later, queue.after)  # type: ignore[assignment]
+
+    def _later(self, method: Callable[..., Deferred[Any]], *args: Any) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
+        self._waiting.append(lambda: done.callback(result_of(method(*args))))
+        return done
+
+    def moves(self) -> None:
+        while self._waiting:
+            self._waiting.pop(0)()
+
+
 def test_newer_messages_wait_for_older_ones(talk: Talk, romeo: Client) -> None:
     says(romeo, 1, 2)
     slow = Slow(talk)
@@ -375,6 +398,17 @@ def test_who_sends_too_much_to_a_waiting_session_is_told(talk: Talk, romeo: Clie
     slow.go_on()
     juliet.receives(message("old"), *[message(str(number)) for number in range(MAX_HELD)])
     juliet.receives_nothing()
+
+
+def test_what_waits_for_a_session_is_bounded_in_bytes(talk: Talk, romeo: Client) -> None:
+    says(romeo, "old")
+    slow = Slow(talk)
+    juliet = appears(talk)
+    large = "x" * (MAX_HELD_BYTES // 2 - 100)
+    says(romeo, large, large, large, "small")
+    romeo.receives(error(f"m{large}", "wait", "resource-constraint", "message"))
+    slow.go_on()
+    juliet.receives(message("old"), message(large), message(large), message("small"))
 
 
 def test_other_resources_do_not_wait(talk: Talk, romeo: Client) -> None:
@@ -433,6 +467,22 @@ def test_a_message_stored_while_its_recipient_comes_online_is_delivered(
     juliet.receives(like("<message><a xmlns='b:c'/></message>"))
     is_alive(juliet)
     assert kept(talk) == 0
+
+
+def test_order_holds_when_the_recipient_comes_online_while_a_message_is_stored(
+    talk: Talk, romeo: Client
+) -> None:
+    """The sender is read on meanwhile; the next message finds the recipient there."""
+    result_of(talk.host.accounts.exists("juliet"))
+    line = Line(talk)
+    says(romeo, 1)
+    juliet = appears(talk)
+    says(romeo, 2, 3)
+    juliet.receives_nothing()
+    line.moves()
+    juliet.receives(message("1"), message("2"), message("3"))
+    juliet.receives_nothing()
+    romeo.receives_nothing()
 
 
 def test_a_client_that_does_not_read_gets_more_when_it_does(

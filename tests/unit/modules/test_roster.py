@@ -3,8 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
-from xmppd.api import jid
+from xmppd.api import XMLError, jid, ns, to_xml
 from xmppd.modules.roster import Item, Roster, items
+from xmppd.modules.roster.items import written
 from xmppd.modules.roster.store import REMEMBERED_REMOVALS
 from xmppd.storage import DatabaseDown
 from xmppd.testing import Client, Talk, error, like, result, result_of
@@ -450,3 +451,21 @@ def test_removing_the_account_leaves_no_row(talk: Talk) -> None:
 def test_an_item_that_is_not_there_is_an_unlisted_one(talk: Talk) -> None:
     talk.account(USER)
     assert result_of(talk.module(Roster).item(USER, jid("x@y"))) == Item(jid("x@y"))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Item(jid("juliet@example.org")),
+        Item(jid("nurse@example.org"), to=True, name="\"<Nurse>\" & 'co'"),
+        Item(jid("juliet@example.org"), from_=True, ask=True, groups=("A & B", "]]>", "\u2028")),
+        Item(jid("juliet@example.org"), to=True, from_=True, approved=True, name="a\tb\nc\rd"),
+    ],
+)
+def test_items_are_written_as_their_elements_are(item: Item) -> None:
+    assert written([item, item]) == to_xml(item.element(), ns.ROSTER) * 2
+
+
+def test_an_item_that_xml_cannot_write_is_refused() -> None:
+    with pytest.raises(XMLError):
+        written([Item(jid("juliet@example.org"), name="\x07")])

@@ -256,3 +256,33 @@ def test_a_peer_is_held_back_while_a_stanza_is_being_stored() -> None:
     verona.settles()
     bodies = [stanza.child_text("jabber:client", "body") for stanza in romeo.inbox]
     assert [body for body in bodies if body] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_peer_that_ends_the_stream_with_its_features_is_not_talked_to() -> None:
+    """All in the same bytes: what was negotiated first counts no more."""
+    verona = in_clear()
+    verona.network.servers[MONTAGUE] = Scripted(
+        verona,
+        OPEN.format(MONTAGUE).replace("to='montague", "id='1' to='capulet")
+        + "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>"
+        "<message/>",
+    )
+    juliet = verona.online(JULIET)
+    juliet.sends(HI)
+    verona.settles()
+    juliet.receives(error("m", "wait", "remote-server-timeout", kind="message"))
+    assert not verona.capulet.federation.connections
+
+
+class Scripted:
+    """A server that answers whoever connects with this text."""
+
+    def __init__(self, verona: Verona, text: str) -> None:
+        self._verona = verona
+        self._text = text
+        self.factory = self
+
+    def buildProtocol(self, address: object) -> StreamTransport:
+        made = StreamTransport(Flusher(self._verona.clock), TimerWheel(self._verona.clock))
+        made.opened = lambda: made.write(self._text.encode())  # type: ignore[method-assign]
+        return made

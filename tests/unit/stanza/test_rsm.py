@@ -90,7 +90,7 @@ def test_a_malformed_request_is_bad_request(inner: str) -> None:
 
 def test_the_set_describes_the_page() -> None:
     assert turn("<max>2</max><after>b</after>").element() == parse(
-        f"<set xmlns='{RSM}'><first index='2'>c</first><last>d</last><count>10</count></set>"
+        f"<set xmlns='{RSM}'><count>10</count><first index='2'>c</first><last>d</last></set>"
     )
     assert turn("<max>0</max>").element() == parse(f"<set xmlns='{RSM}'><count>10</count></set>")
     nothing = turn("", [])

@@ -83,12 +83,30 @@ def test_writes_of_a_pass_share_a_record(
     connection: Recorder, store: CertificateStore, tls_client: Client
 ) -> None:
     _secure(connection, store, tls_client())
-    before = len(connection.wire.socket.sends)
-    for _ in range(10):
-        connection.write(b"x" * 100)
-    connection.turn()
-    (record,) = connection.wire.socket.sends[before:]
+    for size in (1, 100):  # with the first go the tickets
+        before = len(connection.wire.socket.sends)
+        for _ in range(10):
+            connection.write(b"x" * size)
+        connection.turn()
+        (record,) = connection.wire.socket.sends[before:]
     assert len(record) < 1050
+
+
+def test_tickets_go_with_the_first_answer_and_close_notify_with_the_last(
+    connection: Recorder, store: CertificateStore, tls_client: Client
+) -> None:
+    client = tls_client()
+    _secure(connection, store, client)
+    handshake = len(connection.wire.socket.sends)
+    connection.write(b"hello")
+    connection.turn()
+    assert client.hear() == b"hello"
+    connection.write(b"goodbye")
+    connection.close()
+    connection.turn()
+    assert client.hear() == b"goodbye"
+    assert client.tls.read(10) == b""  # the end was said
+    assert len(connection.wire.socket.sends) == handshake + 2
 
 
 def test_what_is_written_during_the_handshake_is_sent_after_it(

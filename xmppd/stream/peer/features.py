@@ -68,28 +68,29 @@ def read_limit(holder: Element) -> int | None:
     return max(int(text), SMALLEST_LIMIT)
 
 
-def offer_in_clear(policy: PeerPolicy, *, tls: bool = True) -> list[Element]:
+def offer_in_clear(policy: PeerPolicy, *, tls: bool = True) -> str:
     """§5.4.1; all else may wait for TLS, if that must come first."""
-    offer = [features.starttls(required=policy.tls_required)] if tls else []
+    offer = features.starttls(required=policy.tls_required) if tls else ""
     if policy.tls_required:
-        return [*offer, features.limits(policy.before_trust.stanza_bytes, policy.idle_s)]
+        return offer + features.limits(policy.before_trust.stanza_bytes, policy.idle_s)
     return offer + offer_secured(policy, external=False)
 
 
-def offer_secured(policy: PeerPolicy, *, external: bool) -> list[Element]:
+def offer_secured(policy: PeerPolicy, *, external: bool) -> str:
     """XEP-0178 §3: EXTERNAL where the certificate proves who it is."""
-    offer = [features.mechanisms(["EXTERNAL"])] if external else []
-    offer.append(dialback_feature())
-    offer += [bidi_feature()] if policy.bidi else []
+    offer = features.mechanisms(("EXTERNAL",)) if external else ""
+    offer += features.written([dialback_feature()])
+    offer += features.written([bidi_feature()]) if policy.bidi else ""
     # Of stanzas after dialback: no features follow upon that.
-    return [*offer, features.limits(policy.after_trust.stanza_bytes, policy.idle_s)]
+    return offer + features.limits(policy.after_trust.stanza_bytes, policy.idle_s)
 
 
-def offer_trusted(policy: PeerPolicy) -> list[Element]:
+def offer_trusted(policy: PeerPolicy) -> str:
     """After SASL. Keys for other pairs of domains are still taken (XEP-0220 §2.6)."""
     offer = [Element(SM, "sm")] if policy.unacked else []
     offer.append(dialback_feature())
-    return [*offer, features.limits(policy.after_trust.stanza_bytes, policy.idle_s)]
+    limits = features.limits(policy.after_trust.stanza_bytes, policy.idle_s)
+    return features.written(offer) + limits
 
 
 def bidi_feature() -> Element:
@@ -99,5 +100,5 @@ def bidi_feature() -> Element:
 
 def bidi_request(policy: PeerPolicy) -> Element:
     """§2.2, with the limits that XEP-0478 §3.2 puts there."""
-    limits = features.limits(policy.after_trust.stanza_bytes, policy.idle_s)
+    limits = features.limits_element(policy.after_trust.stanza_bytes, policy.idle_s)
     return Element(BIDI, "bidi", None, limits)

@@ -18,7 +18,7 @@ from xmppd.stream.peer.events import (
 )
 from xmppd.stream.peer.features import Offer, PeerPolicy
 from xmppd.stream.peer.header import read_response, write_header
-from xmppd.stream.peer.states import Input, State
+from xmppd.stream.peer.states import NEXT, Input, State
 from xmppd.stream.sasl.base64 import encode
 from xmppd.xml import Element, StreamError, StreamOpen
 
@@ -169,16 +169,14 @@ class InitiatingStream(PeerStream):
 
     def ask(self, pair: Pair) -> bool:
         """Send a key for `pair`; `WeMaySend` or `Refused` follows. False where it cannot be sent:
-        the peer does no dialback, one is on its way, or the stream has ended (by what came in the
-        same bytes as the features, perhaps).
+        the peer does no dialback, or one is on its way.
         """
-        possible = (
-            self.state is not State.CLOSED
-            and self._negotiated
-            and self.does_dialback
-            and self.stream_id
-        )
-        if not possible or not self.our_pairs.may(pair, Moved.KEY):
+        possible = self._negotiated and self.does_dialback and self.stream_id
+        if (
+            not possible
+            or (self.state, Input.KEY) not in NEXT
+            or not self.our_pairs.may(pair, Moved.KEY)
+        ):
             return False
         self._move(Input.KEY)
         self._send_key(pair)

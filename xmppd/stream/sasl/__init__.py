@@ -6,11 +6,19 @@ the next step, maybe another question. Whatever raises SASLFailure is over.
 """
 
 from xmppd.stream.sasl.keys import HASHES, ScramKeys, derive, prove
-from xmppd.stream.sasl.mechanisms import MECHANISMS, announced_bindings, begin, offered
+from xmppd.stream.sasl.mechanisms import (
+    MECHANISMS,
+    announced_bindings,
+    begin,
+    begin_token,
+    offered,
+    token_mechanisms,
+)
 from xmppd.stream.sasl.steps import (
     MAX_MESSAGE_BYTES,
     AskKeys,
     AskPassword,
+    AskToken,
     Challenge,
     Channel,
     Done,
@@ -25,6 +33,7 @@ __all__ = [
     "MECHANISMS",
     "AskKeys",
     "AskPassword",
+    "AskToken",
     "Challenge",
     "Channel",
     "Done",
@@ -34,7 +43,9 @@ __all__ = [
     "Step",
     "announced_bindings",
     "begin",
+    "begin_token",
     "derive",
     "offered",
     "prove",
+    "token_mechanisms",
 ]

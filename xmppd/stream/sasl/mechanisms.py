@@ -5,11 +5,19 @@ from types import MappingProxyType
 
 from xmppd.stream.sasl.anonymous import Anonymous
 from xmppd.stream.sasl.external import External, identities
+from xmppd.stream.sasl.ht import HASHES, HashedToken, binding_of
 from xmppd.stream.sasl.plain import Plain
 from xmppd.stream.sasl.scram import PLUS, Scram, announced_bindings
 from xmppd.stream.sasl.steps import Channel, Exchange, SASLFailure
 
-__all__ = ["MECHANISMS", "announced_bindings", "begin", "offered"]
+__all__ = [
+    "MECHANISMS",
+    "announced_bindings",
+    "begin",
+    "begin_token",
+    "offered",
+    "token_mechanisms",
+]
 
 # In order of preference (RFC 6120 §6.3.3).
 MECHANISMS: MappingProxyType[str, Callable[[str, Channel], Exchange]] = MappingProxyType(
@@ -25,6 +33,27 @@ MECHANISMS: MappingProxyType[str, Callable[[str, Channel], Exchange]] = MappingP
         "ANONYMOUS": Anonymous,
     }
 )
+
+
+# Of tokens, not of passwords: offered by XEP-0484, best first, and begun by its <fast/> only.
+TOKEN_MECHANISMS = tuple(
+    f"HT-{hash_name}-{binding}" for binding in ("EXPR", "ENDP", "NONE") for hash_name in HASHES
+)
+
+
+def token_mechanisms(channel: Channel) -> tuple[str, ...]:
+    """Those that this channel can carry: none without TLS (XEP-0484 §7)."""
+    if not channel.secure:
+        return ()
+    types = ("", *channel.binding_types)
+    return tuple(name for name in TOKEN_MECHANISMS if binding_of(name) in types)
+
+
+def begin_token(mechanism: str, channel: Channel) -> Exchange:
+    """Begin an exchange with a token. Raises SASLFailure invalid-mechanism."""
+    if mechanism not in token_mechanisms(channel):
+        raise SASLFailure("invalid-mechanism")
+    return HashedToken(mechanism, channel)
 
 
 def offered(

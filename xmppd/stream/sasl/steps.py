@@ -68,14 +68,26 @@ class AskPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class AskToken:
+    """Call `token` with the one that the client was given and `matches`; None: there is none."""
+
+    user: str
+    mechanism: str
+    matches: Callable[[bytes], bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """Authenticated as the local part `user`. `data` goes with <success/>; None: there is none."""
+    """Authenticated as the local part `user`. `data` goes with <success/>; None: there is none.
+    `token` is the one that was proved, if it was one.
+    """
 
     user: str
     data: bytes | None = field(default=None, repr=False)
+    token: bytes | None = field(default=None, repr=False)
 
 
-Step = Challenge | AskKeys | AskPassword | Done
+Step = Challenge | AskKeys | AskPassword | AskToken | Done
 
 
 def no_binding(_type: str) -> bytes | None:
@@ -118,6 +130,9 @@ class Exchange(Protocol):
     def verdict(self, ok: bool) -> Step:
         """Take what AskPassword asked for."""
 
+    def token(self, token: bytes | None) -> Step:
+        """Take what AskToken asked for."""
+
 
 class Awaits(Enum):
     """What may come next in an exchange."""
@@ -127,6 +142,7 @@ class Awaits(Enum):
     FINAL = "the last message"
     KEYS = "the answer to AskKeys"
     VERDICT = "the answer to AskPassword"
+    TOKEN = "the answer to AskToken"  # noqa: S105  # no secret
     NOTHING = "over, or being worked on"
 
 
@@ -165,6 +181,13 @@ class Dialogue:
             raise SASLFailure("not-authorized")
         return self._verified()
 
+    def token(self, token: bytes | None) -> Step:
+        if not self._take(Awaits.TOKEN):
+            raise SASLFailure("malformed-request")
+        if token is None:
+            raise SASLFailure("not-authorized")
+        return self._known(token)
+
     def _take(self, what: Awaits) -> bool:
         stage, self._awaits = self._awaits, Awaits.NOTHING
         return stage == what
@@ -184,4 +207,7 @@ class Dialogue:
         raise SASLFailure("malformed-request")
 
     def _verified(self) -> Step:
+        raise SASLFailure("malformed-request")
+
+    def _known(self, token: bytes) -> Step:
         raise SASLFailure("malformed-request")

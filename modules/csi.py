@@ -1,0 +1,222 @@
+"""Client state: who does not look at the screen is not bothered (XEP-0352 1.0.0).
+
+While a client is inactive, presence, notes on typing, receipts and events of pubsub wait. Of
+presence and of typing only the last of each sender is kept. The first stanza that matters to
+somebody who does not look (a message, a call, an invitation) brings along what waits, in the order
+in which it came; so does the client's return, or too much of it. An IQ is let through at once: it
+brings only what another has said before (RFC 6120 §10.1), and an answer of the server nothing, so
+that a client that keeps its connection alive is not bothered by that.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from xmppd.api import (
+    JID,
+    LATE,
+    STOP,
+    Element,
+    Host,
+    Message,
+    Module,
+    Options,
+    Presence,
+    Session,
+    Size,
+    Stanza,
+    Stop,
+    delay,
+    events,
+    lenient_jid,
+    nonza,
+    ns,
+    on,
+    option,
+)
+from xmppd.modules.archive.rules import BODY, INVITING, JINGLE_MESSAGE, MARKERS
+from xmppd.modules.offline import passing
+
+# What nobody needs to be called to the screen for, beside typing: a reaction (XEP-0444) and a
+# retraction (XEP-0424) can be seen when one looks again.
+PATIENT = frozenset(
+    (
+        ns.RECEIPTS,
+        MARKERS,
+        ns.PUBSUB_EVENT,
+        "urn:xmpp:reactions:0",
+        "urn:xmpp:message-retract:1",
+        "urn:xmpp:fallback:0",
+        ns.HINTS,  # and what only accompanies them
+        ns.STANZA_IDS,
+        ns.DELAY,
+        ns.CHATSTATES,
+        "urn:xmpp:eme:0",
+    )
+)
+
+
+class CSIOptions(Options):
+    max_stanzas: int = option(200, "Stanzas that wait for one client.", at_least=1)
+    max_bytes: Size = option(262144, "Their size in all.", at_least=1024)
+
+
+class Waiting:
+    """What waits for one client, in order."""
+
+    __slots__ = ("_count", "size", "stanzas")
+
+    def __init__(self) -> None:
+        self.stanzas: dict[tuple[str, str], Stanza] = {}
+        self.size = 0
+        self._count = 0
+
+    def add(self, kind: str, stanza: Stanza) -> None:
+        """A newer one of the same `kind` and sender takes the place of the older; "" has none."""
+        self._count += 1
+        key = (kind, stanza.from_) if kind else ("", str(self._count))
+        older = self.stanzas.pop(key, None)
+        self.size += len(stanza.raw) - (0 if older is None else len(older.raw))
+        self.stanzas[key] = stanza
+
+    def take(self, sender: JID | None = None) -> list[Stanza]:
+        """What shall wait no longer: all, or what is from this bare JID."""
+        taken = {
+            key: stanza
+            for key, stanza in self.stanzas.items()
+            if sender is None or stanza.from_.bare == sender
+        }
+        for key, stanza in taken.items():
+            del self.stanzas[key]
+            self.size -= len(stanza.raw)
+        return list(taken.values())
+
+
+class ClientState(Module):
+    name = "csi"
+    options: CSIOptions
+
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self._inactive: dict[Session, Waiting] = {}
+        self._given: Session | None = None  # who is being given what waited
+
+    async def start(self) -> None:
+        if self.name not in self.host.modules:  # else the old one still serves: see `restore`
+            self._listen()
+
+    def _listen(self) -> None:
+        """As long as all clients are active, no stanza comes by here."""
+        self.listen(events.session_receives, bool(self._inactive))
+
+    def save(self) -> dict[str, Any]:
+        kept = self._inactive.items()
+        return {"inactive": [(s.jid, list(w.stanzas.items())) for s, w in kept]}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        for full, stanzas in saved.get("inactive", ()):
+            session = self.host.sessions.get(full)
+            if session is not None:
+                self._inactive[session] = waiting = Waiting()
+                for (kind, _), stanza in stanzas:
+                    waiting.add(kind, stanza)
+        self._listen()
+
+    @on(events.stream_features)
+    def offer(self, state: str) -> list[Element]:
+        return [Element(ns.CSI, "csi")] if state == "before_bind" else []
+
+    @nonza(ns.CSI, "inactive")
+    def sleep(self, session: Session | None, element: Element) -> None:
+        if session is not None:
+            self._inactive.setdefault(session, Waiting())
+            self._listen()
+
+    @nonza(ns.CSI, "active")
+    def wake(self, session: Session | None, element: Element) -> None:
+        """All that waits is written before anything else that the client asks for (§5.1)."""
+        if session is not None and session in self._inactive:
+            self._give(session)
+            self.forget(session, "")
+
+    @on(events.session_closed)
+    def forget(self, session: Session, why: str) -> None:
+        if self._inactive.pop(session, None) is not None:
+            self._listen()
+
+    @on(events.session_receives, order=LATE)
+    def hold(self, stanza: Stanza, session: Session) -> Stop | None:
+        if not self._inactive or session not in self._inactive or self._given is session:
+            return None
+        if stanza.kind == "iq":
+            if stanza.from_ not in (session.user, self.host.domain):
+                self._give(session, stanza.from_.bare)
+            return None
+        kind = _kind(stanza)
+        if kind is None:
+            self._give(session)
+            return None
+        waiting = self._inactive[session]
+        waiting.add(kind, stanza if kind else self._stamped(stanza))
+        options = self.options
+        if len(waiting.stanzas) > options.max_stanzas or waiting.size > options.max_bytes:
+            self._give(session)
+        return STOP
+
+    def _stamped(self, stanza: Stanza) -> Stanza:
+        """With the time from which on it waits (XEP-0203)."""
+        if stanza.has(ns.DELAY, "delay"):
+            return stanza
+        return stanza.copy(add=[delay(datetime.now(UTC), self.host.domain)])
+
+    def _give(self, session: Session, sender: JID | None = None) -> None:
+        waiting = self._inactive[session].take(sender)
+        before, self._given = self._given, session
+        try:
+            for stanza in waiting:
+                session.send(stanza)
+        finally:
+            self._given = before
+
+
+def _kind(stanza: Stanza) -> str | None:
+    """None: it matters now. Else it waits, and of those with the same kind that is not "" and
+    the same sender only the last.
+    """
+    if isinstance(stanza, Presence):
+        return None if _matters(stanza) else "presence"
+    if not isinstance(stanza, Message) or stanza.type == "error":
+        return None
+    copied = _copied(stanza) if stanza.has(ns.CARBONS) else None
+    if copied is not None:
+        return None if _message_kind(copied) is None else ""
+    return _message_kind(stanza)
+
+
+def _message_kind(stanza: Message) -> str | None:
+    if passing(stanza):
+        return "typing"
+    if BODY in stanza.payloads or stanza.has(JINGLE_MESSAGE) or INVITING in stanza.payloads:
+        return None
+    return "" if all(of in PATIENT for of, _ in stanza.payloads) else None
+
+
+def _matters(presence: Presence) -> bool:
+    """Subscriptions, errors, and what a room says of the client itself (XEP-0045 §17.3)."""
+    if presence.type not in ("", "unavailable"):
+        return True
+    if INVITING not in presence.payloads:
+        return False
+    room = presence.child(*INVITING)
+    return room is not None and room.child(ns.MUC_USER, "status") is not None
+
+
+def _copied(carbon: Message) -> Message | None:
+    """The message in a carbon copy, as far as it matters here."""
+    for way in carbon.children_of(ns.CARBONS):
+        forwarded = way.child(ns.FORWARD, "forwarded")
+        message = None if forwarded is None else forwarded.child(ns.CLIENT, "message")
+        if message is not None:
+            sender = lenient_jid(message.get("from") or carbon.from_)
+            type_ = message.get("type") or ""
+            return Message(carbon.to, sender, type_, None, *message.elements)
+    return None

@@ -1,0 +1,171 @@
+"""Which rooms are in memory: those with occupants, and a few that were asked about lately.
+
+A stored room is loaded when somebody enters or asks; a million others cost nothing.
+"""
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from twisted.internet.defer import Deferred
+
+from xmppd.api import JID, StorageError
+from xmppd.modules.muc.config import MOST_HISTORY, Config
+from xmppd.modules.muc.room import Room
+from xmppd.modules.muc.store import Kept, Rooms, revive
+
+SECRET_BYTES = 32
+
+
+class Keeper:
+    """The rooms of one service, by local part."""
+
+    def __init__(self, domain: JID, stored: Rooms, flushed: "Writer", most_idle: int) -> None:
+        self._domain = domain.domain
+        self._stored = stored
+        self._writer = flushed
+        self._most_idle = most_idle
+        self._rooms: dict[str, Room] = {}
+        self._idle: OrderedDict[str, None] = OrderedDict()
+        self._loading: dict[str, list[Deferred[None]]] = {}
+        self._last_number = 0
+
+    def get(self, name: str) -> Room | None:
+        """A room in memory: each that has occupants."""
+        return self._rooms.get(name)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(list(self._rooms.values()))
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    async def find(self, name: str) -> Room | None:
+        """A room, loaded if need be; None if there is none of that name."""
+        while name not in self._rooms:
+            waiting = self._loading.get(name)
+            if waiting is None:
+                return await self._load(name)
+            turn: Deferred[None] = Deferred()
+            waiting.append(turn)
+            await turn
+        return self._rooms[name]
+
+    async def _load(self, name: str) -> Room | None:
+        """Two Rooms for one name would be a split: who comes meanwhile waits, then looks again."""
+        waiting = self._loading[name] = []
+        try:
+            await self._writer.flushed()
+            stored = await self._stored.get(name, MOST_HISTORY)
+            if stored is not None and name not in self._rooms:
+                self.take(revive(JID(name, self._domain, ""), stored))
+        finally:
+            del self._loading[name]
+            for turn in waiting:
+                turn.callback(None)
+        return self._rooms.get(name)
+
+    def create(self, name: str, config: Config) -> Room:
+        """A new room, in memory and locked."""
+        address = JID(name, self._domain, "")
+        room = Room(address, secrets.token_bytes(SECRET_BYTES), config, locked=True)
+        room.created = self._number()
+        self._rooms[name] = room
+        return room
+
+    def _number(self) -> int:
+        """When it was made, in microseconds, and not the same as any other."""
+        self._last_number = max(self._last_number + 1, int(time.time() * 1e6))
+        return self._last_number
+
+    @staticmethod
+    def age_s(room: Room) -> float:
+        return time.time() - room.created / 1e6
+
+    def take(self, room: Room) -> None:
+        """A room that was loaded or handed over."""
+        self._rooms[room.name] = room
+        self.settle(room)
+
+    def settle(self, room: Room) -> None:
+        """Empty rooms are given up some time, unless they are in memory only."""
+        if room.destroyed or self._rooms.get(room.name) is not room:
+            return
+        self._idle.pop(room.name, None)
+        if room.empty and room.config.persistent:
+            self._idle[room.name] = None
+        self._make_room()
+
+    def _make_room(self) -> None:
+        for name in list(self._idle)[: max(0, len(self._idle) - self._most_idle)]:
+            if not self._rooms[name].changing.locked:
+                del self._idle[name], self._rooms[name]
+
+    def drop(self, room: Room) -> None:
+        """The room is no more."""
+        room.destroyed = True
+        if self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+            self._idle.pop(room.name, None)
+
+
+class Writer:
+    """Stores messages beside the stanzas' way, as many at once as have come meanwhile.
+
+    Who has said more than can be stored at once waits.
+    """
+
+    def __init__(
+        self,
+        stored: Rooms,
+        background: "Callable[[Deferred[None]], None]",
+        failed: Callable[[StorageError], None],
+        most: int = 500,
+    ) -> None:
+        self._stored = stored
+        self._background = background
+        self._failed = failed
+        self._most = most
+        self._pending: list[Kept] = []
+        self._busy = False
+        self._waiting: list[Deferred[None]] = []
+
+    def append(self, kept: Kept) -> "Deferred[None] | None":
+        """A Deferred where too many wait to be stored."""
+        self._pending.append(kept)
+        if not self._busy:
+            self._busy = True
+            self._background(Deferred.fromCoroutine(self._write()))
+        return self._turn() if len(self._pending) > self._most else None
+
+    def flushed(self) -> "Deferred[None]":
+        """All that was said by now is stored, or lost with a line in the log."""
+        if self._busy:
+            return self._turn()
+        done: Deferred[None] = Deferred()
+        done.callback(None)
+        return done
+
+    def _turn(self) -> "Deferred[None]":
+        turn: Deferred[None] = Deferred()
+        self._waiting.append(turn)
+        return turn
+
+    def forget(self, room: str) -> None:
+        """The room is going: what was said there needs no storing."""
+        self._pending = [kept for kept in self._pending if kept.room != room]
+
+    async def _write(self) -> None:
+        try:
+            while self._pending:
+                pending, self._pending = self._pending, []
+                try:
+                    await self._stored.append(pending)
+                except StorageError as error:
+                    self._failed(error)
+        finally:
+            self._busy = False
+            waiting, self._waiting = self._waiting, []
+            for turn in waiting:
+                turn.callback(None)

@@ -1,0 +1,113 @@
+"""What the engine asks of whoever shows it to the world: a pubsub service, or accounts (PEP)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from xmppd.api import JID, Host, Signal, Stanza
+from xmppd.modules.pubsub.config import Bounds, NodeConfig
+from xmppd.modules.pubsub.model import Item, Node
+from xmppd.modules.roster import Roster
+
+item_published: Signal[[JID, str, Item]] = Signal(
+    "An item was published to a node of a pubsub service or account (its address, and the node's"
+    " name). It is stored, if the node keeps items; notifications are on their way."
+)
+item_retracted: Signal[[JID, str, str]] = Signal(
+    "The item with this id was retracted from a node of a pubsub service or account."
+)
+node_created: Signal[[JID, str]] = Signal(
+    "A node of a pubsub service or account was created; it is stored."
+)
+node_deleted: Signal[[JID, str]] = Signal(
+    "A node of a pubsub service or account is gone, and its items with it."
+)
+node_purged: Signal[[JID, str]] = Signal(
+    "All items of a node of a pubsub service or account were removed at once."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be stored, and told at once."""
+
+    nodes_per_owner: int
+    nodes: int
+    items: int
+    payload: int
+    subscribers: int
+    subscriptions: int  # of one entity
+    affiliations: int
+    answer: int  # bytes
+
+
+class Face(ABC):
+    """One for each host and kind of service."""
+
+    bounds: Bounds
+    limits: Limits
+
+    def __init__(self, host: Host, roster: Callable[[], Roster]) -> None:
+        self.host = host
+        self._roster = roster  # asked each time: it may be reloaded meanwhile
+
+    # Whose it is
+
+    @abstractmethod
+    def defaults(self, service: JID, name: str) -> NodeConfig:
+        """The configuration of a node of that name when it is created without any."""
+
+    @abstractmethod
+    async def check_creator(self, service: JID, who: JID) -> None:
+        """Raises StanzaError for who may not create nodes there (§8.1.1)."""
+
+    @abstractmethod
+    def auto_creates(self, service: JID, who: JID) -> bool:
+        """Whether publishing to a node that is not there creates it (§7.1.4)."""
+
+    def is_admin(self, who: JID) -> bool:
+        """Whether all nodes are open to this entity as to an owner."""
+        return False
+
+    # Who is told
+
+    @abstractmethod
+    async def implied(self, node: Node) -> list[JID]:
+        """Who is told beside those that have subscribed (§9)."""
+
+    @abstractmethod
+    def present(self, node: Node, who: JID) -> bool:
+        """Whether a subscriber is known to be available (§12.5)."""
+
+    @abstractmethod
+    def await_presence(self, who: JID) -> None:
+        """The presence of this subscriber matters from now on."""
+
+    def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
+        """Those whom nobody holds back."""
+        return tuple(to)
+
+    def send(self, stanzas: Iterable[Stanza]) -> None:
+        for stanza in stanzas:
+            self.host.router.route(stanza)
+
+    # What rosters say
+
+    async def sees(self, node: Node, who: JID) -> bool:
+        """Whether an owner of the node shares presence with `who` (§4.5)."""
+        for owner in self._local_owners(node):
+            if await self._roster().may_see(owner, who):
+                return True
+        return False
+
+    async def in_groups(self, node: Node, who: JID) -> bool:
+        """Whether `who` is in one of the roster groups that are allowed, and sees presence."""
+        allowed = set(node.config.roster_groups_allowed)
+        for owner in self._local_owners(node):
+            item = await self._roster().item(owner, who.bare)
+            if item.from_ and allowed.intersection(item.groups):
+                return True
+        return False
+
+    def _local_owners(self, node: Node) -> list[JID]:
+        return [owner for owner in node.owners() if owner.domain == self.host.name and owner.local]

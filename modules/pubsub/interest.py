@@ -1,0 +1,76 @@
+"""Whose clients want to hear of which nodes: what their capabilities say (XEP-0163 §4.4)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from xmppd.api import JID
+from xmppd.modules.entity_caps import Key
+
+MOST_SHARING: Final = 2000  # resources that share presence with one account
+MOST: Final = 200_000  # with all accounts of a host
+NONE: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(slots=True)
+class Hearer:
+    """A resource elsewhere: what its last presence named, and the nodes it wants to hear of."""
+
+    key: Key | None
+    notify: frozenset[str] = NONE
+
+
+class Sharing:
+    """Resources that are no local contacts' and have sent presence to accounts of this host."""
+
+    def __init__(self) -> None:
+        self._of: dict[JID, dict[JID, Hearer]] = {}
+        self._count = 0
+
+    def get(self, user: JID, who: JID) -> Hearer | None:
+        return self._of.get(user, {}).get(who)
+
+    def add(self, user: JID, who: JID, key: Key | None) -> Hearer | None:
+        """None where no more can be remembered."""
+        those = self._of.setdefault(user, {})
+        if len(those) >= MOST_SHARING or self._count >= MOST:
+            return None
+        self._count += 1
+        those[who] = hearer = Hearer(key)
+        return hearer
+
+    def remove(self, user: JID, who: JID) -> None:
+        """A bare JID stands for all its resources."""
+        those = self._of.get(user, {})
+        gone = [who] if who.is_full else [full for full in those if full.bare == who]
+        for full in gone:
+            if those.pop(full, None) is not None:
+                self._count -= 1
+        if not those:
+            self._of.pop(user, None)
+
+    def remove_user(self, user: JID) -> None:
+        self._count -= len(self._of.pop(user, {}))
+
+    def hearing(self, user: JID, node: str) -> Iterator[JID]:
+        """Those that share presence with the account and want to hear of that node."""
+        for who, hearer in self._of.get(user, {}).items():
+            if node in hearer.notify:
+                yield who
+
+    def save(self) -> list[tuple[JID, JID, Key | None, frozenset[str]]]:
+        return [
+            (user, who, it.key, it.notify)
+            for user, those in self._of.items()
+            for who, it in those.items()
+        ]
+
+    def restore(self, saved: list[tuple[JID, JID, Key | None, frozenset[str]]]) -> None:
+        for user, who, key, notify in saved:
+            hearer = self.add(user, who, None if key is None else Key(*key))
+            if hearer is not None:
+                hearer.notify = notify
+
+    def of(self, user: JID, bare: JID) -> list[tuple[JID, Hearer]]:
+        """The resources of a contact that share presence with the account."""
+        return [(who, it) for who, it in self._of.get(user, {}).items() if who.bare == bare]

@@ -1,0 +1,121 @@
+"""Nodes, subscriptions, affiliations and items, and who may do what (XEP-0060 §4). No I/O."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from xmppd.api import JID
+from xmppd.modules.pubsub.config import NodeConfig, PublishModel
+from xmppd.modules.pubsub.options import SubscriptionOptions
+
+MAX_ID_BYTES: Final = 1023  # of the names of nodes and items: as of a resource (§4.6.2)
+
+
+class Affiliation(StrEnum):
+    """What an entity is to a node, for good (§4.1)."""
+
+    OWNER = "owner"
+    PUBLISHER = "publisher"
+    PUBLISH_ONLY = "publish-only"
+    MEMBER = "member"
+    NONE = "none"
+    OUTCAST = "outcast"
+
+
+PUBLISHING: Final = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.PUBLISH_ONLY)
+
+
+class State(StrEnum):
+    """How far a subscription has come (§4.2); `unconfigured` does not happen here."""
+
+    NONE = "none"
+    PENDING = "pending"
+    SUBSCRIBED = "subscribed"
+
+
+class Item(NamedTuple):
+    """What was published: the payload as XML, "" for none. `at` is in microseconds since 1970."""
+
+    id: str
+    publisher: JID
+    at: int
+    xml: str
+    seq: int = 0  # counts on through all items of a database: the order of publication
+
+
+@dataclass(slots=True)
+class Subscription:
+    """Of one JID, bare or full; `subid` tells it from earlier ones of the same JID."""
+
+    jid: JID
+    state: State
+    subid: str
+    options: SubscriptionOptions = field(default_factory=SubscriptionOptions)
+
+    def current(self, now: int) -> bool:
+        """Approved, and its lease has not ended (§12.18)."""
+        expire = self.options.expire
+        return self.state is State.SUBSCRIBED and (expire is None or expire > now)
+
+
+@dataclass(slots=True)
+class Node:
+    """A leaf node, as it is stored. Changed in memory only when the change is committed."""
+
+    id: int
+    service: JID
+    name: str
+    creator: JID
+    created: int
+    config: NodeConfig
+    affiliations: dict[JID, Affiliation]
+    subscriptions: dict[JID, Subscription]
+
+    @property
+    def key(self) -> tuple[JID, str]:
+        return self.service, self.name
+
+    def affiliation(self, who: JID) -> Affiliation:
+        """Affiliations are of bare JIDs (§4.1)."""
+        return self.affiliations.get(who.bare, Affiliation.NONE)
+
+    def owners(self) -> list[JID]:
+        return [jid for jid, its in self.affiliations.items() if its is Affiliation.OWNER]
+
+    def publishers(self) -> list[JID]:
+        return [jid for jid, its in self.affiliations.items() if its is Affiliation.PUBLISHER]
+
+    def of(self, who: JID) -> Iterator[Subscription]:
+        """All subscriptions of an entity, by whatever resource."""
+        bare = who.bare
+        return (each for each in self.subscriptions.values() if each.jid.bare == bare)
+
+    def subscribed(self, who: JID, now: int) -> bool:
+        return any(each.current(now) for each in self.of(who))
+
+    def hearers(self, now: int) -> list[JID]:
+        """The JIDs that subscribed and want to be told (§12.2)."""
+        return [
+            each.jid
+            for each in self.subscriptions.values()
+            if each.current(now)
+            and each.options.deliver
+            and self.affiliation(each.jid) is not Affiliation.OUTCAST
+        ]
+
+    def may_publish(self, who: JID, affiliation: Affiliation, now: int) -> bool:
+        """By affiliation, or by the publish model (§4.1, pubsub#publish_model)."""
+        if affiliation is Affiliation.OUTCAST:
+            return False
+        model = self.config.publish_model
+        return (
+            affiliation in PUBLISHING
+            or model is PublishModel.OPEN
+            or (model is PublishModel.SUBSCRIBERS and self.subscribed(who, now))
+        )
+
+
+def well_named(name: str) -> bool:
+    """Whether a node or item may be called that."""
+    return bool(name) and len(name) <= MAX_ID_BYTES and len(name.encode()) <= MAX_ID_BYTES

@@ -1,0 +1,464 @@
+"""Personal eventing: every account is a publish-subscribe service of its own (XEP-0163 1.2.2).
+
+Publishing creates nodes. Who shares presence with the account is told without having subscribed,
+by the nodes that their clients' capabilities name (XEP-0060 §9).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from xmppd.api import (
+    ACCOUNT,
+    IQ,
+    JID,
+    LATE,
+    Element,
+    Filter,
+    Host,
+    Module,
+    Options,
+    PerSession,
+    Presence,
+    Session,
+    Size,
+    StanzaError,
+    events,
+    iq_get,
+    iq_set,
+    ns,
+    on,
+    option,
+    uses,
+)
+from xmppd.modules.disco import (
+    Description,
+    Disco,
+    Identity,
+    disco_answering,
+    disco_features,
+    disco_identities,
+)
+from xmppd.modules.entity_caps import EntityCaps, Key
+from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig, SendLast
+from xmppd.modules.pubsub.defaults import defaults
+from xmppd.modules.pubsub.engine import Engine
+from xmppd.modules.pubsub.face import Face, Limits
+from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
+from xmppd.modules.pubsub.items import Items, Latest
+from xmppd.modules.pubsub.model import Affiliation, Item, Node
+from xmppd.modules.pubsub.owning import Owning
+from xmppd.modules.pubsub.publishing import Publishing
+from xmppd.modules.pubsub.reading import Reading
+from xmppd.modules.pubsub.requests import Requests
+from xmppd.modules.pubsub.store import Store
+from xmppd.modules.pubsub.subscribing import Subscribing
+from xmppd.modules.roster import Item as Contact
+from xmppd.modules.roster import Roster, subscription_changed
+from xmppd.modules.roster.items import Outcome
+
+NS = ns.PUBSUB
+SWEEP_S = 600.0
+MODELS = (AccessModel.OPEN, AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
+LISTENING = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
+DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
+FEATURES = tuple(
+    f"{NS}#{name}"
+    for name in (
+        *("access-presence", "auto-create", "auto-subscribe", "config-node", "config-node-max"),
+        *("create-and-configure", "create-nodes", "delete-items", "delete-nodes"),
+        *("filtered-notifications", "instant-nodes", "item-ids", "last-published"),
+        *("leased-subscription", "manage-subscriptions", "member-affiliation", "meta-data"),
+        *("modify-affiliations", "multi-items", "outcast-affiliation", "persistent-items"),
+        *("presence-notifications", "presence-subscribe", "publish", "publish-node-full"),
+        *("publish-only-affiliation", "publish-options", "publisher-affiliation"),
+        *("pubsub-on-a-jid", "purge-nodes", "retract-items", "retrieve-affiliations"),
+        *("retrieve-default", "retrieve-default-sub", "retrieve-items"),
+        *("retrieve-subscriptions", "rsm", "subscribe", "subscription-notifications"),
+        "subscription-options",
+    )
+)
+
+pep_notifying: Filter[tuple[JID, ...], [JID]] = Filter(
+    "The account is about to send a notification to these addresses. A smaller tuple takes its"
+    " place: whom the account has blocked must not be told (XEP-0163 §4.3.3). STOP: to nobody."
+)
+
+
+class PepOptions(Options):
+    max_nodes: int = option(100, "Nodes of one account.", at_least=1)
+    max_items: int = option(1000, "Items that a node may keep.", at_least=1)
+    max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_subscribers: int = option(1000, "Explicit subscriptions of one node.", at_least=1)
+    max_subscriptions: int = option(1000, "Explicit subscriptions of one entity.", at_least=1)
+    max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
+    max_answer: Size = option(
+        2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
+    )
+
+
+class AccountFace(Face):
+    """The service is an account, and its owner that account."""
+
+    def __init__(self, pep: "Pep") -> None:
+        super().__init__(pep.host, lambda: pep.roster)
+        self._pep = pep
+        options = pep.options
+        self.bounds = Bounds(options.max_items, options.max_payload, MODELS)
+        self.limits = Limits(
+            nodes_per_owner=options.max_nodes,
+            nodes=options.max_nodes,
+            items=options.max_items,
+            payload=options.max_payload,
+            subscribers=options.max_subscribers,
+            subscriptions=options.max_subscriptions,
+            affiliations=options.max_affiliations,
+            answer=options.max_answer,
+        )
+
+    def defaults(self, service: JID, name: str) -> NodeConfig:
+        return defaults(name, self.bounds.max_payload)
+
+    async def check_creator(self, service: JID, who: JID) -> None:
+        if who.bare != service:
+            raise StanzaError("forbidden", "nodes of an account are made by itself")
+
+    def auto_creates(self, service: JID, who: JID) -> bool:
+        return who.bare == service
+
+    async def implied(self, node: Node) -> list[JID]:
+        return await self._pep.hearing(node)
+
+    def present(self, node: Node, who: JID) -> bool:
+        if who.domain == self.host.name:
+            sessions = self.host.sessions.available(who.bare)
+            return any(who in (session.jid, session.user) for session in sessions)
+        return self._pep.shares(node.service, who)
+
+    def await_presence(self, who: JID) -> None:
+        """Rosters see to it."""
+
+    def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
+        return self._pep.permitted(service, tuple(to))
+
+
+class Pep(Module):
+    name = "pep"
+    options: PepOptions
+    store: Store
+    items: Items
+    roster = uses(Roster)
+    caps = uses(EntityCaps)
+    disco = uses(Disco)
+    # What the session's client wants to hear of, and the presence that said so.
+    wants: PerSession[Hearer | None] = PerSession(None)
+    directed: PerSession[set[JID]] = PerSession(set)  # accounts that it has sent presence to
+
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self._sharing = Sharing()
+        self._notifying = host.hooks.of(pep_notifying)
+        self.engine = Engine(AccountFace(self), self.store, self.items)
+        self.publishing = Publishing(self.engine)
+        self.subscribing = Subscribing(self.engine, self.publishing)
+        self.owning = Owning(self.engine, self.subscribing)
+        self.reading = Reading(self.engine, self.publishing)
+        self._requests = Requests(self.publishing, self.subscribing, self.owning, self.reading)
+
+    async def start(self) -> None:
+        """After a reload, or when it is enabled, there are sessions already."""
+        self.every(SWEEP_S, self._sweep)
+        for session in self.host.sessions:
+            if session.presence is not None and session not in self.wants:
+                self.hear_own(session, session.presence, None)
+
+    def save(self) -> dict[str, Any]:
+        return {"sharing": self._sharing.save()}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self._sharing.restore(saved.get("sharing", []))
+
+    async def _sweep(self) -> None:
+        await self.items.expire(self.engine.now())
+
+    # For other modules
+
+    async def publish(
+        self,
+        user: JID,
+        node: str,
+        payload: Element,
+        id_: str = "current",
+        **changes: Any,  # fields of NodeConfig
+    ) -> None:
+        """Publish for an account, as its client would; a node that is not there is created, with
+        `changes` to its default configuration. Raises StanzaError.
+        """
+        if changes and await self.engine.find(user, node) is None:
+            wanted = replace(self.engine.face.defaults(user, node), **changes)
+            await self.engine.create(user, node, user, wanted)
+        item = Element(NS, "item", {"id": id_}, payload)
+        await self.publishing.publish(user, node, user, [item])
+
+    async def latest(self, user: JID, node: str, most: int = 1) -> list[Item]:
+        """The last items of a node, the oldest of them first; none where there is no such node."""
+        found = await self.engine.find(user, node)
+        if found is None:
+            return []
+        return await self.items.newest(found.id, most, self.publishing.since(found))
+
+    async def item(self, user: JID, node: str, id_: str) -> Item | None:
+        found = await self.engine.find(user, node)
+        if found is None:
+            return None
+        items = await self.items.named(found.id, [id_], self.publishing.since(found))
+        return items[0] if items else None
+
+    async def readable(self, user: JID, node: str, asker: JID) -> bool:
+        """Whether somebody may retrieve the items of an account's node."""
+        found = await self.engine.find(user, node)
+        return found is not None and await self.engine.may_read(found, asker)
+
+    async def retract(self, user: JID, node: str, *ids: str) -> None:
+        """Raises item-not-found."""
+        found = await self.engine.node(user, node)
+        await self.publishing.retract(found, user, ids, notify=True)
+
+    async def configure(self, user: JID, node: str, **changes: Any) -> None:
+        """Change fields of the NodeConfig of a node. Raises item-not-found."""
+        found = await self.engine.node(user, node)
+        await self.owning.configure(found, replace(found.config, **changes))
+
+    async def delete(self, user: JID, node: str) -> None:
+        """Raises item-not-found."""
+        await self.owning.delete(await self.engine.node(user, node))
+
+    # Requests
+
+    @iq_get(NS, "pubsub", at=ACCOUNT)
+    @iq_set(NS, "pubsub", at=ACCOUNT)
+    @iq_get(ns.PUBSUB_OWNER, "pubsub", at=ACCOUNT)
+    @iq_set(ns.PUBSUB_OWNER, "pubsub", at=ACCOUNT)
+    async def answer(self, iq: IQ) -> Element | None:
+        return await self._requests.answer(iq)
+
+    # Disco (§6)
+
+    @on(disco_identities)
+    def tell_identity(self, entity: JID, node: str, asker: JID) -> Iterable[Identity]:
+        if entity.local and not node:
+            yield Identity("pubsub", "pep")
+
+    @on(disco_features)
+    def tell_features(self, entity: JID, node: str, asker: JID) -> Iterable[str]:
+        return FEATURES if entity.local and not node else ()
+
+    @on(disco_answering)
+    async def tell_nodes(
+        self, known: Description, entity: JID, node: str, asker: JID
+    ) -> Description | None:
+        """Nodes are told to who may subscribe to them (§6.2)."""
+        if not entity.local:
+            return None
+        if not node:
+            known.items += await self.reading.nodes(entity, asker)
+        elif not known.known and await self.engine.find(entity, node) is not None:
+            await self.reading.describe(entity, node, asker, known, features=())
+        return known
+
+    # Who is told (§4.1, §4.3)
+
+    async def hearing(self, node: Node) -> list[JID]:
+        """The available resources that want to hear of the node and may."""
+        user = node.service
+        found = [
+            session.jid
+            for session in self.host.sessions.available(user)
+            if node.name in self._wanted(session)
+        ]
+        contacts = self.roster.contacts(user) or await self.roster.loaded(user)
+        for contact in contacts.values():
+            if contact.from_ and contact.to and contact.contact.domain == self.host.name:
+                found += self._of_contact(node, contact)
+        for who in self._sharing.hearing(user, node.name):
+            if _may_hear(node, contacts.get(who.bare), who):
+                found.append(who)
+        return list(dict.fromkeys(found))
+
+    def _of_contact(self, node: Node, contact: Contact) -> list[JID]:
+        """A local contact's resources that want to hear of it."""
+        sessions = self.host.sessions.available(contact.contact)
+        wanting = [s.jid for s in sessions if node.name in self._wanted(s)]
+        return wanting if wanting and _may_hear(node, contact, contact.contact) else []
+
+    def _wanted(self, session: Session) -> frozenset[str]:
+        hearer = self.wants[session]
+        return NONE if hearer is None else hearer.notify
+
+    def shares(self, user: JID, who: JID) -> bool:
+        """Whether a remote entity is available, as far as it told the account."""
+        those = self._sharing.of(user, who.bare)
+        return bool(those) if who.is_bare else any(full == who for full, _ in those)
+
+    def permitted(self, service: JID, to: tuple[JID, ...]) -> tuple[JID, ...]:
+        """Those whom no module holds back."""
+        if not self._notifying.handlers:
+            return to
+        passed = self._notifying.filter(to, service)
+        return passed if isinstance(passed, tuple) else ()
+
+    # Presence of local sessions
+
+    @on(events.presence_changed, order=LATE)  # its own presence comes back to it first
+    def hear_own(self, session: Session, presence: Presence, previous: Presence | None) -> None:
+        if presence.type == "unavailable":
+            del self.wants[session]
+            self._undirect(session)
+            return
+        key, before = self.caps.key(presence), self.wants[session]
+        if before is None or before.key != key:
+            hearer = self.wants[session] = Hearer(key)
+            self.background(self._learn_own(session, hearer, before))
+
+    async def _learn_own(self, session: Session, hearer: Hearer, before: Hearer | None) -> None:
+        """Send what the client has not been sent by now."""
+        learnt = await self.caps.learn(hearer.key, session.jid, session.user)
+        if self.wants[session] is not hearer:
+            return  # it said something else meanwhile, or is gone
+        hearer.notify = learnt.notify
+        new = learnt.notify - (NONE if before is None else before.notify)
+        if new:
+            contacts = self.roster.contacts(session.user).values()
+            here = self.host.name
+            both = [c.contact for c in contacts if c.to and c.from_ and c.contact.domain == here]
+            await self._send_last([session.user, *both], session.jid, new)
+
+    async def _send_last(
+        self, services: Sequence[JID], to: JID, names: frozenset[str], *, trusted: bool = True
+    ) -> None:
+        """The last items of the nodes of these accounts that are called so (§4.3.4). `trusted`:
+        `to` is subscribed to their presence.
+        """
+        for last in await self.items.latest(services, names, to):
+            if await self._gets_last(last, to, trusted):
+                self.publishing.send_item(last.as_node(), [last.item], to)
+
+    async def _gets_last(self, last: Latest, to: JID, trusted: bool) -> bool:
+        config = last.config
+        when, expire = config.send_last_published_item, config.item_expire
+        if when is not SendLast.ON_SUB_AND_PRESENCE or not config.deliver_notifications:
+            return False
+        if expire is not None and last.item.at < self.engine.now() - expire * 1_000_000:
+            return False
+        if last.service == to.bare:
+            return True
+        if last.affiliation in DEAF:
+            return False
+        if last.affiliation in LISTENING or config.access_model is AccessModel.OPEN:
+            return True
+        if config.access_model is AccessModel.ROSTER:
+            return await self.engine.face.in_groups(last.as_node(), to)
+        return trusted and config.access_model is AccessModel.PRESENCE
+
+    # Presence of others
+
+    @on(events.user_hears)
+    def hear(self, presence: Presence, user: JID) -> None:
+        """From other servers; local contacts are known by their sessions."""
+        if presence.from_.domain != self.host.name:
+            self._hear(presence, user)
+
+    @on(events.user_directs, order=LATE)  # after the limit on directed presence
+    def hear_directed(self, presence: Presence, session: Session) -> None:
+        """A local account shares its presence where it is no contact (XEP-0060 §9.1.3)."""
+        to = presence.to.bare
+        if to.domain != self.host.name or not to.local or to == session.user:
+            return
+        contact = self.roster.contacts(session.user).get(to)
+        if contact is None or not (contact.to and contact.from_):
+            self.directed[session].add(to)
+            self._hear(presence, to)
+
+    def _hear(self, presence: Presence, user: JID) -> None:
+        who = presence.from_
+        if presence.type == "unavailable":
+            self._sharing.remove(user, who)
+        elif presence.type == "" and who.is_full:
+            key, before = self.caps.key(presence), self._sharing.get(user, who)
+            if before is None or before.key != key:
+                self.background(self._learn(user, who, key, before))
+
+    async def _learn(self, user: JID, who: JID, key: Key | None, before: Hearer | None) -> None:
+        """Strangers are remembered by those who are online only."""
+        trusted = await self.roster.may_see(user, who)
+        if not trusted and not self.host.sessions.of(user):
+            return
+        if before is not None:
+            before.key = key
+        hearer = before or self._sharing.add(user, who, key)
+        if hearer is None:
+            return
+        learnt = await self.caps.learn(key, who, user)
+        if self._sharing.get(user, who) is not hearer or hearer.key != key:
+            return
+        new = learnt.notify - hearer.notify
+        hearer.notify = learnt.notify
+        if new:
+            await self._send_last([user], who, new, trusted=trusted)
+
+    @on(events.session_closed)
+    def leave(self, session: Session, why: str) -> None:
+        """Directed presence ends with the session that sent it."""
+        self._undirect(session)
+
+    def _undirect(self, session: Session) -> None:
+        if session in self.directed:
+            for to in self.directed[session]:
+                self._sharing.remove(to, session.jid)
+            del self.directed[session]
+
+    # Rosters
+
+    @on(subscription_changed)
+    def admit(self, user: JID, outcome: Outcome) -> None:
+        """A new contact is told what there is (§4.3.4)."""
+        before, after = outcome.before, outcome.after
+        if after.from_ and after.to and not (before.from_ and before.to):
+            self.background(self._welcome(user, after.contact))
+
+    async def _welcome(self, user: JID, contact: JID) -> None:
+        if contact.domain != self.host.name:
+            for who, hearer in self._sharing.of(user, contact):
+                await self._send_last([user], who, hearer.notify)
+            return
+        for session in self.host.sessions.available(contact):
+            if self._wanted(session):
+                await self._send_last([user], session.jid, self._wanted(session))
+
+    # Accounts
+
+    @on(events.account_deleting)
+    async def forget(self, user: JID) -> None:
+        concerned = await self.store.concerning(user)
+        await self.store.erase(user)
+        self._sharing.remove_user(user)
+        self.engine.drop_service(user)
+        for key in concerned:
+            self.engine.drop(key)
+
+
+def _may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
+    """Whether the access model lets a resource hear of the node that shares presence (§9.1)."""
+    if who.bare == node.service:
+        return True
+    affiliation = node.affiliation(who)
+    if affiliation in DEAF:
+        return False
+    model = node.config.access_model
+    if model is AccessModel.OPEN or affiliation in LISTENING:
+        return True
+    if model is AccessModel.WHITELIST or contact is None or not contact.from_:
+        return False
+    if model is AccessModel.ROSTER:
+        return bool(set(node.config.roster_groups_allowed).intersection(contact.groups))
+    return True

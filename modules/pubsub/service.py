@@ -1,0 +1,359 @@
+"""Publish-subscribe: a service where people and programs publish to nodes, and subscribers are
+told (XEP-0060 1.30.0).
+
+Leaf nodes with all access models; items are stored. Who may create nodes is an option; owners
+decide on all else. Personal eventing, on every account, is the module `pep`.
+"""
+
+from collections.abc import Mapping
+
+from xmppd.api import (
+    EARLY,
+    IQ,
+    JID,
+    SERVICE,
+    CommandError,
+    Done,
+    Element,
+    Host,
+    Message,
+    Options,
+    Presence,
+    Rows,
+    ServiceOptions,
+    Session,
+    Size,
+    Stanza,
+    StanzaError,
+    command,
+    events,
+    iq_get,
+    iq_set,
+    ns,
+    on,
+    option,
+    uses,
+)
+from xmppd.modules.disco import Description, DiscoService, Identity
+from xmppd.modules.pubsub import config
+from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig, SendLast
+from xmppd.modules.pubsub.engine import Engine
+from xmppd.modules.pubsub.face import Face, Limits
+from xmppd.modules.pubsub.items import Items
+from xmppd.modules.pubsub.model import Node
+from xmppd.modules.pubsub.owning import Owning
+from xmppd.modules.pubsub.pending import Pending
+from xmppd.modules.pubsub.presences import Presences
+from xmppd.modules.pubsub.publishing import Publishing
+from xmppd.modules.pubsub.reading import Reading
+from xmppd.modules.pubsub.requests import Requests
+from xmppd.modules.pubsub.store import Store
+from xmppd.modules.pubsub.subscribing import Subscribing
+from xmppd.modules.roster import Roster
+
+NS = ns.PUBSUB
+SWEEP_S = 600.0
+MOST_AWAITED = 10_000
+# What an error says that will not get better: the subscription ends (§12.3). Others of type cancel
+# may come from a client that is merely offline.
+FINAL = frozenset(("gone", "item-not-found", "jid-malformed"))
+FEATURES = (
+    *("config-node", "config-node-max", "create-and-configure", "create-nodes", "delete-items"),
+    *("delete-nodes", "get-pending", "instant-nodes", "item-ids", "leased-subscription"),
+    *("manage-subscriptions", "member-affiliation", "meta-data", "modify-affiliations"),
+    *("multi-items", "outcast-affiliation", "persistent-items", "presence-notifications"),
+    *("publish", "publish-node-full", "publish-only-affiliation", "publish-options"),
+    *("publisher-affiliation", "purge-nodes", "retract-items", "retrieve-affiliations"),
+    *("retrieve-default", "retrieve-default-sub", "retrieve-items", "retrieve-subscriptions"),
+    *("rsm", "subscribe", "subscription-notifications", "subscription-options"),
+)
+
+
+class PubsubOptions(ServiceOptions):
+    create: str = option(
+        "local",
+        "Who may create nodes: `local` accounts of the host, `anyone`, or its `admins` only.",
+        choices=("local", "anyone", "admins"),
+    )
+    access_model: str = option(
+        "open",
+        "The access model of nodes whose creator does not say otherwise.",
+        choices=tuple(map(str, AccessModel)),
+    )
+    default_items: int = option(
+        20, "Items that a node keeps if its owner does not say otherwise.", at_least=1
+    )
+    max_items: int = option(1000, "Items that a node may keep.", at_least=1)
+    max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_nodes_per_owner: int = option(100, "Nodes that one entity may have created.", at_least=1)
+    max_nodes: int = option(10000, "Nodes of the service.", at_least=1)
+    max_subscribers: int = option(10000, "Subscriptions of one node.", at_least=1)
+    max_subscriptions: int = option(1000, "Subscriptions of one entity.", at_least=1)
+    max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
+    max_answer: Size = option(
+        2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
+    )
+
+
+class ServiceFace(Face):
+    """A service that belongs to nobody in particular."""
+
+    def __init__(self, service: "Pubsub") -> None:
+        super().__init__(service.host, lambda: service.roster)
+        self._options = options = service.options
+        self._service = service
+        items = max(options.max_items, options.default_items)
+        self.bounds = Bounds(items, options.max_payload)
+        self.limits = Limits(
+            nodes_per_owner=options.max_nodes_per_owner,
+            nodes=options.max_nodes,
+            items=items,
+            payload=options.max_payload,
+            subscribers=options.max_subscribers,
+            subscriptions=options.max_subscriptions,
+            affiliations=options.max_affiliations,
+            answer=options.max_answer,
+        )
+        self._defaults = NodeConfig(
+            access_model=AccessModel(options.access_model),
+            max_items=options.default_items,
+            max_payload_size=options.max_payload,
+        )
+
+    def defaults(self, service: JID, name: str) -> NodeConfig:
+        return self._defaults
+
+    async def check_creator(self, service: JID, who: JID) -> None:
+        if self._options.create == "anyone" or self.is_admin(who):
+            return
+        local = self._options.create == "local" and who.domain == self.host.name
+        if local and await self.host.accounts.exists(who.local):
+            return  # a guest has no account (XEP-0175)
+        raise StanzaError("forbidden", "you may not create nodes here")
+
+    def auto_creates(self, service: JID, who: JID) -> bool:
+        return False
+
+    def is_admin(self, who: JID) -> bool:
+        return self.host.is_admin(who)
+
+    async def implied(self, node: Node) -> list[JID]:
+        return []
+
+    def present(self, node: Node, who: JID) -> bool:
+        return self._service.presences.available(who)
+
+    def await_presence(self, who: JID) -> None:
+        self._service.await_presence(who)
+
+
+class Pubsub(DiscoService):
+    name = "pubsub"
+    subdomain = "pubsub"
+    identity = Identity("pubsub", "service", "Publish-Subscribe")
+    options: PubsubOptions
+    store: Store
+    items: Items
+    roster = uses(Roster)
+
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self.presences = Presences(host)
+        self._awaited: set[JID] = set()
+        self.engine = Engine(ServiceFace(self), self.store, self.items)
+        self.publishing = Publishing(self.engine)
+        self.subscribing = Subscribing(self.engine, self.publishing)
+        self.owning = Owning(self.engine, self.subscribing)
+        self.reading = Reading(self.engine, self.publishing)
+        self._pending = Pending(self.engine, self.subscribing)
+        self._requests = Requests(self.publishing, self.subscribing, self.owning, self.reading)
+
+    async def start(self) -> None:
+        self._awaited = set(await self.store.by_presence(self.domain, MOST_AWAITED))
+        self.every(SWEEP_S, self._sweep)
+        self.background(self._probe())
+
+    async def _probe(self) -> None:
+        """Ask for the presence of those for whom it matters, after a start (RFC 6121 §4.3)."""
+        for who in self._awaited:
+            if who.domain != self.host.name:
+                self.send(Presence(who, self.domain, "probe"))
+
+    def save(self) -> Mapping[str, object]:  # type: ignore[override]  # plain values all the same
+        return {"presences": self.presences.save()}
+
+    def restore(self, saved: Mapping[str, object]) -> None:
+        self.presences.restore(saved.get("presences"))
+
+    async def _sweep(self) -> None:
+        await self.items.expire(self.engine.now())
+
+    # Requests
+
+    @iq_get(NS, "pubsub", at=SERVICE)
+    @iq_set(NS, "pubsub", at=SERVICE)
+    @iq_get(ns.PUBSUB_OWNER, "pubsub", at=SERVICE)
+    @iq_set(ns.PUBSUB_OWNER, "pubsub", at=SERVICE)
+    async def answer(self, iq: IQ) -> Element | None:
+        return await self._requests.answer(iq)
+
+    @iq_set(ns.COMMANDS, "command", at=SERVICE)
+    async def run(self, iq: IQ) -> Element:
+        """§8.7: the pending subscriptions."""
+        return await self._pending.run(iq)
+
+    # Disco (§5)
+
+    async def about(self, entity: JID, node: str, asker: JID, known: Description) -> None:
+        if entity != self.domain:
+            return
+        if not node:
+            known.features.update(f"{NS}#{name}" for name in FEATURES)
+            known.features.add(f"{NS}#access-{self.options.access_model}")
+        elif node == ns.COMMANDS:
+            known.items.append(self._pending.item(self.domain))
+        elif node == self._pending.node:
+            self._pending.describe(known)
+        elif node:
+            await self.reading.describe(self.domain, node, asker, known, features=())
+
+    @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)
+    async def service_items(self, iq: IQ) -> Element:
+        """Without a node, the nodes there are (§5.2)."""
+        if iq.payload.get("node"):
+            return (await self._about(iq)).listing(iq.payload.get("node") or "")
+        return Description(items=await self.reading.nodes(self.domain, iq.from_)).listing()
+
+    # Messages and presence
+
+    def take(self, stanza: Stanza) -> Done:
+        if isinstance(stanza, Presence):
+            self._hear(stanza)
+            return None
+        if isinstance(stanza, Message) and stanza.to == self.domain:
+            if stanza.type == "error":
+                self._bounced(stanza)
+                return None
+            form = stanza.child(ns.FORMS, "x")
+            if form is not None:
+                self.background(self._authorize(stanza, form))
+                return None
+        return super().take(stanza)
+
+    async def _authorize(self, message: Message, form: Element) -> None:
+        """An owner's answer to a request (§8.6)."""
+        try:
+            await self.subscribing.authorize(self.domain, message.from_, form)
+        except StanzaError as error:
+            self.host.router.bounce(message, error)
+
+    def _bounced(self, message: Message) -> None:
+        """A notification came back (§12.3)."""
+        about, error = self.engine.notified(message.id), message.error
+        if about is not None and error is not None and error.condition in FINAL:
+            self.background(self._end(about[1], message.from_))
+
+    async def _end(self, name: str, who: JID) -> None:
+        node = await self.engine.find(self.domain, name)
+        it = None if node is None else node.subscriptions.get(who)
+        if node is not None and it is not None:
+            await self.subscribing.end(node, it)
+
+    # Presence of subscribers (§12.5)
+
+    def await_presence(self, who: JID) -> None:
+        """What local accounts do is known; others are asked."""
+        bare = who.bare
+        if bare in self._awaited or len(self._awaited) >= MOST_AWAITED:
+            return
+        self._awaited.add(bare)
+        if bare.domain != self.host.name:
+            self.send(Presence(bare, self.domain, "subscribe"))
+
+    def _hear(self, presence: Presence) -> None:
+        if presence.from_.bare in self._awaited and self.presences.hear(presence):
+            self.background(self._came(presence.from_))
+
+    @on(events.presence_changed)
+    def notice(self, session: Session, presence: Presence, previous: Presence | None) -> None:
+        if previous is None and presence.type == "" and session.user in self._awaited:
+            self.background(self._came(session.jid))
+
+    async def _came(self, who: JID) -> None:
+        """Who came online gets the last items of nodes that are configured so."""
+        for name, it in await self.store.subscriptions_of(self.domain, who, None):
+            node = await self.engine.find(self.domain, name)
+            if node is None or it.jid not in (who, who.bare) or not it.options.deliver:
+                continue
+            when = node.config.send_last_published_item
+            if it.current(self.engine.now()) and when is SendLast.ON_SUB_AND_PRESENCE:
+                await self.publishing.send_last(node, who)
+
+    # Accounts
+
+    @on(events.account_deleting, order=EARLY)  # `pep` erases what the account is to all nodes
+    async def forget(self, user: JID) -> None:
+        """Subscriptions and affiliations end with the account, and nodes that nobody else owns."""
+        concerned = await self.store.concerning(user)
+        for service, name in concerned:
+            node = await self.engine.find(service, name) if service == self.domain else None
+            if node is not None and node.owners() == [user]:
+                await self.owning.delete(node)
+        await self.store.erase(user)
+        for key in concerned:
+            self.engine.drop(key)
+        self._awaited.discard(user)
+
+    # Administration
+
+    @command("pubsub-list", "List the nodes of the pubsub service.")
+    async def list_nodes(self) -> Rows:
+        listed = await self.store.listed(self.domain, MOST_AWAITED)
+        columns = ("node", "title", "creator", "access", "items")
+        return Rows(
+            columns,
+            [
+                (row.name, row.title, row.creator, str(row.config.access_model), row.size)
+                for row in listed
+            ],
+        )
+
+    @command("pubsub-show", "Show a node of the pubsub service.", node="Its name.")
+    async def show_node(self, node: str) -> Mapping[str, str | int]:
+        found = await self._named(node)
+        shown: dict[str, str | int] = {"node": found.name, "creator": found.creator}
+        for affiliation in found.affiliations.values():
+            which = [who for who, its in found.affiliations.items() if its is affiliation]
+            shown[str(affiliation)] = ", ".join(which)
+        shown["subscriptions"] = len(found.subscriptions)
+        for field in config.form(found.config, self.engine.face.bounds).fields[1:]:
+            shown[(field.var or "").removeprefix("pubsub#")] = ", ".join(field.values)
+        return shown
+
+    @command(
+        "pubsub-create",
+        "Create a node at the pubsub service.",
+        node="Its name.",
+        owner="Bare JID of its owner.",
+    )
+    async def create_node(self, node: str, owner: JID) -> str:
+        try:
+            await self.engine.create(self.domain, node, owner)
+        except StanzaError as error:
+            raise CommandError(f"{node!r} was not created: {error}") from None
+        return f"{node} is created and belongs to {owner.bare}"
+
+    @command(
+        "pubsub-delete",
+        "Delete a node of the pubsub service, with its items; subscribers are told.",
+        node="Its name.",
+    )
+    async def delete_node(self, node: str) -> str:
+        await self.owning.delete(await self._named(node))
+        return f"{node} is deleted"
+
+    async def _named(self, name: str) -> Node:
+        node = await self.engine.find(self.domain, name)
+        if node is None:
+            raise CommandError(f"there is no node {name!r}")
+        return node

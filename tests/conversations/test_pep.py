@@ -1,0 +1,249 @@
+"""Personal eventing: every account is a pubsub service (XEP-0163; XEP-0060 §9)."""
+
+import pytest
+
+from tests.conversations.pubsub import NS, OWNER, PAYLOAD, ask, done, event, form, refused
+from xmppd.testing import Actor, Stage, like
+
+OWNING, READING = "juliet@example.org/balcony", "romeo@example.net/orchard"
+JULIET, ROMEO = "juliet@example.org", "romeo@example.net"
+INFO = "http://jabber.org/protocol/disco#info"
+ITEMS = "http://jabber.org/protocol/disco#items"
+ITEM = f"<item id='current'>{PAYLOAD}</item>"
+DONE = done("<publish/>")
+CONFLICT = refused("cancel", "conflict", "precondition-not-met")
+
+
+@pytest.fixture
+def juliet(talk: Stage[Actor]) -> Actor:
+    return talk.bind(OWNING)
+
+
+def own(client: Actor, type_: str, inside: str, *, ns: str = NS) -> None:
+    """A request without `to`: to one's own account."""
+    client.sends(f"<iq type='{type_}' id='a'><pubsub xmlns='{ns}'>{inside}</pubsub></iq>")
+
+
+def publish(client: Actor, node: str, item: str = ITEM, **options: str) -> None:
+    given = f"<publish-options>{form('publish-options', **options)}</publish-options>"
+    own(client, "set", f"<publish node='{node}'>{item}</publish>{given if options else ''}")
+
+
+def test_publishing_creates_the_node(juliet: Actor) -> None:
+    publish(juliet, "urn:example:entry")
+    juliet.receives(done("<publish node='urn:example:entry'><item id='current'/></publish>"))
+    own(juliet, "get", "<items node='urn:example:entry'/>")
+    juliet.receives(done(f"<items node='urn:example:entry'>{ITEM}</items>"))
+    own(juliet, "get", "<configure node='urn:example:entry'/>", ns=OWNER)
+    juliet.receives(
+        done(
+            "<configure><x xmlns='jabber:x:data'>"
+            "<field var='pubsub#access_model'><value>presence</value></field>"
+            "<field var='pubsub#max_items'><value>1</value></field>"
+            "<field var='pubsub#send_last_published_item'><value>on_sub_and_presence</value>"
+            "</field></x></configure>",
+            ns=OWNER,
+        )
+    )
+
+
+def test_publish_options_configure_a_new_node_and_bind_later(juliet: Actor) -> None:
+    private = {"access_model": "whitelist", "persist_items": "1", "max_items": "max"}
+    publish(juliet, "urn:example:private", **private)
+    juliet.receives(DONE)
+    publish(juliet, "urn:example:private", **private)
+    juliet.receives(DONE)
+    publish(juliet, "urn:example:private", access_model="open")
+    juliet.receives(CONFLICT)
+    publish(juliet, "urn:example:other", nonsense="1")
+    juliet.receives(CONFLICT)
+    own(juliet, "get", "<items node='urn:example:other'/>")
+    juliet.receives(refused("cancel", "item-not-found"))
+
+
+@pytest.mark.parametrize(
+    ("node", "options"),
+    [
+        (
+            "urn:xmpp:bookmarks:1",
+            {
+                "persist_items": "true",
+                "max_items": "max",
+                "send_last_published_item": "never",
+                "access_model": "whitelist",
+            },
+        ),
+        ("urn:xmpp:omemo:2:devices", {"access_model": "open"}),
+        ("urn:xmpp:omemo:2:bundles", {"access_model": "open", "max_items": "max"}),
+        ("eu.siacs.conversations.axolotl.bundles:31415", {"access_model": "open"}),
+        (
+            "urn:xmpp:mds:displayed:0",
+            {"max_items": "max", "access_model": "whitelist", "persist_items": "true"},
+        ),
+    ],
+)
+def test_well_known_nodes_are_configured_as_their_specifications_want(
+    juliet: Actor, node: str, options: dict[str, str]
+) -> None:
+    publish(juliet, node)
+    juliet.receives(DONE)
+    publish(juliet, node, **options)
+    juliet.receives(DONE)
+
+
+def test_only_the_account_itself_publishes_and_creates(talk: Stage[Actor], juliet: Actor) -> None:
+    romeo = talk.bind(READING)
+    ask(romeo, "set", f"<publish node='n'>{ITEM}</publish>", to=JULIET)
+    romeo.receives(refused("cancel", "item-not-found"))
+    ask(romeo, "set", "<create node='n'/>", to=JULIET)
+    romeo.receives(refused("auth", "forbidden"))
+    publish(juliet, "n", access_model="open")
+    juliet.receives(DONE)
+    ask(romeo, "set", f"<publish node='n'>{ITEM}</publish>", to=JULIET)
+    romeo.receives(refused("auth", "forbidden"))
+    ask(romeo, "set", "<delete node='n'/>", to=JULIET, ns=OWNER)
+    romeo.receives(refused("auth", "forbidden"))
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"access_model": "open"}, None),
+        ({}, refused("auth", "not-authorized", "presence-subscription-required")),
+        (
+            {"access_model": "roster", "roster_groups_allowed": "Friends"},
+            refused("auth", "not-authorized", "not-in-roster-group"),
+        ),
+        ({"access_model": "whitelist"}, refused("cancel", "not-allowed", "closed-node")),
+    ],
+)
+def test_strangers_get_what_is_open(
+    talk: Stage[Actor], juliet: Actor, options: dict[str, str], wanted: str
+) -> None:
+    publish(juliet, "n", **options)
+    juliet.receives(DONE)
+    romeo = talk.bind(READING)
+    ask(romeo, "get", "<items node='n'/>", to=JULIET)
+    romeo.receives(wanted or done(f"<items node='n'>{ITEM}</items>"))
+    ask(romeo, "set", f"<subscribe node='n' jid='{ROMEO}'/>", to=JULIET)
+    if wanted:
+        romeo.receives(wanted)
+    else:
+        subscribed = done("<subscription subscription='subscribed'/>")
+        romeo.receives(subscribed)  # it sent no presence, so no message can reach it
+
+
+def test_contacts_get_what_presence_opens(talk: Stage[Actor], juliet: Actor) -> None:
+    publish(juliet, "n")
+    juliet.receives(DONE)
+    talk.befriend(READING, OWNING)
+    romeo = talk.bind(READING)
+    ask(romeo, "get", "<items node='n'/>", to=JULIET)
+    romeo.receives(done(f"<items node='n'>{ITEM}</items>"))
+
+
+def test_an_explicit_subscriber_hears_without_capabilities(
+    talk: Stage[Actor], juliet: Actor
+) -> None:
+    publish(juliet, "n", access_model="open", send_last_published_item="never")
+    juliet.receives(DONE)
+    romeo = talk.online(READING)
+    ask(romeo, "set", f"<subscribe node='n' jid='{ROMEO}'/>", to=JULIET)
+    romeo.receives(done("<subscription subscription='subscribed'/>"))
+    publish(juliet, "n")
+    juliet.receives(DONE)
+    romeo.receives(event(f"<items node='n'>{ITEM}</items>", of=JULIET))
+
+
+def test_a_subscription_ends_with_the_presence_it_rests_on(talk: Stage[Actor]) -> None:
+    talk.befriend(READING, OWNING)
+    juliet, romeo = talk.bind(OWNING), talk.online(READING)
+    publish(juliet, "n", send_last_published_item="never")
+    juliet.receives(DONE)
+    ask(romeo, "set", f"<subscribe node='n' jid='{ROMEO}'/>", to=JULIET)
+    romeo.receives(done("<subscription subscription='subscribed'/>"))
+    juliet.sends(f"<presence type='unsubscribed' to='{ROMEO}'/>")
+    juliet.forget()
+    romeo.forget()
+    publish(juliet, "n")
+    juliet.receives(DONE)
+    romeo.receives_nothing()
+    own(juliet, "get", "<subscriptions node='n'/>", ns=OWNER)
+    answer = juliet.receives(done("<subscriptions/>", ns=OWNER))
+    assert answer.elements[0].elements[0].elements == []
+
+
+def test_approval_is_not_offered_by_accounts(juliet: Actor) -> None:
+    publish(juliet, "n", access_model="authorize")
+    juliet.receives(refused("modify", "not-acceptable", "unsupported-access-model"))
+
+
+def test_accounts_that_are_not_there_look_like_empty_ones(
+    talk: Stage[Actor], juliet: Actor
+) -> None:
+    romeo = talk.bind(READING)
+    for to in (JULIET, "nobody@example.org"):
+        ask(romeo, "get", "<items node='n'/>", to=to)
+        romeo.receives(refused("cancel", "item-not-found"))
+        ask(romeo, "set", f"<subscribe node='n' jid='{ROMEO}'/>", to=to)
+        romeo.receives(refused("cancel", "item-not-found"))
+        ask(romeo, "set", "<create node='n'/>", to=to)
+        romeo.receives(refused("auth", "forbidden"))
+        ask(romeo, "get", "<subscriptions/>", to=to)
+        romeo.receives(done("<subscriptions/>"))
+
+
+# §6
+
+
+def test_an_account_tells_that_it_is_a_pubsub_service(juliet: Actor) -> None:
+    juliet.sends(f"<iq type='get' id='d'><query xmlns='{INFO}'/></iq>")
+    features = ("auto-create", "auto-subscribe", "filtered-notifications", "publish-options")
+    told = "".join(f"<feature var='{NS}#{name}'/>" for name in features)
+    juliet.receives(
+        like(
+            f"<iq id='d'><query xmlns='{INFO}'><identity category='pubsub' type='pep'/>{told}"
+            "</query></iq>"
+        )
+    )
+
+
+def test_nodes_are_told_to_who_may_subscribe(talk: Stage[Actor]) -> None:
+    talk.befriend(READING, OWNING)
+    juliet, romeo = talk.bind(OWNING), talk.bind(READING)
+    for node, model in (("open", "open"), ("near", "presence"), ("mine", "whitelist")):
+        publish(juliet, node, access_model=model)
+        juliet.receives(DONE)
+    for client, wanted in ((romeo, {"open", "near"}), (juliet, {"open", "near", "mine"})):
+        client.sends(f"<iq type='get' id='d' to='{JULIET}'><query xmlns='{ITEMS}'/></iq>")
+        answer = client.receives(like(f"<iq type='result' id='d'><query xmlns='{ITEMS}'/></iq>"))
+        items = answer.elements[0].elements
+        assert {item.get("node") for item in items if item.get("node")} == wanted
+    for node in ("mine", "none"):
+        query = f"<query xmlns='{INFO}' node='{node}'/>"
+        romeo.sends(f"<iq type='get' id='a' to='{JULIET}'>{query}</iq>")
+        romeo.receives(refused("cancel", "item-not-found"))
+    query = f"<query xmlns='{INFO}' node='near'/>"
+    romeo.sends(f"<iq type='get' id='d' to='{JULIET}'>{query}</iq>")
+    romeo.receives(
+        like(
+            f"<iq id='d'><query xmlns='{INFO}' node='near'>"
+            "<identity category='pubsub' type='leaf'/></query></iq>"
+        )
+    )
+
+
+def test_owners_delete_and_configure_their_nodes(juliet: Actor) -> None:
+    publish(juliet, "n")
+    juliet.receives(DONE)
+    model = form(access_model="open")
+    own(juliet, "set", f"<configure node='n'>{model}</configure>", ns=OWNER)
+    juliet.receives(done())
+    publish(juliet, "n", access_model="open")
+    juliet.receives(DONE)
+    own(juliet, "set", "<retract node='n' notify='1'><item id='current'/></retract>")
+    juliet.receives(done())
+    own(juliet, "set", "<delete node='n'/>", ns=OWNER)
+    juliet.receives(done())
+    own(juliet, "get", "<items node='n'/>")
+    juliet.receives(refused("cancel", "item-not-found"))

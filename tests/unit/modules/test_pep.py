@@ -1,0 +1,344 @@
+"""Personal eventing: whom an account's events reach, and when (XEP-0163; XEP-0060 §9)."""
+
+import hashlib
+from base64 import b64encode
+
+import pytest
+
+from xmppd.api import JID, Module, on
+from xmppd.jid import jid
+from xmppd.modules.pubsub import pep_notifying
+from xmppd.stanza import read_stanza
+from xmppd.testing import Client, Talk, like, presence, result
+from xmppd.xml import Element, parse
+
+NS = "http://jabber.org/protocol/pubsub"
+INFO = "http://jabber.org/protocol/disco#info"
+TUNE = "http://jabber.org/protocol/tune"
+ROMEO, JULIET = "romeo@example.org/orchard", "juliet@example.org/balcony"
+NURSE = "nurse@example.org/chamber"
+REMOTE = "benvolio@montague.lit/street"
+
+
+def features_of(*nodes: str) -> list[str]:
+    return sorted([INFO, *(f"{node}+notify" for node in nodes)])
+
+
+def ver_of(*nodes: str) -> str:
+    text = "client/pc//Test<" + "".join(f"{feature}<" for feature in features_of(*nodes))
+    return b64encode(hashlib.sha1(text.encode()).digest()).decode()
+
+
+def caps(*nodes: str) -> str:
+    return (
+        "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:test'"
+        f" ver='{ver_of(*nodes)}'/>"
+    )
+
+
+def info(*nodes: str) -> str:
+    features = "".join(f"<feature var='{each}'/>" for each in features_of(*nodes))
+    return (
+        f"<query xmlns='{INFO}' node='urn:test#{ver_of(*nodes)}'>"
+        f"<identity category='client' type='pc' name='Test'/>{features}</query>"
+    )
+
+
+def drain(client: Client) -> list[Element]:
+    """All that has come."""
+    taken: list[Element] = []
+    while True:
+        try:
+            taken.append(client.receives(lambda stanza: None))
+        except AssertionError:
+            return taken
+
+
+def answers(client: Client, *nodes: str) -> list[Element]:
+    """Tell its capabilities if it is asked for them; what else has come, then and before."""
+    other = []
+    for stanza in drain(client):
+        asked = stanza.child(INFO, "query")
+        if stanza.get("type") == "get" and asked is not None:
+            to, id_ = stanza.get("from"), stanza.get("id")
+            assert asked.get("node") == f"urn:test#{ver_of(*nodes)}"
+            client.sends(f"<iq type='result' id='{id_}' to='{to}'>{info(*nodes)}</iq>")
+        else:
+            other.append(stanza)
+    return other
+
+
+def arrives(talk: Talk, address: str, *nodes: str) -> Client:
+    """A client comes online that wants to hear of these nodes. What it gets for its presence is
+    still to be looked at, but for presence.
+    """
+    client = talk.bind(address)
+    client.sends(f"<presence>{caps(*nodes)}</presence>")
+    assert {stanza.name for stanza in answers(client, *nodes)} <= {"presence", "message"}
+    return client
+
+
+def publishes(client: Client, node: str = TUNE, what: str = "x", options: str = "") -> None:
+    client.sends(
+        f"<iq type='set' id='pub'><pubsub xmlns='{NS}'><publish node='{node}'>"
+        f"<item id='current'><tune xmlns='{TUNE}'>{what}</tune></item></publish>{options}"
+        "</pubsub></iq>"
+    )
+
+
+def event(of: str, to: str, what: str = "x", node: str = TUNE) -> str:
+    return (
+        f"<message from='{of}' to='{to}' type='headline'><event xmlns='{NS}#event'>"
+        f"<items node='{node}'><item id='current'><tune xmlns='{TUNE}'>{what}</tune></item>"
+        "</items>"
+        "</event></message>"
+    )
+
+
+def late(of: str, to: str, what: str = "x", node: str = TUNE):  # type: ignore[no-untyped-def]
+    """The last item, sent after the event (§4.3.4)."""
+    return like(
+        event(of, to, what, node).replace(
+            "</message>", "<delay xmlns='urn:xmpp:delay'/></message>"
+        )
+    )
+
+
+def options(**fields: str) -> str:
+    inside = "".join(
+        f"<field var='pubsub#{name}'><value>{value}</value></field>"
+        for name, value in fields.items()
+    )
+    return (
+        "<publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>"
+        f"<value>{NS}#publish-options</value></field>{inside}</x></publish-options>"
+    )
+
+
+def test_own_resources_hear_what_they_want_to_hear(talk: Talk) -> None:
+    balcony = arrives(talk, JULIET, TUNE)
+    chamber = arrives(talk, "juliet@example.org/chamber", TUNE)
+    deaf = arrives(talk, "juliet@example.org/deaf", "urn:other")
+    for client in (balcony, chamber, deaf):
+        client.forget()
+    publishes(balcony)
+    balcony.receives(event("juliet@example.org", JULIET), result("pub"))
+    chamber.receives(event("juliet@example.org", "juliet@example.org/chamber"))
+    deaf.receives_nothing()
+
+
+def test_contacts_hear_what_their_client_wants(talk: Talk) -> None:
+    talk.befriend(ROMEO, JULIET)
+    juliet, romeo = talk.online(JULIET), arrives(talk, ROMEO, TUNE)
+    juliet.forget()
+    publishes(juliet)
+    juliet.receives(result("pub"))
+    romeo.receives(event("juliet@example.org", ROMEO))
+    publishes(juliet, "urn:other")
+    romeo.receives_nothing()
+
+
+def test_who_shares_no_presence_hears_nothing(talk: Talk) -> None:
+    juliet, romeo = talk.online(JULIET), arrives(talk, ROMEO, TUNE)
+    publishes(juliet)
+    romeo.receives_nothing()
+
+
+def test_the_last_item_is_sent_once_to_who_comes_online(talk: Talk) -> None:
+    talk.befriend(ROMEO, JULIET)
+    juliet = talk.online(JULIET)
+    publishes(juliet)
+    juliet.leaves()  # the publisher's presence does not matter
+    romeo = arrives(talk, ROMEO, TUNE)
+    romeo.receives(late("juliet@example.org", ROMEO))
+    romeo.sends(f"<presence><show>away</show>{caps(TUNE)}</presence>")
+    romeo.receives(presence(from_=ROMEO))
+    romeo.receives_nothing()
+    romeo.sends("<presence type='unavailable'/>")
+    romeo.sends(f"<presence>{caps(TUNE)}</presence>")
+    assert [s for s in drain(romeo) if s.name == "message"]
+
+
+def test_the_last_items_come_to_ones_own_resource_too(talk: Talk) -> None:
+    juliet = talk.online(JULIET)
+    publishes(juliet)
+    chamber = arrives(talk, "juliet@example.org/chamber", TUNE)
+    chamber.receives(late("juliet@example.org", "juliet@example.org/chamber"))
+
+
+def test_what_a_client_wants_newly_is_sent_to_it(talk: Talk) -> None:
+    juliet = talk.online(JULIET)
+    publishes(juliet)
+    publishes(juliet, "urn:other")
+    chamber = arrives(talk, "juliet@example.org/chamber", TUNE)
+    chamber.receives(late("juliet@example.org", "juliet@example.org/chamber"))
+    chamber.sends(f"<presence>{caps(TUNE, 'urn:other')}</presence>")
+    answers(chamber, TUNE, "urn:other")
+    chamber.receives(late("juliet@example.org", "juliet@example.org/chamber", node="urn:other"))
+    chamber.receives_nothing()
+
+
+def test_a_new_contact_gets_the_last_items(talk: Talk) -> None:
+    juliet, romeo = talk.online(JULIET), arrives(talk, ROMEO, TUNE)
+    publishes(juliet)
+    romeo.forget()
+    talk.befriend(ROMEO, JULIET)
+    messages = [stanza for stanza in drain(romeo) if stanza.name == "message"]
+    assert [stanza.get("from") for stanza in messages] == ["juliet@example.org"]
+
+
+def remote(talk: Talk, inside: str, type_: str = "") -> None:
+    """Presence from another server to juliet."""
+    raw = inside.encode()
+    stanza = read_stanza(
+        "presence",
+        {"type": type_} if type_ else {},
+        (("http://jabber.org/protocol/caps", "c"),) if inside else (),
+        raw,
+        to=jid("juliet@example.org"),
+        from_=jid(REMOTE),
+    )
+    talk.router.route(stanza)
+
+
+@pytest.fixture
+def sent(talk: Talk) -> list[Element]:
+    """What goes to other servers."""
+    found: list[Element] = []
+
+    def keep(stanza):  # type: ignore[no-untyped-def]
+        found.append(parse(stanza.write().decode(), "jabber:client"))
+
+    talk.router.elsewhere = keep
+    return found
+
+
+def befriend_remote(talk: Talk) -> None:
+    juliet = talk.bind("juliet@example.org/befriending")
+    juliet.sends("<presence to='benvolio@montague.lit' type='subscribe'/>")
+    for type_ in ("subscribe", "subscribed"):
+        talk.router.route(
+            read_stanza(
+                "presence",
+                {"type": type_},
+                (),
+                b"",
+                to=jid("juliet@example.org"),
+                from_=jid("benvolio@montague.lit"),
+            )
+        )
+    juliet.sends("<presence to='benvolio@montague.lit' type='subscribed'/>")
+    juliet.leaves()
+
+
+def tell_remote(talk: Talk, sent: list[Element], *nodes: str) -> None:
+    """Answer the question for capabilities as another server's client does."""
+    asked = [stanza for stanza in sent if stanza.name == "iq"][-1]
+    answer = read_stanza(
+        "iq",
+        {"type": "result", "id": asked.get("id") or ""},
+        ((INFO, "query"),),
+        info(*nodes).encode(),
+        to=jid(asked.get("from") or ""),
+        from_=jid(asked.get("to") or ""),
+    )
+    talk.router.route(answer)
+
+
+def test_a_contact_elsewhere_hears_by_what_its_presence_says(
+    talk: Talk, sent: list[Element]
+) -> None:
+    befriend_remote(talk)
+    juliet = talk.online(JULIET)
+    publishes(juliet, what="before")
+    sent.clear()
+    remote(talk, caps(TUNE))
+    tell_remote(talk, sent, TUNE)
+    assert late("juliet@example.org", REMOTE, "before")(sent[-1]) is None
+    sent.clear()
+    publishes(juliet)
+    assert [stanza.get("to") for stanza in sent] == [REMOTE]
+    remote(talk, "", "unavailable")
+    publishes(juliet)
+    assert len(sent) == 1
+
+
+def test_a_contact_elsewhere_gets_the_last_item_of_who_is_offline(
+    talk: Talk, sent: list[Element]
+) -> None:
+    befriend_remote(talk)
+    juliet = talk.bind(JULIET)
+    publishes(juliet)
+    juliet.leaves()
+    remote(talk, caps(TUNE))
+    tell_remote(talk, sent, TUNE)
+    assert late("juliet@example.org", REMOTE)(sent[-1]) is None
+
+
+def test_a_stranger_that_shares_presence_hears_of_open_nodes_only(
+    talk: Talk, sent: list[Element]
+) -> None:
+    juliet = talk.online(JULIET)
+    remote(talk, caps(TUNE, "urn:open"))
+    tell_remote(talk, sent, TUNE, "urn:open")
+    sent.clear()
+    publishes(juliet)
+    assert sent == []
+    publishes(juliet, "urn:open", options=options(access_model="open"))
+    assert [stanza.get("to") for stanza in sent] == [REMOTE]
+
+
+def test_a_local_stranger_hears_while_it_directs_presence(talk: Talk) -> None:
+    juliet, romeo = talk.online(JULIET), talk.online(ROMEO)
+    romeo.sends(f"<presence to='juliet@example.org'>{caps('urn:open')}</presence>")
+    answers(romeo, "urn:open")
+    publishes(juliet, "urn:open", options=options(access_model="open"))
+    romeo.receives(event("juliet@example.org", ROMEO, node="urn:open"))
+    romeo.sends("<presence to='juliet@example.org' type='unavailable'/>")
+    publishes(juliet, "urn:open")
+    romeo.receives_nothing()
+
+
+@pytest.mark.parametrize(
+    ("fields", "hears"),
+    [
+        ({"access_model": "open"}, True),
+        ({"access_model": "presence"}, True),
+        ({"access_model": "whitelist"}, False),
+        ({"access_model": "roster", "roster_groups_allowed": "Friends"}, True),
+        ({"access_model": "roster", "roster_groups_allowed": "Servants"}, False),
+    ],
+)
+def test_the_access_model_says_which_contacts_hear(
+    talk: Talk, fields: dict[str, str], hears: bool
+) -> None:
+    talk.befriend(ROMEO, JULIET)
+    juliet, romeo = talk.online(JULIET), arrives(talk, ROMEO, TUNE)
+    juliet.sends(
+        "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+        "<item jid='romeo@example.org'><group>Friends</group></item></query></iq>"
+    )
+    romeo.forget()
+    publishes(juliet, options=options(**fields))
+    assert bool(drain(romeo)) == hears
+    again = talk.bind("romeo@example.org/again")
+    again.sends(f"<presence>{caps(TUNE)}</presence>")
+    assert bool([s for s in drain(again) if s.name == "message"]) == hears
+
+
+def test_modules_may_hold_notifications_back() -> None:
+    class Guard(Module):
+        name = "guard"
+
+        @on(pep_notifying)
+        def hold(self, to: tuple[JID, ...], user: JID) -> tuple[JID, ...]:
+            return tuple(each for each in to if each.bare != "romeo@example.org")
+
+    talk = Talk(Guard)
+    talk.befriend(ROMEO, JULIET)
+    talk.befriend(NURSE, JULIET)
+    juliet = talk.online(JULIET)
+    romeo, nurse = arrives(talk, ROMEO, TUNE), arrives(talk, NURSE, TUNE)
+    publishes(juliet)
+    romeo.receives_nothing()
+    nurse.receives(event("juliet@example.org", NURSE))

@@ -1,0 +1,21 @@
+"""The secret that the server keeps beside its database."""
+
+import stat
+from pathlib import Path
+
+from xmppd.tap import SECRET_BYTES, kept_secret
+
+
+def test_it_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    made = kept_secret(path)
+    assert len(made) == SECRET_BYTES
+    assert kept_secret(path) == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_half_a_secret_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"short")
+    (tmp_path / "secret.new").write_bytes(b"left by a crash")
+    assert len(kept_secret(path)) == SECRET_BYTES

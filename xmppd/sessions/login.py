@@ -1,0 +1,53 @@
+"""A login in one round trip, as modules see it (XEP-0388, XEP-0386, XEP-0484)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from xmppd.jid import JID
+from xmppd.sessions.session import Session
+from xmppd.stream.sasl2 import UserAgent
+from xmppd.xml import Element
+
+
+@dataclass(slots=True)
+class TokenCheck:
+    """A client says that it has a token for `mechanism`; `matches` tells whether it is this one.
+
+    Where there is none, `refusal` is what the client is told.
+    """
+
+    user: JID
+    mechanism: str
+    agent: UserAgent
+    requests: tuple[Element, ...]
+    matches: Callable[[bytes], bool] = field(repr=False)
+    token: bytes | None = field(default=None, repr=False)
+    refusal: str = "not-authorized"
+
+
+@dataclass(slots=True)
+class Login:
+    """A client that has proved to be `user`, and what it asks for in the same breath."""
+
+    user: JID
+    mechanism: str
+    agent: UserAgent
+    requests: tuple[Element, ...]
+    token: bytes | None = field(default=None, repr=False)  # that was proved, if it was one
+    address: str = ""
+    answers: list[Element] = field(default_factory=list)
+    resumed: Session | None = None
+
+    def request(self, ns: str, name: str) -> Element | None:
+        """That one of the requests."""
+        return next((each for each in self.requests if (each.ns, each.name) == (ns, name)), None)
+
+
+@dataclass(slots=True)
+class Binding:
+    """A session that was bound by the <bind/> of XEP-0386, which is `request`."""
+
+    session: Session
+    agent: UserAgent
+    request: Element
+    answers: list[Element] = field(default_factory=list)
