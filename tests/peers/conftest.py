@@ -21,7 +21,6 @@ KINDS_OF_SITES: dict[str, Callable[[str, Place, Lab], Site]] = {
 }
 PAIRS = [("prosody", "ejabberd"), ("ours", "prosody"), ("ours", "ejabberd"), ("ours", "theirs")]
 DIRECTIONS = [f"{a}-{b}" for one in PAIRS for a, b in (one, one[::-1])]
-ROOMS = ("prosody", "ejabberd")  # who serves rooms
 Sites = dict[str, Site]
 
 
@@ -75,15 +74,6 @@ def ends(request: pytest.FixtureRequest, sites: Sites) -> tuple[Site, Site]:
     """Each pair of sites, and each in the other direction."""
     here, _, there = request.param.partition("-")
     return sites[here], sites[there]
-
-
-@pytest.fixture(params=[each for each in DIRECTIONS if each.endswith(ROOMS)])
-def to_rooms(request: pytest.FixtureRequest, sites: Sites) -> Iterator[Pair]:
-    """Each pair whose other side has rooms."""
-    here, _, there = request.param.partition("-")
-    made = Pair(sites[here], sites[there])
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Each site `name` serves these domains:
 - `name.example`: certificate of the lab's authority, STARTTLS;
 - `direct.name.example`: the same, but only `_xmpps-server` is in the DNS (XEP-0368);
 - `dialback.name.example`: a self-signed certificate, so that only dialback proves it;
-- `conference.name.example`: rooms, where the server has them.
+- `conference.name.example`: rooms.
 """
 
 import json
@@ -172,6 +172,7 @@ network_backend = "epoll"
 use_ipv6 = false
 modules_enabled = {{
     "roster", "saslauth", "tls", "dialback", "disco", "vcard", "version", "ping",
+    "smacks",
 }}
 authentication = "internal_hashed"
 password_hash = "SHA-256"

@@ -201,9 +201,9 @@ def test_a_domain_that_is_not_there_is_told(pair: Pair, domain: str, condition: 
     assert not romeo.saw(by_id("e1"))
 
 
-def test_a_room_of_the_other_server_is_joined(to_rooms: Pair) -> None:
-    romeo, juliet = to_rooms.online()
-    room = f"{romeo.jid.local}@{to_rooms.there.of('conference')}"
+def test_a_room_of_the_other_server_is_joined(pair: Pair) -> None:
+    romeo, juliet = pair.online()
+    room = f"{romeo.jid.local}@{pair.there.of('conference')}"
     for client, nick in ((romeo, "Romeo"), (juliet, "Juliet")):
         client.sends(f"<presence to='{room}/{nick}'><x xmlns='{MUC}'/></presence>")
         client.awaits(like(f"<presence from='{room}/{nick}'><x xmlns='{MUC}#user'/></presence>"))
