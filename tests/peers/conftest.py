@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -56,16 +57,15 @@ def sites(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     zone.add_address("alone.example", place.address)
     zone.add_service("down.example", 5269, "alone.example")
     name_server = NameServer(place, folder, zone)
-    started: list[Site] = []
     try:
         name_server.start()
-        for site in made.values():
-            started.append(site)
-            site.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda site: site.start(), made.values()))
         yield made
     finally:
-        for site in started:
+        for site in made.values():
             site.stop()
+            site.clean()
         name_server.stop()
 
 

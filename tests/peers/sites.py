@@ -106,6 +106,9 @@ class Site(ABC):
     def stop(self) -> None:
         """End it; what it stores stays."""
 
+    def clean(self) -> None:  # noqa: B027  # most store nothing there
+        """Remove what it stored outside of the lab's folder."""
+
     @abstractmethod
     def proofs(self, own: str, peer: str) -> set[str]:
         """How `peer` has proven to `own` who it is: EXTERNAL, dialback; bidi if one stream
@@ -347,7 +350,11 @@ class Ours(Site):
         self.server.start()
 
     def stop(self) -> None:
-        self.server.stop()
+        if self.server.running:
+            self.server.stop()
+
+    def clean(self) -> None:
+        self.server.clean()
 
     def proofs(self, own: str, peer: str) -> set[str]:
         told = set()
