@@ -61,6 +61,8 @@ TITLES = {
     "0334": "Message Processing Hints",
     "0352": "Client State Indication",
     "0353": "Jingle Message Initiation",
+    "0355": "Namespace Delegation",
+    "0356": "Privileged Entity",
     "0357": "Push Notifications",
     "0359": "Unique and Stable Stanza IDs",
     "0363": "HTTP File Upload",

@@ -1,7 +1,7 @@
 """All that a module may import from the server. `docs/writing-modules.rst` tells how to use it."""
 
 from xmppd import events, ns
-from xmppd.admin.commands import CommandError, Secret, command
+from xmppd.admin.commands import Command, CommandError, Secret, command
 from xmppd.admin.output import Result, Rows
 from xmppd.auth import AccountExists, AuthBusy, PasswordRefused, network_of
 from xmppd.config import BareJID, Duration, Options, Size, option
@@ -22,11 +22,17 @@ from xmppd.hooks import (
 from xmppd.host import Host, remove_account
 from xmppd.jid import JID, JIDError, jid, lenient_jid, make_jid
 from xmppd.module import (
+    Adhoc,
+    Executor,
     Module,
     ModuleFault,
+    Outcome,
+    Run,
     Service,
     ServiceOptions,
+    adhoc,
     before_login,
+    declared_adhoc,
     iq_get,
     iq_set,
     nonza,
@@ -62,8 +68,11 @@ from xmppd.stanza import (
     flag,
     format_datetime,
     forms,
+    forwarded,
+    forwarded_in,
     page,
     parse_datetime,
+    stanza_of,
     text,
 )
 from xmppd.stanza.delay import delay
@@ -107,9 +116,11 @@ __all__ = [
     "STOP",
     "XML_LANG",
     "AccountExists",
+    "Adhoc",
     "AuthBusy",
     "BareJID",
     "Binding",
+    "Command",
     "CommandError",
     "Commit",
     "Delay",
@@ -117,6 +128,7 @@ __all__ = [
     "Done",
     "Duration",
     "Element",
+    "Executor",
     "Field",
     "FieldType",
     "Filter",
@@ -132,6 +144,7 @@ __all__ = [
     "Option",
     "Options",
     "Order",
+    "Outcome",
     "Page",
     "PasswordRefused",
     "Payload",
@@ -142,6 +155,7 @@ __all__ = [
     "ResultSet",
     "ResultSetRequest",
     "Rows",
+    "Run",
     "Secret",
     "Service",
     "ServiceOptions",
@@ -157,6 +171,7 @@ __all__ = [
     "TokenCheck",
     "WaitingFilter",
     "XMLError",
+    "adhoc",
     "attr",
     "batch",
     "before_login",
@@ -165,6 +180,7 @@ __all__ = [
     "child_texts",
     "children",
     "command",
+    "declared_adhoc",
     "delay",
     "error_reply",
     "escape_attr",
@@ -173,6 +189,8 @@ __all__ = [
     "flag",
     "format_datetime",
     "forms",
+    "forwarded",
+    "forwarded_in",
     "insert_ignore",
     "iq_get",
     "iq_set",
@@ -193,6 +211,7 @@ __all__ = [
     "row_id",
     "shared_table",
     "spawn",
+    "stanza_of",
     "table",
     "text",
     "to_xml",

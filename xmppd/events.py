@@ -95,6 +95,11 @@ resource_asked: Filter[IQ, [JID]] = Filter(
     "A request for a resource of the local account `user`, connected or not, after "
     "`user_receives`. STOP swallows it; a StanzaError is the answer."
 )
+server_asked: Filter[IQ, []] = Filter(
+    "A request that the server answers: to the host, or to the bare JID of an account of it, "
+    "which may not exist. STOP: the handler answers it, now or later; a StanzaError is the "
+    "answer. What comes out otherwise is not looked at."
+)
 message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "A message of type normal or chat for an existing account that has no resource to take it "
     "(RFC 6121 §8.5.2.2.1). STOP: a handler has stored it durably. Not stopped: the sender gets "
@@ -122,6 +127,14 @@ host_receives: Filter[Stanza, []] = Filter(
     "A message or presence for the host itself (`example.org`, `example.org/announce`). STOP: "
     "taken; else a message is answered with service-unavailable and presence is dropped."
 )
+
+# External components
+
+component_connected: Signal[JID] = Signal(
+    "The external component of this domain has connected and proven itself (XEP-0114). All hosts "
+    "hear it, whichever it belongs to."
+)
+component_gone: Signal[JID] = Signal("The connection of the component of this domain is lost.")
 
 # Accounts
 

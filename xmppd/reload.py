@@ -10,6 +10,7 @@ from xmppd.admin.commands import CommandError
 from xmppd.auth import SQLAccounts
 from xmppd.c2s import Service
 from xmppd.clock import Clock
+from xmppd.components import ComponentService
 from xmppd.config import Config, ConfigErrors, HostConfig, ServerOptions
 from xmppd.hooks import spawn
 from xmppd.host import Host
@@ -45,6 +46,7 @@ class Reloader:
         hosts: Mapping[str, Host],
         database: Database,
         c2s: Service,
+        components: ComponentService,
         federation: Federation,
         peer_tls: PeerTLS,
         logs: Log,
@@ -56,6 +58,7 @@ class Reloader:
         self._hosts = hosts
         self._database = database
         self._c2s = c2s
+        self._components = components
         self._federation = federation
         self._peer_tls = peer_tls
         self._logs = logs
@@ -95,6 +98,7 @@ class Reloader:
             old, self._settings.config = self._settings.config, new
             self._apply_options(old.server)
             sentences += await self._exchange_modules(old)
+            sentences += self._components.configure(new.server.components, new.components)
             return "\n".join(["The configuration is reloaded", *sentences])
         finally:
             self._ended()
@@ -103,6 +107,8 @@ class Reloader:
         options = self._settings.config.server
         if (options.auth.failures, options.auth.backoff) != (old.auth.failures, old.auth.backoff):
             self._c2s.attempts = make_attempts(options, self._clock.seconds)
+            attempts = make_attempts(options, self._clock.seconds)
+            self._components.factory.components.attempts = attempts
         self._logs.configure(options.log)
         self._c2s.configure(options.c2s)
         self._c2s.admission.configure(

@@ -66,7 +66,7 @@ class RoomService(DiscoService):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         mine = self.options
-        self.writer = Writer(self.stored, self.background, self._history_lost)
+        self.writer = Writer(self.stored, self._history_lost)
         self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms)
         self.relay = Relay()
         self._queue: deque[Stanza] = deque()
@@ -80,11 +80,26 @@ class RoomService(DiscoService):
         self._hook_said = host.hooks.of(offered.room_said)
 
     async def start(self) -> None:
+        """Where it takes another's place, what that one is storing comes first."""
         self.every(TEND_S, self._tend)
+        before = self.host.modules.get(self.name)
+        if isinstance(before, DiscoService):  # its class is of the time before the reload
+            await before.quiet()  # type: ignore[attr-defined]
+
+    async def quiet(self) -> None:
+        """No room is being changed."""
+        for room in self.rooms:
+            async with room.changing:
+                pass
+
+    @property
+    def _replaced(self) -> bool:
+        """Whether a reload has put another in this one's place while something waited."""
+        return self.host.modules.get(self.name) not in (None, self)
 
     async def stop(self) -> None:
         """Occupants are told of a shutdown (§12.2); after a reload a successor has them."""
-        if self.host.modules.get(self.name) in (None, self):
+        if not self._replaced:
             for room in self.rooms:
                 self.deliver(entering.close(room))
         await self.writer.flushed()
@@ -134,6 +149,8 @@ class RoomService(DiscoService):
     async def room(self, address: JID) -> Room:
         """Raises item-not-found."""
         room = await self.rooms.find(address.local)
+        if self._replaced:
+            raise StanzaError("resource-constraint", "the service was renewed", type="wait")
         if room is None:
             raise StanzaError("item-not-found", "there is no such room")
         return room
@@ -348,6 +365,9 @@ class RoomService(DiscoService):
         """Into a room that is not in memory: stored, or new (§7.2.11, §10.1)."""
         name = entry.presence.to.local
         room = await self.rooms.find(name)
+        if self._replaced:
+            self.send(entry.presence)
+            return
         if room is not None:
             self._enter(room, entry)
             return

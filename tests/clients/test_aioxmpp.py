@@ -35,6 +35,7 @@ presence = scenario("presence", "presence-romeo", "presence-juliet")
 chat = scenario("chat")
 offline = scenario("offline")
 services = scenario("services")
+devices = scenario("devices")
 conflict = scenario("conflict")
 registration = scenario("registration")
 
@@ -163,3 +164,14 @@ def test_sees_what_to_fill_in_to_register(registration: Facts) -> None:
 @pytest.mark.parametrize("fact", ["logged in", "logged in with the second password", "removed"])
 def test_registers_and_has(registration: Facts, fact: str) -> None:
     assert registration[fact]
+
+
+def test_carbons_bring_both_sides_to_another_device(devices: Facts) -> None:
+    assert devices["sent"] == ["But soft", True]
+    assert devices["received"] == ["Ay me", True]
+
+
+def test_whom_one_blocks_meets_nobody_and_is_not_spoken_to(devices: Facts) -> None:
+    assert devices["pings the blocker"] == "service-unavailable"
+    assert devices["pings the blocked"] == "not-acceptable"
+    assert devices["pings when unblocked"] == "answered"

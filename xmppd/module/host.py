@@ -21,6 +21,8 @@ from xmppd.routing.iqs import OWN_DOMAIN
 from xmppd.routing.router import Destination
 
 if TYPE_CHECKING:
+    from xmppd.admin.commands import Command
+    from xmppd.admin.output import Result
     from xmppd.host import Host
 
 log = Logger()
@@ -29,6 +31,12 @@ M = TypeVar("M", bound=Module)
 
 class CommandRegistry(Protocol):
     """Where the commands of modules are offered to operators."""
+
+    def __iter__(self) -> "Iterator[Command]":
+        """All of them, by name."""
+
+    async def run(self, name: str, given: Mapping[str, object]) -> "Result":
+        """Run one; CommandError says what is wrong."""
 
     def add_from(self, instance: object, host: str | None = None) -> None:
         """Offer its `@command` methods; ValueError where a name is taken."""
@@ -45,6 +53,11 @@ class ModuleHost:
         self._commands = commands
         self._running: dict[str, Module] = {}
         self._specials: dict[tuple[str, str, str], Callable[..., Any]] = {}
+
+    @property
+    def commands(self) -> CommandRegistry | None:
+        """The operators' commands of the whole process; None where there are none."""
+        return self._commands
 
     def get(self, name: str) -> Module | None:
         return self._running.get(name)

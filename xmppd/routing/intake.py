@@ -93,12 +93,10 @@ class Intake:
         try:
             if stanza.fault is not None:
                 raise stanza.fault
-            if self._sends.handlers:
-                passed = self._sends.filter(stanza, session)
-                if passed is STOP:
-                    return None
-                stanza = passed
-            if isinstance(stanza, Presence):
+            passed = self._sends.filter(stanza, session) if self._sends.handlers else stanza
+            if passed is STOP:
+                done = None
+            elif isinstance(stanza := passed, Presence):
                 done = self._presence(session, stanza)
             else:
                 done = self._router.route(stanza)

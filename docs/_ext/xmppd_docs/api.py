@@ -30,6 +30,7 @@ WORDS = {
     "Size": 'The type of an option in bytes, an int; written "64KiB", "2MiB" or a number.',
     "Secret": "The type of a command's parameter that is asked for, and is in no argument list.",
     "Result": "What a command may answer: `Rows`, a mapping, a text, or None.",
+    "Outcome": "What an ad-hoc command may return: a `Result`, a `Form`, or another payload.",
     "Done": "What routing gives: None, or a Deferred that fires when the stanza is dealt with.",
     "metadata": "SQLAlchemy's `MetaData` that all tables belong to.",
     "XML_LANG": "The key of ``xml:lang`` among an element's attributes.",
