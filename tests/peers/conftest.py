@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,7 +22,6 @@ KINDS_OF_SITES: dict[str, Callable[[str, Place, Lab], Site]] = {
 }
 PAIRS = [("prosody", "ejabberd"), ("ours", "prosody"), ("ours", "ejabberd"), ("ours", "theirs")]
 DIRECTIONS = [f"{a}-{b}" for one in PAIRS for a, b in (one, one[::-1])]
-ROOMS = ("prosody", "ejabberd")  # who serves rooms
 Sites = dict[str, Site]
 
 
@@ -57,16 +57,15 @@ def sites(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     zone.add_address("alone.example", place.address)
     zone.add_service("down.example", 5269, "alone.example")
     name_server = NameServer(place, folder, zone)
-    started: list[Site] = []
     try:
         name_server.start()
-        for site in made.values():
-            started.append(site)
-            site.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda site: site.start(), made.values()))
         yield made
     finally:
-        for site in started:
+        for site in made.values():
             site.stop()
+            site.clean()
         name_server.stop()
 
 
@@ -75,15 +74,6 @@ def ends(request: pytest.FixtureRequest, sites: Sites) -> tuple[Site, Site]:
     """Each pair of sites, and each in the other direction."""
     here, _, there = request.param.partition("-")
     return sites[here], sites[there]
-
-
-@pytest.fixture(params=[each for each in DIRECTIONS if each.endswith(ROOMS)])
-def to_rooms(request: pytest.FixtureRequest, sites: Sites) -> Iterator[Pair]:
-    """Each pair whose other side has rooms."""
-    here, _, there = request.param.partition("-")
-    made = Pair(sites[here], sites[there])
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Each site `name` serves these domains:
 - `name.example`: certificate of the lab's authority, STARTTLS;
 - `direct.name.example`: the same, but only `_xmpps-server` is in the DNS (XEP-0368);
 - `dialback.name.example`: a self-signed certificate, so that only dialback proves it;
-- `conference.name.example`: rooms, where the server has them.
+- `conference.name.example`: rooms.
 """
 
 import json
@@ -106,6 +106,9 @@ class Site(ABC):
     def stop(self) -> None:
         """End it; what it stores stays."""
 
+    def clean(self) -> None:  # noqa: B027  # most store nothing there
+        """Remove what it stored outside of the lab's folder."""
+
     @abstractmethod
     def proofs(self, own: str, peer: str) -> set[str]:
         """How `peer` has proven to `own` who it is: EXTERNAL, dialback; bidi if one stream
@@ -172,6 +175,7 @@ network_backend = "epoll"
 use_ipv6 = false
 modules_enabled = {{
     "roster", "saslauth", "tls", "dialback", "disco", "vcard", "version", "ping",
+    "smacks",
 }}
 authentication = "internal_hashed"
 password_hash = "SHA-256"
@@ -346,7 +350,11 @@ class Ours(Site):
         self.server.start()
 
     def stop(self) -> None:
-        self.server.stop()
+        if self.server.running:
+            self.server.stop()
+
+    def clean(self) -> None:
+        self.server.clean()
 
     def proofs(self, own: str, peer: str) -> set[str]:
         told = set()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from xml.etree.ElementTree import Element
+from xml.parsers.expat import ExpatError
 
 from tests.abuse.wire import PATIENCE_S, STARTTLS, Door, Wire, elements
 
@@ -189,8 +190,10 @@ class Host:
                 call.socket.close()
             while not (self.silent or self.hangs_up_first) and self._read_stream(call):
                 pass
-        except (OSError, ValueError):
+        except (OSError, ValueError, ExpatError):
             pass
+        if not self.silent:
+            call.socket.close()
         with self._news:
             call.over = not self.silent
             self._news.notify_all()

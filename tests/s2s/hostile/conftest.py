@@ -40,8 +40,8 @@ trust = "{self.trust}"
 nameservers = ["127.0.0.1:{self.dead_port}"]
 dns_timeout = 1
 connect_timeout = 5
-negotiation_timeout = 5
-queue_timeout = 8
+negotiation_timeout = 3
+queue_timeout = 5
 deny = ["denied.example"]
 {peers}
 """
