@@ -225,7 +225,11 @@ class RoomService(RoomBase):
             return None
         if presence.type:
             return None  # no request to come or go (§15.3)
-        return self._available(room, presence)
+        try:
+            return self._available(room, presence)
+        except StanzaError as problem:
+            self.deliver([entering.refusal(presence, problem)])
+            return None
 
     def _available(self, room: Room | None, presence: Presence) -> Done:
         inside = room is not None and presence.from_ in room.sessions
@@ -240,7 +244,7 @@ class RoomService(RoomBase):
         elif room is not None:
             self._enter(room, entry)
         else:
-            return self.later(presence, self._enter_later(entry))
+            return self.later(presence, self._enter_later(presence, entry))
         return None
 
     def _check_presence(self, presence: Presence) -> None:
@@ -255,7 +259,13 @@ class RoomService(RoomBase):
         """An occupant's presence changes, or its nickname."""
         self.deliver(entering.arrive(room, entry))
 
-    async def _enter_later(self, entry: entering.Entry) -> None:
+    async def _enter_later(self, presence: Presence, entry: entering.Entry) -> None:
+        try:
+            await self._enter_absent(entry)
+        except StanzaError as problem:
+            self.deliver([entering.refusal(presence, problem)])
+
+    async def _enter_absent(self, entry: entering.Entry) -> None:
         """Into a room that is not in memory: stored, or new (§7.2.11, §10.1)."""
         name = entry.presence.to.local
         room = await self.rooms.find(name)
