@@ -84,6 +84,26 @@ def shares(two: TwoServers) -> bool:
     return any(link["here"] == f"{CAPULET} {ROOMS}" for link in two.links(two.capulet))
 
 
+def restarts(two: TwoServers) -> None:
+    """One side, in the middle of a conversation, which goes on afterwards."""
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
+    hears(romeo, message("before"))
+    romeo.socket.close()  # or it would be waited for
+    two.montague.stop()
+    wait_until(lambda: not authenticated(two), "the links are gone")
+    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
+    heard = hears(juliet, message(id="lost"))
+    assert heard.attrs["type"] == "error"
+    two.montague.start()
+    romeo = two.online(ROMEO)
+    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
+    hears(juliet, message("back"))
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
+    hears(romeo, message("after"))
+    close(two, juliet, romeo)
+
+
 def test_a_chat_goes_both_ways(two: TwoServers) -> None:
     chats(two, {"both"})
 
@@ -102,6 +122,15 @@ def test_each_kind_of_stream_carries_a_chat_one_way(other: TwoServers) -> None:
     with other.told("bidi = false"):
         chats(other, {"in", "out"})
         assert shares(other) == ("dialback" in other.kind)
+
+
+def test_after_a_restart_the_conversation_goes_on(two: TwoServers) -> None:
+    restarts(two)
+
+
+def test_after_a_restart_each_kind_of_stream_comes_back(other: TwoServers) -> None:
+    """With another secret for its dialback keys."""
+    restarts(other)
 
 
 def test_subscriptions_presence_and_its_end(two: TwoServers) -> None:
@@ -165,24 +194,6 @@ def test_a_message_for_somebody_away_is_kept(two: TwoServers) -> None:
 
 def test_the_certificate_of_one_domain_is_not_that_of_another(two: TwoServers) -> None:
     assert not shares(two)
-
-
-def test_after_one_side_was_restarted_the_conversation_goes_on(two: TwoServers) -> None:
-    juliet, romeo = two.online(JULIET), two.online(ROMEO)
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
-    hears(romeo, message("before"))
-    two.montague.stop()
-    wait_until(lambda: not authenticated(two), "the links are gone")
-    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
-    heard = hears(juliet, message(id="lost"))
-    assert heard.attrs["type"] == "error"
-    two.montague.start()
-    romeo = two.online(ROMEO)
-    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
-    hears(juliet, message("back"))
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
-    hears(romeo, message("after"))
-    close(two, juliet, romeo)
 
 
 def test_an_operator_closes_a_link_and_it_comes_back(two: TwoServers) -> None:
