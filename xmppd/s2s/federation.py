@@ -395,8 +395,9 @@ class Federation:
         if isinstance(link, OutgoingConnection):
             self.room.leave(link)
             self.verifier.lost(link)
-            if link.hung_up_on_external:  # dialback may do, on a connection without
-                self.peer(link.theirs).without_external_until = self.now + EXTERNAL_AGAIN_S
+            known = self.peers.get(link.theirs)
+            if known is not None and link.hung_up_on_external:  # dialback may do, without
+                known.without_external_until = self.now + EXTERNAL_AGAIN_S
             if not link.negotiated:
                 if link.adopted:
                     self._link_failed(self.peer(link.theirs), link, why)
