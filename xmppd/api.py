@@ -36,7 +36,17 @@ from xmppd.module import (
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
+from xmppd.sessions import (
+    CLOSED_BY_CLIENT,
+    Binding,
+    Kept,
+    Login,
+    Managed,
+    PerSession,
+    Resumption,
+    Session,
+    TokenCheck,
+)
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -81,6 +91,7 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
+from xmppd.stream import management
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -125,7 +136,9 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Kept",
     "Login",
+    "Managed",
     "Message",
     "Module",
     "ModuleFault",
@@ -141,6 +154,7 @@ __all__ = [
     "Result",
     "ResultSet",
     "ResultSetRequest",
+    "Resumption",
     "Rows",
     "Secret",
     "Service",
@@ -179,6 +193,7 @@ __all__ = [
     "jid",
     "lenient_jid",
     "make_jid",
+    "management",
     "metadata",
     "network_of",
     "nonza",
