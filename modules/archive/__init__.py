@@ -21,6 +21,7 @@ from xmppd.api import (
     LATE,
     SELF,
     STOP,
+    Binding,
     Duration,
     Element,
     Host,
@@ -285,6 +286,11 @@ class Archive(Module):
             said = await self.preference_store.get(session.user.local)
             if said is not None:
                 self._wanted[session.user] = said
+
+    @on(events.bind_extending)
+    async def tell(self, binding: Binding) -> None:
+        """The state of the archive when the resource was bound (XEP-0386 §3.2)."""
+        binding.answers.append(await self.metadata(binding.session.user))
 
     @on(events.session_closed)
     def unload(self, session: Session, why: str) -> None:
