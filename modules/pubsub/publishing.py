@@ -109,6 +109,8 @@ class Publishing:
         if options is not None and not known_only(options):
             raise refused("conflict", "precondition-not-met", "an unknown option")
         if not face.auto_creates(service, who):
+            if service.local and await engine.find(service, name) is None:
+                raise StanzaError("forbidden", "you may not publish here")  # node or not
             return await engine.node(service, name)
         if not well_named(name):
             raise StanzaError("not-acceptable", "the name of a node has 1 to 1023 bytes")
