@@ -282,6 +282,11 @@ class Pep(Module):
             hearer = self.wants[session] = Hearer(key)
             self.background(self._learn_own(session, hearer, before))
 
+    @on(events.session_restored)
+    def hear_again(self, session: Session) -> None:
+        if session.presence is not None:
+            self.hear_own(session, session.presence, None)
+
     async def _learn_own(self, session: Session, hearer: Hearer, before: Hearer | None) -> None:
         """Send what the client has not been sent by now."""
         learnt = await self.caps.learn(hearer.key, session.jid, session.user)

@@ -356,9 +356,8 @@ class StreamManagement(Module):
             await session.undurable.over()
         await self.store.drop(session.managed.id)  # the count is about to move on
         managed = session.managed
-        if not session.hibernating or managed is None or session.undurable is not None:
+        if not session.hibernating or managed is None:
             return None  # resumed by another, or ended meanwhile
-        self._cancel(session)
         handled = managed.acknowledge(request)
         if handled:
             self.fire(events.stanzas_acknowledged, session, handled)

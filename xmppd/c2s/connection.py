@@ -467,6 +467,8 @@ class ClientConnection(StreamTransport):
         try:
             if await host.hooks.of(events.logging_in).wait(login) is STOP:
                 return self._stream.refuse_login()
+            if login.resumed is not None and not login.resumed.hibernating:
+                return self._stream.refuse_login()  # it ended while other modules were waited for
             if login.resumed is not None:
                 return self._go_on_with(host, login.resumed, login.answers)
             if bind is not None:
