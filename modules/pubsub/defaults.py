@@ -30,7 +30,7 @@ WELL_KNOWN: Final[Mapping[str, Mapping[str, Any]]] = {
     "urn:xmpp:openpgp:0:public-keys": _OPEN,  # XEP-0373 §4.1
     "urn:xmpp:openpgp:0:public-keys:*": _OPEN,
     "urn:xmpp:openpgp:0:secret-key": {**_PRIVATE, **_QUIET},  # XEP-0373 §5
-    "urn:xmpp:vcard4": _OPEN,  # XEP-0292 §3
+    "urn:xmpp:vcard4": {**_OPEN, "deliver_payloads": False},  # XEP-0292 §4.2.2: notices only
     "urn:xmpp:microblog:0": {**_ALL, **_QUIET},  # XEP-0277 §2.1
 }
 
