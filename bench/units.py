@@ -85,6 +85,10 @@ class Load(ABC):
     def steps(self) -> Sequence[Step]:
         """One round."""
 
+    def cpu_s(self) -> float:
+        """What the work has cost so far, in all processes that do it."""
+        return cpu_s(self.server.pid)
+
     def close(self) -> None:  # noqa: B027  # some have nothing to close
         """Raises LoadError if something has come too often."""
 
@@ -94,9 +98,9 @@ class Load(ABC):
     def calm(self) -> None:
         """Until the server does nothing more: some work is done after the last answer."""
         for _ in range(200):
-            before = cpu_s(self.server.pid)
+            before = self.cpu_s()
             time.sleep(CALM_S)
-            if cpu_s(self.server.pid) - before < CALM_S / 20:
+            if self.cpu_s() - before < CALM_S / 20:
                 return
 
 

@@ -21,6 +21,7 @@ from xmppd.api import (
     LATE,
     SELF,
     STOP,
+    Binding,
     Duration,
     Element,
     Host,
@@ -127,11 +128,11 @@ class Archive(Module):
         await self.journal.settle()
 
     def save(self) -> dict[str, Any]:
-        return {"latest": self.journal.latest, "written": set(self.journal.written)}
+        return {"latest": self.journal.latest, "grown": dict(self.journal.grown)}
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.journal.latest = max(self.journal.latest, saved.get("latest", 0))
-        self.journal.written |= saved.get("written", set())
+        self.journal.grown |= saved.get("grown", {})
 
     # For other modules
 
@@ -173,7 +174,7 @@ class Archive(Module):
         """Remove the archive of `owner`."""
         await self.journal.settle()
         await self.store.drop(owner)
-        self.journal.written.discard(owner)
+        self.journal.grown.pop(owner, None)
 
     def sent_id(self, stanza: Stanza) -> str:
         """The id of the message that a client is just sending, in its sender's archive; ""."""
@@ -286,6 +287,11 @@ class Archive(Module):
             if said is not None:
                 self._wanted[session.user] = said
 
+    @on(events.bind_extending)
+    async def tell(self, binding: Binding) -> None:
+        """The state of the archive when the resource was bound (XEP-0386 §3.2)."""
+        binding.answers.append(await self.metadata(binding.session.user))
+
     @on(events.session_closed)
     def unload(self, session: Session, why: str) -> None:
         if not self.host.sessions.of(session.user):
@@ -369,14 +375,21 @@ class Archive(Module):
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much (§3.2): always the oldest."""
-        grown, self.journal.written = self.journal.written, set()
-        for owner in grown:
+        for owner in self._much_grown():
+            self.journal.grown.pop(owner, None)
             limits = self.options.max_messages, self.options.max_bytes
             await self._trim(owner, await self.store.surplus(owner, *limits))
         if self.options.expire_after is not None:
             # The clock that does not jump: one that is set wrong for a while costs no archive.
             now = self._started + self.host.clock.seconds()
             await self._expire(int((now - self.options.expire_after) * 1e6))
+
+    def _much_grown(self) -> list[str]:
+        """To look at an archive costs reading it: so it is done when it has grown by a hundredth
+        of what it may have. A message has 100 bytes at the least.
+        """
+        much = min(self.options.max_bytes // 100, self.options.max_messages)
+        return [owner for owner, size in self.journal.grown.items() if size >= much]
 
     async def _expire(self, until: int) -> None:
         after = ""

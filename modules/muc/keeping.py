@@ -8,9 +8,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
-from xmppd.api import JID, StorageError
+from xmppd.api import JID, StorageError, spawn
 from xmppd.modules.muc.config import MOST_HISTORY, Config
 from xmppd.modules.muc.room import Room
 from xmppd.modules.muc.store import Kept, Rooms, revive
@@ -111,41 +111,37 @@ class Keeper:
 
 
 class Writer:
-    """Stores messages beside the stanzas' way, as many at once as have come meanwhile.
-
-    Who has said more than can be stored at once waits.
+    """Stores messages beside the stanzas' way, in the order in which they were said; the database
+    commits many at once. Who has said more than can be stored waits.
     """
 
     def __init__(
-        self,
-        stored: Rooms,
-        background: "Callable[[Deferred[None]], None]",
-        failed: Callable[[StorageError], None],
-        most: int = 500,
+        self, stored: Rooms, failed: Callable[[StorageError], None], most: int = 500
     ) -> None:
         self._stored = stored
-        self._background = background
         self._failed = failed
         self._most = most
-        self._pending: list[Kept] = []
-        self._busy = False
+        self._pending = 0
+        self._since: dict[str, int] = {}  # by room: messages since the oldest were removed
         self._waiting: list[Deferred[None]] = []
 
     def append(self, kept: Kept) -> "Deferred[None] | None":
         """A Deferred where too many wait to be stored."""
-        self._pending.append(kept)
-        if not self._busy:
-            self._busy = True
-            self._background(Deferred.fromCoroutine(self._write()))
-        return self._turn() if len(self._pending) > self._most else None
+        self._pending += 1
+        _ = spawn(self._write(kept, trim=self._is_due(kept)))
+        return self._turn() if self._pending > self._most else None
+
+    def _is_due(self, kept: Kept) -> bool:
+        """Now and then the oldest go: to look for them costs more than to store one more."""
+        since = self._since.pop(kept.room, 0) + 1
+        due = since > kept.most // 2
+        if not due:
+            self._since[kept.room] = since
+        return due
 
     def flushed(self) -> "Deferred[None]":
         """All that was said by now is stored, or lost with a line in the log."""
-        if self._busy:
-            return self._turn()
-        done: Deferred[None] = Deferred()
-        done.callback(None)
-        return done
+        return self._turn() if self._pending else succeed(None)
 
     def _turn(self) -> "Deferred[None]":
         turn: Deferred[None] = Deferred()
@@ -153,19 +149,17 @@ class Writer:
         return turn
 
     def forget(self, room: str) -> None:
-        """The room is going: what was said there needs no storing."""
-        self._pending = [kept for kept in self._pending if kept.room != room]
+        """The room is no more."""
+        self._since.pop(room, None)
 
-    async def _write(self) -> None:
+    async def _write(self, kept: Kept, *, trim: bool) -> None:
         try:
-            while self._pending:
-                pending, self._pending = self._pending, []
-                try:
-                    await self._stored.append(pending)
-                except StorageError as error:
-                    self._failed(error)
+            await self._stored.append([kept], trim)
+        except StorageError as error:
+            self._failed(error)
         finally:
-            self._busy = False
-            waiting, self._waiting = self._waiting, []
-            for turn in waiting:
-                turn.callback(None)
+            self._pending -= 1
+            if not self._pending:
+                waiting, self._waiting = self._waiting, []
+                for turn in waiting:
+                    turn.callback(None)

@@ -139,10 +139,11 @@ def to_others(room: Room, occupant: Occupant, why: Why = PLAIN) -> list[Stanza]:
 
 def roll(room: Room, to: JID, but: Occupant, *, address: bool) -> list[Stanza]:
     """The presence of everybody else, for one session (§7.2.3)."""
+    shown = {role for role in Role if room.shows(role)}
     return [
         current(room, occupant, address=address).copy(to=to)
         for occupant in room.occupants.values()
-        if occupant is not but and room.shows(occupant.role)
+        if occupant.role in shown and occupant is not but
     ]
 
 

@@ -53,6 +53,7 @@ from xmppd.modules.roster import Roster
 
 NS = ns.PUBSUB
 SWEEP_S = 600.0
+PROBE_S, PROBES = 10.0, 100
 MOST_AWAITED = 10_000
 # What an error says that will not get better: the subscription ends (§12.3). Others of type cancel
 # may come from a client that is merely offline.
@@ -159,7 +160,8 @@ class Pubsub(DiscoService):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self.presences = Presences(host)
-        self._awaited: set[JID] = set()
+        self._awaited: set[JID] = set()  # whose presence matters
+        self._unasked: set[JID] = set()
         self.engine = Engine(ServiceFace(self), self.store, self.items)
         self.publishing = Publishing(self.engine)
         self.subscribing = Subscribing(self.engine, self.publishing)
@@ -170,14 +172,16 @@ class Pubsub(DiscoService):
 
     async def start(self) -> None:
         self._awaited = set(await self.store.by_presence(self.domain, MOST_AWAITED))
+        self._unasked = {who for who in self._awaited if who.domain != self.host.name}
         self.every(SWEEP_S, self._sweep)
-        self.background(self._probe())
+        self.every(PROBE_S, self._probe)
 
-    async def _probe(self) -> None:
-        """Ask for the presence of those for whom it matters, after a start (RFC 6121 §4.3)."""
-        for who in self._awaited:
-            if who.domain != self.host.name:
-                self.send(Presence(who, self.domain, "probe"))
+    def _probe(self) -> None:
+        """After a start, ask for the presence of those for whom it matters, a few at a time
+        (RFC 6121 §4.3).
+        """
+        for _ in range(min(PROBES, len(self._unasked))):
+            self.send(Presence(self._unasked.pop(), self.domain, "probe"))
 
     def save(self) -> Mapping[str, object]:  # type: ignore[override]  # plain values all the same
         return {"presences": self.presences.save()}

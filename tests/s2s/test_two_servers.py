@@ -166,3 +166,21 @@ def test_an_operator_closes_a_link_and_it_comes_back(two: TwoServers) -> None:
     juliet.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
     hears(romeo, message("two"))
     close(two, juliet, romeo)
+
+
+def test_who_is_denied_at_a_reload_is_not_talked_to_any_more(two: TwoServers) -> None:
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
+    hears(romeo, message("one"))
+    config = two.capulet.config
+    before = config.read_text()
+    config.write_text(before.replace("[s2s]", f'[s2s]\ndeny = ["{MONTAGUE}"]', 1))
+    two.capulet.run("reload", config=True)
+    wait_until(lambda: not authenticated(two), "the links are closed")
+    juliet.sends(f"<message to='{ROMEO}' type='chat' id='no'><body>two</body></message>")
+    hears(juliet, error("no", "cancel", "not-allowed", kind="message"))
+    config.write_text(before)
+    two.capulet.run("reload", config=True)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>three</body></message>")
+    hears(romeo, message("three"))
+    close(two, juliet, romeo)

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from xmppd.hooks import spawn
 from xmppd.jid import jid
 from xmppd.ns import PING, SERVER
-from xmppd.routing.router import Done
+from xmppd.routing.router import Done, Storing
 from xmppd.stanza import IQ, Stanza, StanzaError
 from xmppd.stream.events import Closed, StartTLS
 from xmppd.stream.peer import (
@@ -42,6 +42,7 @@ ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
 UNANSWERED_S = 30.0  # and then nobody is
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
+MOST, MOST_BYTES = 256, 1 << 20  # taken since the first stanza that is not durable; then it waits
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
 LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
 
@@ -71,6 +72,9 @@ class PeerConnection(StreamTransport):
         self._asked_at: float | None = None
         self._queue: list[PeerEvent] = []
         self._waits = False
+        self._under_way = 0  # stanzas on their way to the disk
+        self._behind = 0  # those, and what came behind them
+        self._bytes = 0  # of those
         self._timer: Timer | None = None
         self._ack_timer: Timer | None = None
 
@@ -126,11 +130,13 @@ class PeerConnection(StreamTransport):
                 return
             self.used_at = self.heard_at
             done = self._accept(event)
+            if isinstance(done, Storing) and self._behind < MOST and self._bytes < MOST_BYTES:
+                self._store(done, event)
+                continue
             if done is not None and self._wait_for(done):
                 self._queue.extend(happened[position + 1 :])
                 return
-            if stream.management is not None:
-                stream.handled()
+            self._handled()
 
     def _accept(self, stanza: Stanza) -> Done:
         """A stanza of a valid pair: it goes the way of a client's from here on."""
@@ -140,6 +146,31 @@ class PeerConnection(StreamTransport):
         if not router.serves(stanza.to.domain):  # not any more; and nothing is relayed
             return router.bounce(stanza, StanzaError("service-unavailable"))
         return router.route(stanza)
+
+    def _store(self, storing: Storing, stanza: Stanza) -> None:
+        """The peer is heard on: many stanzas go to the disk at once. It is told that they are
+        handled when all of them are there.
+        """
+        self._under_way += 1
+        self._behind += 1
+        self._bytes += len(stanza.raw)
+        _ = storing.addBoth(self._stored)
+
+    def _stored(self, result: object) -> None:
+        if isinstance(result, Failure):
+            log.failure("A stanza's handling failed", failure=result)
+        self._under_way -= 1
+        if not self._under_way:
+            behind, self._behind, self._bytes = self._behind, 0, 0
+            for _ in range(behind):
+                self.stream.handled()
+
+    def _handled(self) -> None:
+        """A stanza is dealt with; it counts when those before it do (XEP-0198 §4)."""
+        if self._under_way:
+            self._behind += 1
+        else:
+            self.stream.handled()
 
     def _wait_for(self, done: Deferred[None]) -> bool:
         """Hold the peer back until `done` fires; False if it has."""
@@ -156,7 +187,7 @@ class PeerConnection(StreamTransport):
         self._waits = False
         if isinstance(result, Failure):
             log.failure("A stanza's handling failed", failure=result)
-        self.stream.handled()
+        self._handled()
         self.resume()
         happened, self._queue = self._queue, []
         if self.open:
@@ -178,6 +209,7 @@ class PeerConnection(StreamTransport):
             self.stream.acknowledge()
             self.flush_stream()
         elif isinstance(event, Enabled):
+            self._behind = 0
             self.stream.enabled()
         elif isinstance(event, Acked):
             self._request_ack()  # for what was sent meanwhile

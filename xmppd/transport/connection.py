@@ -76,6 +76,7 @@ class StreamTransport(Protocol):
         self._waiting = 0  # bytes in _out
         self._unsent = 0  # bytes in Twisted's buffer: the kernel is full while there are any
         self._dirty = False  # the flusher knows of us
+        self._answers = True  # it is the peer that began the TLS handshake
         self._holds = 0  # how many want nothing sent at present
         self._ahead = 0  # where in _out that begins which was written since
         self._state = _State.OPEN
@@ -180,7 +181,9 @@ class StreamTransport(Protocol):
         self.secure = False
         self._send(clear)
         self.engine = context.engine()
-        self._send(self.engine.outgoing())
+        hello = self.engine.outgoing()
+        self._answers = not hello
+        self._send(hello)
 
     def pause(self, why: Pause = Pause.WAITING) -> None:
         """Read no more until there were as many `resume` for the same reason.
@@ -369,9 +372,12 @@ class StreamTransport(Protocol):
 
     def _may_wait(self, engine: TLSEngine) -> bool:
         """Whether what the engine has to say are tickets (RFC 8446 §4.6.1), which no client waits
-        for: they go out with the answer to its header. Below TLS 1.3 it waits for our Finished.
+        for: they go out with the answer to its header. A Finished goes at once: it ends a server's
+        handshake below TLS 1.3, and a client's always.
         """
-        return not self.secure and engine.established and engine.version == "TLSv1.3"
+        if self.secure or not self._answers or not engine.established:
+            return False
+        return engine.version == "TLSv1.3"
 
     def _became_secure(self) -> None:
         self.secure = True

@@ -8,7 +8,9 @@ from twisted.internet.address import IPv4Address
 from tests.support.verona import CAPULET, JULIET, MONTAGUE, ROMEO, End, Network, Server, Verona
 from xmppd.config.s2s import S2SOptions
 from xmppd.resolve import DialFailed
+from xmppd.routing.router import Storing
 from xmppd.s2s.incoming import IncomingConnection
+from xmppd.stream.management import Management
 from xmppd.testing import error, message
 from xmppd.transport.connection import StreamTransport
 from xmppd.transport.flusher import Flusher
@@ -286,3 +288,24 @@ class Scripted:
         made = StreamTransport(Flusher(self._verona.clock), TimerWheel(self._verona.clock))
         made.opened = lambda: made.write(self._text.encode())  # type: ignore[method-assign]
         return made
+
+
+def test_what_is_on_its_way_to_the_disk_is_not_acknowledged_and_holds_nobody_back() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    stream = raw.connection.stream
+    stream.management = Management(500)
+    storing = [Storing(), Storing()]
+    router, route = verona.montague.talk.router, verona.montague.talk.router.route
+    router.route = lambda stanza: (  # type: ignore[method-assign]  # a disk that takes its time
+        storing.pop(0) if stanza.id == "slow" else route(stanza)
+    )
+    first, second = storing
+    slow = f"<message id='slow' from='{JULIET}' to='{ROMEO}'><body>slow</body></message>"
+    raw.sends(slow + slow + slow.replace("slow", "quick"))
+    romeo.receives(message("quick"))
+    second.callback(None)
+    assert stream.management.handled == 0
+    first.callback(None)
+    assert stream.management.handled == 3
