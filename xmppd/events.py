@@ -114,6 +114,11 @@ session_receives: Filter[Stanza, ["Session"]] = Filter(
     "A stanza is about to be written to this session, once per session. STOP: this session does "
     "not get it, or gets it later from whoever stopped it."
 )
+user_announces: Filter[Presence, ["Session"]] = Filter(
+    "A client sends available presence without `to`, for all who may see it (RFC 6121 §4.2, "
+    "§4.4), after `user_sends` and before `presence_changed`. STOP swallows it; a StanzaError "
+    "goes back to the client."
+)
 user_directs: Filter[Presence, ["Session"]] = Filter(
     "A client sends presence to somebody, available or not (RFC 6121 §4.6), after `user_sends`. "
     "STOP swallows it; a StanzaError goes back to the client."

@@ -156,6 +156,11 @@ class Pep(Module):
         items = [Element(NS, "item", {"id": id_}, it) for id_, it in payloads.items()]
         await self.publishing.publish(user, node, user, items)
 
+    async def open(self, user: JID, node: str) -> bool:
+        """Whether anybody may read the items of that node, which is there."""
+        found = await self.engine.find(user, node)
+        return found is not None and found.config.access_model is AccessModel.OPEN
+
     async def private(self, user: JID, node: str) -> bool:
         """Whether the items of a node of that name, there or to come, are for the user alone."""
         found = await self.engine.find(user, node)
