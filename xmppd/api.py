@@ -41,7 +41,7 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
-from xmppd.routing.router import Destination, Done
+from xmppd.routing.router import Destination, Done, Storing
 from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
 from xmppd.stanza import (
     IQ,
@@ -167,6 +167,7 @@ __all__ = [
     "Step",
     "Stop",
     "StorageError",
+    "Storing",
     "StreamError",
     "TokenCheck",
     "WaitingFilter",
