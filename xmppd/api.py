@@ -41,7 +41,7 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
-from xmppd.routing.router import Destination, Done
+from xmppd.routing.router import Destination, Done, Storing
 from xmppd.sessions import (
     CLOSED_BY_CLIENT,
     Binding,
@@ -181,6 +181,7 @@ __all__ = [
     "Step",
     "Stop",
     "StorageError",
+    "Storing",
     "StreamError",
     "TokenCheck",
     "WaitingFilter",
