@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xmppd.api import (
-    EARLY,
     JID,
     LATE,
     STOP,
@@ -156,7 +155,7 @@ class ClientState(Module):
         """A resumed stream is active (§5.2)."""
         self.wake(session, Element(ns.CSI, "active"))
 
-    @on(events.host_stopping, order=EARLY)  # before what waits for clients is stored
+    @on(events.host_stopping)  # after what rooms say, before `sm` stores what waits for clients
     def give_all(self, host: JID) -> None:
         for session in [each for each in self._inactive if each.hibernating]:
             self._give(session)

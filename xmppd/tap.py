@@ -405,6 +405,7 @@ class Process(MultiService):
             await self._federation.shutdown()
         for host in self._hosts.values():
             await host.hooks.of(events.host_stopping).wait(host.domain)
+        for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()
         self._pool.stop()

@@ -190,3 +190,35 @@ def test_requests_to_who_does_not_come_back_are_answered(serve: Serve) -> None:
     while (came := romeo.reads()).get("id") != "q":
         pass
     assert condition(came) == ("cancel", "service-unavailable")
+
+
+def test_occupants_stay_in_their_rooms_over_a_restart(server: ServerProcess) -> None:
+    room = "capulets@conference.example.org"
+    phone = Phone(server, f"{JULIET}/phone")
+    romeo = joins(server, f"{ROMEO}/leaves")
+    enter = "<presence to='{}/{}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+    phone.client.sends("<presence/>" + enter.format(room, "Juliet"))
+    assert phone.acknowledged() == 2
+    configure = "<query xmlns='http://jabber.org/protocol/muc#owner'>"
+    form = f"{configure}<x xmlns='jabber:x:data' type='submit'/></query>"
+    phone.client.sends(f"<iq type='set' id='c' to='{room}'>{form}</iq>")
+    assert phone.acknowledged() == 3
+    romeo.sends(enter.format(room, "Romeo"))
+    taken(romeo)
+    phone.acknowledged()
+    server.stop()
+    server.start()
+    resumed = phone.comes_back()
+    assert resumed.name == "resumed"
+    gone = phone.client.reads()
+    while gone.get("type") != "unavailable":
+        gone = phone.client.reads()
+        phone.handled += 1
+    assert gone.get("from") == f"{room}/Romeo"
+    again = joins(server, f"{ROMEO}/leaves")
+    again.sends(enter.format(room, "Romeo"))
+    while (seen := again.reads()).get("from") != f"{room}/Juliet":
+        pass
+    assert seen.name == "presence"
+    again.sends(f"<message to='{room}' type='groupchat' id='said'><body>here?</body></message>")
+    phone.until("said")

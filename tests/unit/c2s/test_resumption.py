@@ -54,7 +54,8 @@ class Phone:
         enabled = client.sends(f"<enable xmlns='{SM}' resume='true'/>")
         found = re.search("id='(.*?)'", enabled)
         assert found, enabled
-        assert "resume='true'" in enabled and "max='30'" in enabled
+        assert "resume='true'" in enabled
+        assert "max='30'" in enabled
         self.id = found[1]
         if presence:
             client.sends("<presence/>")
@@ -108,7 +109,9 @@ def test_what_was_not_acknowledged_comes_again_once_and_in_order(
     phone.client.cuts()
     say(romeo, "4")
     session = host.sessions.get(BALCONY)
-    assert session is not None and session.hibernating and session.available
+    assert session is not None
+    assert session.hibernating
+    assert session.available
     again = connect()
     heard = resume(again, phone.id, 2)
     assert heard.index("<resumed ") < heard.index("<message ")
@@ -217,7 +220,8 @@ def test_requests_go_back_and_presence_is_dropped(phone: Phone, romeo: Any, cloc
     assert romeo.hears() == ""
     clock.advance(31)
     answer = romeo.hears()
-    assert "id='q'" in answer and "<service-unavailable " in answer
+    assert "id='q'" in answer
+    assert "<service-unavailable " in answer
 
 
 def test_what_must_not_be_stored_goes_back(phone: Phone, romeo: Any, clock: Clock) -> None:
@@ -239,7 +243,8 @@ def test_half_open_connections_yield(
     phone.client.cuts()
     assert bodies(say(romeo, "2") + again.hears()) == ["2"]
     session = host.sessions.get(BALCONY)
-    assert session is not None and session.outlet is not None
+    assert session is not None
+    assert session.outlet is not None
 
 
 def test_nobody_else_can_resume(
@@ -247,7 +252,9 @@ def test_nobody_else_can_resume(
 ) -> None:
     thief = connect()
     heard = resume(thief, phone.id, 1, user="romeo")
-    assert "<failed " in heard and "<item-not-found " in heard and " h=" not in heard
+    assert "<failed " in heard
+    assert "<item-not-found " in heard
+    assert " h=" not in heard
     assert "<jid>romeo@example.org/x</jid>" in thief.asks_for("x")
     phone.client.cuts()
     assert "<resumed " in resume(connect(), phone.id, 1)
@@ -304,7 +311,8 @@ def test_order_of_the_negotiation(client: Any, host: Host) -> None:
     assert "<unexpected-request " in client.sends(f"<resume xmlns='{SM}' previd='x' h='0'/>")
     assert f"<enabled xmlns='{SM}'/>" in client.sends(f"<enable xmlns='{SM}'/>")
     answer = client.sends(f"<enable xmlns='{SM}'/>")
-    assert "<unexpected-request " in answer and "<stream:error>" in answer
+    assert "<unexpected-request " in answer
+    assert "<stream:error>" in answer
 
 
 def test_all_stanzas_count_also_those_that_the_stream_answers(phone: Phone) -> None:
@@ -446,7 +454,8 @@ ENABLE = (
 
 def test_all_in_one_round_trip(client: Any, romeo: Any, connect: Callable[[], Any]) -> None:
     offer = client.sends(client.header)
-    assert f"<sm xmlns='{SM}'/>" in offer and f"<feature var='{SM}'/>" in offer
+    assert f"<sm xmlns='{SM}'/>" in offer
+    assert f"<feature var='{SM}'/>" in offer
     assert "<feature var='urn:xmpp:carbons:2'/>" in offer
     answer = client.sends(authenticate(ENABLE))
     found = re.search(rf"<bound [^>]*><enabled xmlns='{SM}' id='(.*?)'", answer)
@@ -459,7 +468,8 @@ def test_all_in_one_round_trip(client: Any, romeo: Any, connect: Callable[[], An
     resume = f"<resume xmlns='{SM}' previd='{found[1]}' h='1'/>"
     answer = again.sends(authenticate(resume + ENABLE))
     assert f"<resumed xmlns='{SM}' previd='{found[1]}' h='1'/></success>" in answer
-    assert "<bound" not in answer and "<stream:features" not in answer
+    assert "<bound" not in answer
+    assert "<stream:features" not in answer
     assert answer.index("</success>") < answer.index("<message ")
     assert bodies(answer) == ["1"]
     assert "type='result'" in again.sends(PING.format(1))
@@ -497,7 +507,8 @@ def test_sessions_survive_a_stop(
     sm._cancel(session)
     result_of(host.hooks.of(events.host_started).wait(host.domain))
     restored = host.sessions.get(BALCONY)
-    assert restored is not None and restored is not session
+    assert restored is not None
+    assert restored is not session
     assert restored.priority == 7
     assert "unavailable" not in romeo.hears()
     again = connect()
