@@ -27,6 +27,7 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.auth import Attempts
 from xmppd.c2s import ClientFactory, Service
+from xmppd.c2s.connection import RESTART_S
 from xmppd.config.server import C2SOptions
 from xmppd.jid import JID, jid
 from xmppd.modules.roster import items
@@ -166,6 +167,7 @@ class Client:
         assert connection is not None
         self.connection = connection
         self._wire.protocol = connection
+        self._bound = False  # until then answers to headers are held back
         self._tls: ssl.SSLObject | None = None
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         connection.makeConnection(self._wire)  # type: ignore[no-untyped-call]
@@ -179,7 +181,7 @@ class Client:
 
     def hears(self) -> bytes:
         """What has come since."""
-        self._server.clock.advance(0)
+        self._server.clock.advance(0 if self._bound else RESTART_S)
         data = self._read()
         if self._tls is None:
             return data
@@ -213,6 +215,7 @@ class Client:
             b"<resource>%s</resource></bind></iq>" % self.jid.resource.encode()
         )
         assert self.jid.encode() in bound, bound
+        self._bound = True
 
     def _handshake(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from xmppd.api import (
+    EARLY,
     JID,
     LATE,
     STOP,
+    Binding,
     Element,
     Host,
     Message,
@@ -137,6 +139,27 @@ class ClientState(Module):
         if session is not None and session in self._inactive:
             self._give(session)
             self.forget(session, "")
+
+    @on(events.bind_features)
+    def offer_within(self) -> list[str]:
+        return [ns.CSI]
+
+    @on(events.bind_extending)
+    def begin(self, binding: Binding) -> None:
+        """XEP-0386 §3.2: the session begins in that state."""
+        inactive = binding.request.child(ns.CSI, "inactive")
+        if inactive is not None:
+            self.sleep(binding.session, inactive)
+
+    @on(events.session_resumed)
+    def begin_anew(self, session: Session) -> None:
+        """A resumed stream is active (§5.2)."""
+        self.wake(session, Element(ns.CSI, "active"))
+
+    @on(events.host_stopping, order=EARLY)  # before what waits for clients is stored
+    def give_all(self, host: JID) -> None:
+        for session in [each for each in self._inactive if each.hibernating]:
+            self._give(session)
 
     @on(events.session_closed)
     def forget(self, session: Session, why: str) -> None:

@@ -16,6 +16,7 @@ from xmppd.module.base import (
     specials_of,
 )
 from xmppd.module.catalogue import ModuleFault
+from xmppd.module.service import Service
 from xmppd.routing import Claim, ClaimedTwice
 from xmppd.routing.iqs import OWN_DOMAIN
 from xmppd.routing.router import Destination
@@ -85,8 +86,11 @@ class ModuleHost:
         return self._specials.get((NONZA, ns, name))
 
     def features(self) -> set[str]:
-        """The disco features that running modules name beside the IQs they answer."""
-        return {feature for module in self for feature in module.features}
+        """The disco features of the host that modules name beside the IQs they answer; those of a
+        `Service` are of its own domain.
+        """
+        hosts_own = (module for module in self if not isinstance(module, Service))
+        return {feature for module in hosts_own for feature in module.features}
 
     async def start(self, modules: Mapping[type[Module], Options]) -> None:
         """Start these, in the order of what they use. Raises ModuleFault, with none of them

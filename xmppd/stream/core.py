@@ -20,6 +20,9 @@ from xmppd.stream.events import (
     EarlyIQ,
     Event,
     LoggingIn,
+    OwnAnswer,
+    Restarted,
+    ResumeRequest,
     StartTLS,
     StreamNonza,
 )
@@ -113,6 +116,7 @@ class ClientStream:
         "_parser",
         "_policy",
         "_request",
+        "_restarts",
         "_sasl_failures",
         "_sender",
         "_waits",
@@ -151,6 +155,7 @@ class ClientStream:
         self._full: JID | None = None  # once bound
         self._sender: JID | None = None  # who the header says the client is
         self._opened = False  # our header of this stream was sent
+        self._restarts = False  # another stream was in its place
         self._exchange: Exchange | None = None
         self._request: Authenticate | None = None  # of the exchange, in the profile of XEP-0388
         self._done: Done | None = None  # how it ended, while what was asked for with it is done
@@ -358,7 +363,7 @@ class ClientStream:
         self.outgoing.append(write_header(header.domain, header.from_))
         self._opened = True
         self.outgoing.append(offer)
-        return []
+        return [Restarted()] if self._restarts else []
 
     def _check_user(self, header: Header) -> None:
         """After login the header speaks of the user that was authenticated, if of any."""
@@ -413,6 +418,9 @@ class ClientStream:
             return self._stream_element(element)
         if element.ns in (SASL, SASL2, TLS, CLIENT):
             raise StreamError("unsupported-stanza-type")
+        if self.state is State.KNOWN and (element.ns, element.name) == (SM, "resume"):
+            self._waits = True
+            return [ResumeRequest(element)]
         if self.state in AFTER_LOGIN:
             return [StreamNonza(nonza)]
         raise StreamError("not-authorized" if element.ns == SM else "unsupported-stanza-type")
@@ -451,6 +459,7 @@ class ClientStream:
         assert self._parser is not None  # it sleeps between stanzas of a session only
         self._parser.reset()
         self._opened = False
+        self._restarts = True
 
     # SASL (§6), and in the profile of XEP-0388
 
@@ -589,10 +598,13 @@ class ClientStream:
         said = (request.mechanism, request.agent, request.requests)
         return [LoggingIn(user, *said, done.token)]
 
-    def logged_in(self, who: JID, answers: Iterable[Element] = ()) -> list[Event]:
+    def logged_in(
+        self, who: JID, answers: Iterable[Element] = (), *, resumed: bool = False
+    ) -> list[Event]:
         """The answer to `LoggingIn`: authenticated as `who`, bound if that is a full JID.
 
-        There is no new header; the features of what may follow come at once.
+        There is no new header; the features of what may follow come at once, unless an earlier
+        session was `resumed` (XEP-0198 §9.2).
         """
         done = self._done
         if done is None or not self._waits:
@@ -603,7 +615,8 @@ class ClientStream:
         self.user = who.bare
         self._exchange = self._request = self._done = None
         self._read_on_as_known()
-        self.outgoing.append(features.write_features(self._offer(bound=bool(who.resource))))
+        if not resumed:
+            self.outgoing.append(features.write_features(self._offer(bound=bool(who.resource))))
         if who.resource:
             self._move(Input.BIND)
             self._bind_to(who)
@@ -631,15 +644,18 @@ class ClientStream:
         for_us = stanza.to in (full.bare, self.domain) and stanza.type == "set"
         if stanza.fault is None and for_us and unread.kind == "iq":
             said = first_payload(unread)
+            assert isinstance(stanza, IQ)
             if said == (SESSION, "session"):
-                self._reply(unread.attrs, None)
-                return []
+                return [OwnAnswer(stanza, None, self._answer(unread.attrs, None))]
             if said == (BIND, "bind"):  # one resource a stream
-                self._reply(unread.attrs, StanzaError("not-allowed"))
-                return []
+                error = StanzaError("not-allowed")
+                return [OwnAnswer(stanza, error, self._answer(unread.attrs, error))]
         return [stanza]
 
     def _reply(self, attrs: dict[str, str], answer: Element | StanzaError | None) -> None:
+        self.outgoing.append(self._answer(attrs, answer))
+
+    def _answer(self, attrs: dict[str, str], answer: Element | StanzaError | None) -> bytes:
         """Answer an IQ for the stream. Without `to` it was for the client's own account, for which
         we speak without `from` (§8.1.2.1): some clients wait for no other answer to their bind.
         """
@@ -653,7 +669,7 @@ class ClientStream:
             reply.append(answer.element())
         elif answer is not None:
             reply.append(answer)
-        self._write(reply)
+        return to_xml(reply, CLIENT).encode()
 
     # IQs before login (XEP-0077 §3.1.1)
 
@@ -711,6 +727,24 @@ class ClientStream:
         self._reply(asked.attrs, result)
         self._waits = False
         self._bind_to(full)
+        return self._go_on()
+
+    def resumed(self, full: JID, answer: Element) -> list[Event]:
+        """The answer to `ResumeRequest`: the session of this full JID goes on here."""
+        if self.state is not State.KNOWN or not self._waits:
+            return []
+        self._write(answer)
+        self._waits = False
+        self._move(Input.BIND)
+        self._bind_to(full)
+        return self._go_on()
+
+    def not_resumed(self, answer: Element) -> list[Event]:
+        """In place of `resumed`: the client may bind a resource now (XEP-0198 §5)."""
+        if self.state is not State.KNOWN or not self._waits:
+            return []
+        self._write(answer)
+        self._waits = False
         return self._go_on()
 
     def _bind_to(self, full: JID) -> None:
