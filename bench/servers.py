@@ -214,7 +214,7 @@ scram_iterations = {ITERATIONS}
 [log]
 level = "warn"
 [modules]
-enable = [{'"archive"' if self.archives else ""}]
+disable = [{"" if self.archives else '"archive"'}]
 [hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"

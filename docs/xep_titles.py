@@ -93,6 +93,7 @@ TITLES = {
     "0474": "SASL SCRAM Downgrade Protection",
     "0478": "Stream Limits Advertisement",
     "0484": "Fast Authentication Streamlining Tokens",
+    "0485": "PubSub Server Information",
     "0490": "Message Displayed Synchronization",
 }
 

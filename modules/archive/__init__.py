@@ -98,7 +98,6 @@ class ArchiveOptions(Options):
 
 class Archive(Module):
     name = "archive"
-    default_on = False
     options: ArchiveOptions
     store: Store
     preference_store: PreferenceStore
