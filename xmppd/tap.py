@@ -397,6 +397,8 @@ class Process(MultiService):
         """Clients are told first; what they sent before is committed last."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
+        if hasattr(self, "_federation"):
+            self._federation.give_up()
         if hasattr(self, "_clients"):
             await self._clients.shutdown()
         if hasattr(self, "_components"):

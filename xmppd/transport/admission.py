@@ -145,7 +145,7 @@ class Admission:
             return self._refuse("memory", address, now)
         if self.strangers >= self._most_strangers or self._open(now) >= self._most_open:
             return self._refuse("descriptors", address, now)
-        key = self._key(address)
+        key = self.group(address)
         entry = None
         if key is not None:
             entry = self._entry(key, now)
@@ -172,7 +172,12 @@ class Admission:
             )
         return None
 
-    def _key(self, address: str) -> str | None:
+    @property
+    def descriptor_limit(self) -> int:
+        """How many descriptors the process may have."""
+        return self._most
+
+    def group(self, address: str) -> str | None:
         """What connections are counted by; None for one that has no limit of its own."""
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])
