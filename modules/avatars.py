@@ -7,6 +7,7 @@ Personal eventing holds it (XEP-0084 1.1.4). A vCard shows it to who may read it
 import base64
 import binascii
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ SIGNATURES = (  # the content says what it is, whatever the vCard says (XEP-0153
     (b"GIF8", "image/gif"),
 )
 AT_ONCE = 500
+LATELY = 1024  # accounts; clients on the road come back often
 avatars = table(
     "avatar",
     sa.Column("user", sa.String, primary_key=True),
@@ -126,6 +128,9 @@ class AvatarConversion(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._shown: dict[JID, str] = {}  # of accounts with sessions: the hash that is named
+        # Of who logged in last, None where there never was one: a visit to the database less.
+        self._lately: OrderedDict[JID, str | None] = OrderedDict()
+        self._changes = 0
 
     async def start(self) -> None:
         users = {session.user for session in self.host.sessions}
@@ -245,9 +250,26 @@ class AvatarConversion(Module):
             await self._load(session.user)
 
     async def _load(self, user: JID) -> None:
-        known = await self.avatars.get(user.local)
-        if known is not None:
-            self._shown[user] = known.hash
+        if user in self._lately:
+            shown = self._lately[user]
+        else:
+            changes = self._changes
+            known = await self.avatars.get(user.local)
+            shown = None if known is None else known.hash
+            if changes == self._changes:  # else it may be an old one
+                self._remember(user, shown)
+        if shown is not None:
+            self._shown[user] = shown
+
+    def _remember(self, user: JID, shown: str | None) -> None:
+        self._lately[user] = shown
+        if len(self._lately) > LATELY:
+            self._lately.popitem(last=False)
+
+    def _changing(self, user: JID) -> None:
+        """What is remembered, or being read, does not hold for long, or not any more."""
+        self._changes += 1
+        self._lately.pop(user, None)
 
     @on(events.session_closed)
     def unload(self, session: Session, why: str) -> None:
@@ -271,7 +293,9 @@ class AvatarConversion(Module):
 
     async def _show(self, user: JID, avatar: Avatar) -> None:
         """Store it, and tell by presence those who know of avatars by that alone."""
+        self._changing(user)  # also where storing fails: it may have been stored
         await self.avatars.put(user.local, avatar)
+        self._changing(user)
         if not self.options.presence or not self.host.sessions.of(user):
             return
         changed = self._shown.get(user) != avatar.hash
@@ -297,6 +321,7 @@ class AvatarConversion(Module):
     async def forget(self, user: JID) -> None:
         await self.avatars.drop(user.local)
         self._shown.pop(user, None)
+        self._changing(user)
 
 
 def _naming(presence: Presence, shown: str) -> Presence | None:

@@ -220,6 +220,19 @@ def test_a_later_session_names_it(talk: Stage[Actor], juliet: Actor) -> None:
     juliet.receives(like(named(PNG)))
 
 
+def test_who_comes_back_names_the_avatar_that_is_published_now(talk: Stage[Actor]) -> None:
+    for picture in (None, PNG, GIF):
+        juliet = talk.bind(OWNING)
+        if picture is not None:
+            shows(juliet, picture)
+        juliet.leaves()
+    for _ in range(2):  # found in the database or remembered
+        juliet = talk.bind(OWNING)
+        juliet.sends("<presence/>")
+        juliet.receives(like(named(GIF)))
+        juliet.leaves()
+
+
 def test_a_new_avatar_is_told_by_presence(talk: Stage[Actor], juliet: Actor) -> None:
     talk.befriend("romeo@example.net", JULIET)
     romeo = talk.online(READING)
