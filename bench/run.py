@@ -18,7 +18,18 @@ from bench.load import LoadError
 from bench.measure import memory
 from bench.page import OURS, Results, machine, peers_part, write_part
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
-from bench.units import CONTACTS, LOADS, NEWER, NEWER_LOGINS, USERS, Load, Step, Unit, goals
+from bench.units import (
+    ARCHIVED,
+    CONTACTS,
+    LOADS,
+    NEWER,
+    NEWER_LOGINS,
+    USERS,
+    Load,
+    Step,
+    Unit,
+    goals,
+)
 
 WARM = 20  # sessions that come and go before memory is measured
 SETTLE_S = 8.0  # ejabberd gives back 15 MB of what its start took
@@ -86,10 +97,10 @@ class Bench:
                 self.note(EMPTY, server, before[server.name] / 1024)
                 self.note(unit, server, grown / self._plan.sessions)
 
-    def restart(self, scram: str = "SHA-1") -> None:
+    def restart(self, scram: str = "SHA-1", *, archives: bool = False) -> None:
         for server in self._servers:
             server.stop()
-            server.scram = scram
+            server.scram, server.archives = scram, archives
             server.configure()
             server.start()
 
@@ -141,6 +152,9 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
                 bench.memory(IDLE_PLAIN, number, tls=False)
         bench.restart()
         for kind in LOADS:
+            bench.measure(kind)
+        bench.restart(archives=True)
+        for kind in ARCHIVED:
             bench.measure(kind)
         bench.restart("SHA-256")
         for server in servers:

@@ -1,7 +1,7 @@
-"""Push notifications: a device that is not connected is told that there is something for it.
+"""Push: devices that are not connected are told of what there is for them (XEP-0357 0.4.1).
 
 An account names services of its clients' makers, and for each message that its device does not get
-at once the server publishes a notification there (XEP-0357 0.4.1). What it tells beyond "there is
+at once the server publishes a notification there. What it tells beyond "there is
 something" is the operator's choice: what is published passes through third parties (§9).
 """
 

@@ -41,8 +41,18 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
-from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
+from xmppd.routing.router import Destination, Done, Storing
+from xmppd.sessions import (
+    CLOSED_BY_CLIENT,
+    Binding,
+    Kept,
+    Login,
+    Managed,
+    PerSession,
+    Resumption,
+    Session,
+    TokenCheck,
+)
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -90,6 +100,7 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
+from xmppd.stream import management
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -137,7 +148,9 @@ __all__ = [
     "Gather",
     "Host",
     "JIDError",
+    "Kept",
     "Login",
+    "Managed",
     "Message",
     "Module",
     "ModuleFault",
@@ -154,6 +167,7 @@ __all__ = [
     "Result",
     "ResultSet",
     "ResultSetRequest",
+    "Resumption",
     "Rows",
     "Run",
     "Secret",
@@ -167,6 +181,7 @@ __all__ = [
     "Step",
     "Stop",
     "StorageError",
+    "Storing",
     "StreamError",
     "TokenCheck",
     "WaitingFilter",
@@ -197,6 +212,7 @@ __all__ = [
     "jid",
     "lenient_jid",
     "make_jid",
+    "management",
     "metadata",
     "network_of",
     "nonza",

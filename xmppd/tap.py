@@ -24,7 +24,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from xmppd import memory
+from xmppd import events, memory
 from xmppd.admin.builtin import offer_builtins
 from xmppd.admin.check import read_configuration
 from xmppd.admin.context import Server
@@ -177,6 +177,7 @@ class Process(MultiService):
         self._make_hosts()
         for host in self._hosts.values():
             await host.modules.start(self._settings.modules_of(host.name))
+            await host.hooks.of(events.host_started).wait(host.domain)
         self._make_c2s()
         self._make_components()
         self._make_s2s()
@@ -404,6 +405,8 @@ class Process(MultiService):
             await self._components.factory.shutdown()
         if hasattr(self, "_federation"):
             await self._federation.shutdown()
+        for host in self._hosts.values():
+            await host.hooks.of(events.host_stopping).wait(host.domain)
         for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()

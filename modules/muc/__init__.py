@@ -23,6 +23,7 @@ from xmppd.modules.muc.offered import (
     room_said,
 )
 from xmppd.modules.muc.options import MUCOptions
+from xmppd.modules.muc.resting import RestingRooms, resting
 from xmppd.modules.muc.room import Occupant, Room
 from xmppd.modules.muc.store import affiliations, history, rooms
 
@@ -35,6 +36,7 @@ __all__ = [
     "history",
     "occupant_joined",
     "occupant_left",
+    "resting",
     "room_configured",
     "room_created",
     "room_destroyed",
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 
-class MUC(RoomCommands):
+class MUC(RestingRooms, RoomCommands):
     name = "muc"
     subdomain = "conference"
     identity: ClassVar[Identity] = Identity("conference", "text", "Chatrooms")

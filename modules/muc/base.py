@@ -7,22 +7,29 @@ from typing import Any
 from xmppd.api import (
     IQ,
     JID,
+    Commit,
+    Done,
     Element,
     Host,
+    Message,
     Options,
     Stanza,
     StanzaError,
     StorageError,
     events,
     on,
+    uses_if,
 )
+from xmppd.modules.archive import Archive
 from xmppd.modules.disco import DiscoService
-from xmppd.modules.muc import entering, offered, reloading
+from xmppd.modules.muc import archiving, entering, offered, reloading, speaking, store
 from xmppd.modules.muc.governing import Change, Outcome
+from xmppd.modules.muc.history import Said, Tail, new_id
 from xmppd.modules.muc.keeping import Keeper, Writer
+from xmppd.modules.muc.lanes import Lanes
 from xmppd.modules.muc.limits import Rates
 from xmppd.modules.muc.names import USER, Affiliation
-from xmppd.modules.muc.options import MUCOptions
+from xmppd.modules.muc.options import MUCOptions, new_config
 from xmppd.modules.muc.relaying import Relay
 from xmppd.modules.muc.room import Occupant, Room, Standing
 from xmppd.modules.muc.store import Rooms
@@ -34,12 +41,14 @@ TEND_S = 60.0
 class RoomBase(DiscoService):
     options: MUCOptions
     stored: Rooms
+    archive = uses_if(Archive)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         mine = self.options
         self.writer = Writer(self.stored, self._history_lost)
-        self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms)
+        self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms, self.recall)
+        self.lanes = Lanes(self._send_all)
         self.relay = Relay()
         self._queue: deque[Stanza] = deque()
         self._delivering = False
@@ -97,6 +106,11 @@ class RoomBase(DiscoService):
         """Send these after all that is being sent: what comes of a stanza on its way (somebody is
         gone) must not overtake it, or occupants would see two orders.
         """
+        if self.lanes:
+            stanzas = [stanza for stanza in stanzas if not self.lanes.follow(stanza)]
+        self._send_all(stanzas)
+
+    def _send_all(self, stanzas: Iterable[Stanza]) -> None:
         self._queue.extend(stanzas)
         if self._delivering:
             return
@@ -129,6 +143,7 @@ class RoomBase(DiscoService):
             return
         if room.empty and (room.locked or not room.config.persistent):
             self.rooms.drop(room)
+            self.erase(room)
             self.fire(offered.room_destroyed, room)
         else:
             self.rooms.settle(room)
@@ -137,8 +152,80 @@ class RoomBase(DiscoService):
         """The room is destroyed; what was stored of it is gone already (§10.9)."""
         self.writer.forget(room.name)
         self.rooms.drop(room)
+        self.erase(room)
         self.deliver([*first, *entering.destroy(room, venue)])
         self.fire(offered.room_destroyed, room)
+
+    # What is said
+
+    def archives(self, room: Room) -> bool:
+        """Whether what is said there goes into an archive."""
+        return room.config.archiving and not room.locked and self.archive is not None
+
+    def utter(
+        self, room: Room, clean: Message, occupant: Occupant | None, *, seen: bool = True
+    ) -> Done:
+        """A message goes to all, into the history if it is to be `seen` later, and into the
+        archive, with the id that it has there.
+        """
+        self.lanes.check(room.name)
+        id_, commit = self._record(room, clean, occupant)
+        said = speaking.said(room, clean, occupant, id_)
+        kept = seen and speaking.keep(room, said)
+        if self._hook_said.handlers:
+            self._hook_said.signal(room, said)
+        copies = said.message.copies(room.sessions)
+        if commit is not None:
+            return self._when_stored(room, clean, said, commit, copies)
+        stored = kept and room.config.persistent
+        done = self.writer.append(store.kept(room, said)) if stored else None
+        self.deliver(copies)
+        return done
+
+    def _record(
+        self, room: Room, clean: Message, occupant: Occupant | None
+    ) -> tuple[str, Commit | None]:
+        """The id of a message, and when it is in the archive if it goes there."""
+        archive = self.archive
+        if archive is None or not self.archives(room) or not archiving.is_archived(clean):
+            return new_id(), None
+        peer = room.jid if occupant is None else occupant.jid
+        id_ = archive.keep(room.jid, peer, archiving.entry(room, clean, occupant))
+        return id_, archive.journal.commit
+
+    def _when_stored(
+        self, room: Room, clean: Message, said: Said, commit: Commit, copies: list[Message]
+    ) -> Done:
+        def refuse(problem: StanzaError) -> None:
+            room.tail.remove(said)
+            if clean.from_ != room.jid:
+                self.host.router.bounce(clean, problem)
+
+        return self.lanes.hold(room.name, commit, copies, refuse)
+
+    async def recall(self, room: Room) -> None:
+        """The history of a room that is loaded, from its archive if it has one."""
+        if self.archive is None or not room.config.archiving or not room.config.history:
+            return
+        rows = await self.archive.newest(room.jid, room.config.history, room.created)
+        found = [said for row in rows if (said := archiving.said(room, row)) is not None]
+        if found:
+            room.tail = Tail()
+            for said in found:
+                _ = speaking.keep(room, said)
+
+    def new_room(self, name: str) -> Room:
+        """In memory and locked; of what older rooms of that name archived it sees nothing."""
+        latest = 0 if self.archive is None else self.archive.journal.latest
+        room = self.rooms.create(name, new_config(self.options.defaults), latest)
+        if self.archive is not None:  # there is something left where the server was killed
+            self.background(self.archive.drop(room.jid, room.created - 1))
+        return room
+
+    def erase(self, room: Room) -> None:
+        """The room is no more, or nobody's archive any more."""
+        if self.archive is not None:
+            self.background(self.archive.drop(room.jid, self.archive.journal.latest))
 
     # What the others share
 

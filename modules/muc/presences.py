@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xmppd.api import JID, Element, Presence, Stanza, ns
-from xmppd.modules.muc.names import MUC, OCCUPANT_ID, USER, Affiliation, Role
+from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Affiliation, Role
 from xmppd.modules.muc.room import Occupant, Room
 
 # What only the room says, whoever sends it (§15.3; XEP-0421 §4); by expanded name.
@@ -36,7 +36,7 @@ def cleaned(presence: Presence, room: JID) -> Presence:
 
 def is_forged(child: Element, room: JID) -> bool:
     """Whether it is something that the room alone says."""
-    if child.ns in RESERVED:
+    if child.ns in RESERVED or (child.ns, child.name) == RETRACTED:
         return True
     if (child.ns, child.name) == (ns.STANZA_IDS, "stanza-id"):
         return child.get("by") == room

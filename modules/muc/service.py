@@ -31,8 +31,8 @@ from xmppd.modules.muc import (
 from xmppd.modules.muc.base import RoomBase
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import USER, Affiliation, Role
-from xmppd.modules.muc.options import new_config
 from xmppd.modules.muc.presences import Why
+from xmppd.modules.muc.retracting import RETRACTS
 from xmppd.modules.muc.room import Occupant, Room, Standing, remember
 
 # Errors that say that nobody is there (§14.1.2); from whom we send presence and messages to all,
@@ -90,18 +90,21 @@ class RoomService(RoomBase):
         if speaking.is_subject_change(message):
             speaking.check_subject(room, occupant)
             return self.later(message, self._subject(room, message, occupant))
+        if RETRACTS in message.payloads:
+            return self.retract(room, message, occupant)
+        return self._speak(room, message, occupant)
+
+    def retract(self, room: Room, message: Message, occupant: Occupant) -> Done:
+        """An occupant takes back what it said: see `moderating`."""
+        return self._speak(room, message, occupant)
+
+    def _speak(self, room: Room, message: Message, occupant: Occupant) -> Done:
         if self._hook_message.handlers:
             passed = self._hook_message.filter(message, room, occupant)
             if passed is STOP:
                 return None
             message = passed
-        said = speaking.said(room, message, occupant)
-        kept = speaking.keep(room, said) and room.config.persistent
-        stored = self.writer.append(store.kept(room, said)) if kept else None
-        if self._hook_said.handlers:
-            self._hook_said.signal(room, said)
-        self.deliver(said.message.copies(room.sessions))
-        return stored
+        return self.utter(room, speaking.purified(room, message), occupant)
 
     async def _subject(self, room: Room, message: Message, occupant: Occupant) -> None:
         """Stored first, then told to all (§8.1)."""
@@ -111,9 +114,9 @@ class RoomService(RoomBase):
             if room.config.persistent:
                 await self.stored.put(store.record(room, subject=subject))
             room.subject = subject
-        said = speaking.said(room, message, occupant)
-        self._hook_said.signal(room, said)
-        self.deliver(said.message.copies(room.sessions))
+            done = self.utter(room, speaking.purified(room, message), occupant, seen=False)
+        if done is not None:
+            await done
 
     def _to_one(self, room: Room, message: Message) -> Done:
         made, sessions = speaking.private(room, message)
@@ -288,7 +291,7 @@ class RoomService(RoomBase):
         self.check_creator(user)
         if len(self.rooms) >= self.options.max_rooms or not self._made.take(user, self._now()):
             raise StanzaError("resource-constraint", "too many rooms were made", type="wait")
-        room = self.rooms.create(name, new_config(self.options.defaults))
+        room = self.new_room(name)
         room.stand(user, Standing(Affiliation.OWNER))
         return room
 

@@ -185,6 +185,12 @@ class Rooms(Repository):
         """Store messages; with `trim` the oldest of their rooms go."""
         self._append(tx, said, trim=trim)
 
+    @transaction
+    def rewrite(self, tx: Tx, name: str, id: str, stanza: bytes) -> None:
+        """Something else in the place of a message."""
+        mine = self.mine(history, room=name, id=id)
+        tx.execute(history.update().where(mine).values(stanza=stanza))
+
     def _append(self, tx: Tx, said: list[Kept], *, trim: bool = True) -> None:
         if not said:
             return
