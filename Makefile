@@ -11,10 +11,10 @@ PYTEST_ARGS ?=
 CODE := xmppd modules tests bench docs twisted
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test test-packaging lint format docs bench fuzz crash example clean
+.PHONY: help run test test-packaging test-peers lint format docs bench fuzz crash example clean
 
 help:
-	@echo "make run | test | test-packaging | lint | docs | bench | fuzz | crash | example | clean"
+	@echo "make run | test | test-packaging | test-peers | lint | docs | bench | fuzz | crash | example | clean"
 
 define CHECK_PYTHON
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -55,10 +55,14 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test $(AIOXMPP)/.made
 	XMPPD_AIOXMPP_PYTHON="$${XMPPD_AIOXMPP_PYTHON:-$(CURDIR)/$(AIOXMPP)/bin/python}" \
-	  $(BIN)/python -m pytest -rs --ignore=tests/packaging $(PYTEST_ARGS)
+	  $(BIN)/python -m pytest -rs --ignore=tests/packaging --ignore=tests/peers $(PYTEST_ARGS)
 
 test-packaging: $(VENV)/.test
 	$(BIN)/python -m pytest -rs tests/packaging $(PYTEST_ARGS)
+
+# Beside Debian's prosody and ejabberd, in network namespaces with a DNS of their own: as root
+test-peers: $(VENV)/.test
+	$(BIN)/python -m pytest -rs --timeout=300 tests/peers $(PYTEST_ARGS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check --config .ci/ruff.toml $(CODE)

@@ -11,6 +11,7 @@ import re
 import selectors
 import socket
 import ssl
+import uuid
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -29,6 +30,10 @@ AUTH = b"<auth " + SASL + b" mechanism='SCRAM-%s'>%s</auth>"
 RESPONSE = b"<response " + SASL + b">%s</response>"
 
 
+FAST = "urn:xmpp:fast:0"
+TOKEN_MECHANISM = "HT-SHA-256-NONE"
+
+
 class LoadError(Exception):
     """The server under test did something else than it should."""
 
@@ -44,6 +49,23 @@ class Target(NamedTuple):
     password: str
     scram: str = "SHA-1"
     tls: bool = True
+
+
+class Token(NamedTuple):
+    """With which a client logs in instead of the password (XEP-0484)."""
+
+    user: str
+    agent: str
+    secret: bytes
+
+
+def authenticate(mechanism: str, secret: bytes, agent: str, extra: str) -> bytes:
+    """All of a login in one element (XEP-0388 §2.2)."""
+    return (
+        f"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'><initial-response>"
+        f"{base64.b64encode(secret).decode()}</initial-response><user-agent id='{agent}'/>"
+        f"{extra}</authenticate>"
+    ).encode()
 
 
 class Numbers:
@@ -89,20 +111,50 @@ class Client:
         """Connect, STARTTLS, SASL, bind. `resumed` is a TLS session to go on with: whether the
         server did is told by `resumes`. Raises LoadError when refused.
         """
+        client = cls._connect(target, user, resumed)
+        client._authenticate()
+        client._open_stream()
+        client.ask(BIND, b"</iq>")
+        return client
+
+    @classmethod
+    def _connect(cls, target: Target, user: str, resumed: ssl.SSLSession | None = None) -> Self:
+        """Connected, secured, and offered mechanisms."""
         connected = socket.create_connection((target.address, target.port), timeout=TIMEOUT_S)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = cls(connected, target, user)
         client._open_stream()
         if target.tls:
-            client._ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
+            client.ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
             client._socket = _tls().wrap_socket(
                 connected, server_hostname=target.domain, session=resumed
             )
             client.resumes = bool(client._socket.session_reused)
             client._open_stream()
-        client._authenticate()
-        client._open_stream()
-        client._ask(BIND, b"</iq>")
+        return client
+
+    @classmethod
+    def ask_token(cls, target: Target, user: str) -> "Token":
+        """A token for later logins (XEP-0484 §3.3). Raises LoadError where there is none."""
+        client = cls._connect(target, user)
+        agent = str(uuid.uuid4())
+        secret = f"\0{user}\0{target.password}".encode()
+        extra = f"<request-token xmlns='{FAST}' mechanism='{TOKEN_MECHANISM}'/>"
+        heard = client.ask(authenticate("PLAIN", secret, agent, extra), b"</success>")
+        client.close()
+        found = re.search(rb" token=['\"]([^'\"]+)", heard)
+        if found is None:
+            raise LoadError(f"{target.address} gives no token to {user}")
+        return Token(user, agent, found[1])
+
+    @classmethod
+    def log_in_by(cls, target: Target, token: "Token") -> Self:
+        """As `log_in`, with a token, and with the bind in the same round trip (XEP-0386)."""
+        client = cls._connect(target, token.user)
+        proof = hmac.digest(token.secret, b"Initiator", "sha256")
+        secret = token.user.encode() + b"\0" + proof
+        extra = f"<fast xmlns='{FAST}'/><bind xmlns='urn:xmpp:bind:0'><tag>bench</tag></bind>"
+        client.ask(authenticate(TOKEN_MECHANISM, secret, token.agent, extra), b"</success>")
         return client
 
     def _authenticate(self) -> None:
@@ -112,9 +164,9 @@ class Client:
         name = self._target.scram
         first = f"n={self._user},r={base64.b64encode(os.urandom(15)).decode()}"
         data = base64.b64encode(f"n,,{first}".encode())
-        challenge = _content(self._ask(AUTH % (name.encode(), data), b"</challenge>"))
+        challenge = _content(self.ask(AUTH % (name.encode(), data), b"</challenge>"))
         final, signature = scram(name, self._target.password, first, challenge)
-        heard = self._ask(RESPONSE % base64.b64encode(final), b"<success")
+        heard = self.ask(RESPONSE % base64.b64encode(final), b"<success")
         if _content(heard) != b"v=" + signature:
             raise LoadError(f"{self._target.address} does not know the password of {self.jid}")
 
@@ -130,9 +182,9 @@ class Client:
             f"<?xml version='1.0'?><stream:stream to='{self._target.domain}' version='1.0' "
             "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
         )
-        self._ask(header.encode(), b"</stream:features>")
+        self.ask(header.encode(), b"</stream:features>")
 
-    def _ask(self, data: bytes, until: bytes) -> bytes:
+    def ask(self, data: bytes, until: bytes) -> bytes:
         """Say `data`, read up to `until`; gives what was read."""
         self.send(data)
         heard = b""
@@ -144,12 +196,12 @@ class Client:
 
     def be_available(self) -> None:
         """Send presence, and see it come back (RFC 6121 §4.2.2)."""
-        self._ask(b"<presence/>", b"<presence")
+        self.ask(b"<presence/>", b"<presence")
 
     def sync(self) -> None:
         """Until the server has seen all that was sent: a ping (XEP-0199) comes back."""
         ping = "<iq type='get' id='sync' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
-        self._ask((ping % self._target.domain).encode(), b"sync")
+        self.ask((ping % self._target.domain).encode(), b"sync")
 
     def fileno(self) -> int:
         return self._socket.fileno()

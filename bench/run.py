@@ -6,17 +6,30 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.crowd import Crowd
+from bench.federation import COUPLES, Couple, FederatedChat
 from bench.load import LoadError
-from bench.measure import cpu_s, memory
+from bench.measure import memory
 from bench.page import OURS, Results, machine, peers_part, write_part
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
-from bench.units import CONTACTS, LOADS, NEWER, NEWER_LOGINS, USERS, Load, Step, Unit, goals
+from bench.units import (
+    ARCHIVED,
+    CONTACTS,
+    LOADS,
+    NEWER,
+    NEWER_LOGINS,
+    USERS,
+    Load,
+    Step,
+    Unit,
+    goals,
+)
 
 WARM = 20  # sessions that come and go before memory is measured
 SETTLE_S = 8.0  # ejabberd gives back 15 MB of what its start took
@@ -84,20 +97,23 @@ class Bench:
                 self.note(EMPTY, server, before[server.name] / 1024)
                 self.note(unit, server, grown / self._plan.sessions)
 
-    def restart(self, scram: str = "SHA-1") -> None:
+    def restart(self, scram: str = "SHA-1", *, archives: bool = False) -> None:
         for server in self._servers:
             server.stop()
-            server.scram = scram
+            server.scram, server.archives = scram, archives
             server.configure()
             server.start()
 
     def measure(self, kind: type[Load]) -> None:
-        """Rounds take turns, and every server comes first once. The first is for warming up."""
         say(kind.__name__)
+        self.alternate([partial(kind, server) for server in self._servers])
+
+    def alternate(self, makers: Sequence[Callable[[int], Load]]) -> None:
+        """Rounds take turns, and every server comes first once. The first is for warming up."""
         with ExitStack() as stack:
-            loads = []
-            for server in self._servers:
-                loads.append(load := kind(server, self._plan.messages))
+            loads: list[Load] = []
+            for make in makers:
+                loads.append(load := make(self._plan.messages))
                 stack.callback(load.close)
                 for step in load.steps():
                     step.work()
@@ -107,16 +123,16 @@ class Bench:
                 for place in range(max(len(load.steps()) for load in loads)):
                     for load in turns:
                         for step in load.steps()[place : place + 1]:
-                            self._step(load.server, step)
+                            self._step(load, step)
         self.loads.append(os.getloadavg()[0])
 
-    def _step(self, server: Server, step: Step) -> None:
-        before = cpu_s(server.pid)
+    def _step(self, load: Load, step: Step) -> None:
+        before = load.cpu_s()
         done = step.work()
         if step.unit is not None:
-            self.note(step.unit, server, (cpu_s(server.pid) - before) / done.units * 1e6)
+            self.note(step.unit, load.server, (load.cpu_s() - before) / done.units * 1e6)
         for unit, value in done.others.items():
-            self.note(unit, server, value)
+            self.note(unit, load.server, value)
 
 
 def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
@@ -137,11 +153,22 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
         bench.restart()
         for kind in LOADS:
             bench.measure(kind)
+        bench.restart(archives=True)
+        for kind in ARCHIVED:
+            bench.measure(kind)
         bench.restart("SHA-256")
         for server in servers:
             server.register(NEWER_LOGINS)
         for kind in NEWER:
             bench.measure(kind)
+    names = {kind.name for kind in kinds}
+    with ExitStack() as stack:
+        couples = [Couple(kind, folder, certificate) for kind in COUPLES if kind.name in names]
+        for couple in couples:
+            stack.callback(couple.stop)
+            couple.start()
+        say(FederatedChat.__name__)
+        bench.alternate([partial(FederatedChat, couple) for couple in couples])
     return bench
 
 

@@ -33,6 +33,10 @@ PASSWORD = "but soft"  # of accounts that live for minutes, on loopback
 ITERATIONS = 10_000  # of PBKDF2, where a server lets us choose
 START_S = 60.0
 ROOT = Path(__file__).parents[1]
+MOD_MAM = """
+  mod_mam:
+    default: always
+    db_type: mnesia"""
 
 
 class ServerError(Exception):
@@ -66,30 +70,19 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-class Server(ABC):
-    """One server: `start`, `register`, and `stop`; what it writes stays in `folder`."""
+class Process(ABC):
+    """A server in a folder of its own: `start`, and `stop`; what it writes stays in `folder`."""
 
     name: ClassVar[str]
-    address: ClassVar[str]  # an address of its own on loopback
     needs: ClassVar[str]  # the program that must be there
-
-    def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
-        self.folder = folder / self.name
-        self.folder.mkdir()
-        self.certificate = certificate
-        self.key = key
-        self.port = free_port(self.address)
-        self.scram = "SHA-1"  # for which hash it keeps keys of passwords, where it must choose
-        self._process: subprocess.Popen[bytes] | None = None
-        self.configure()
+    folder: Path
+    address: str
+    port: int
+    _process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def installed(cls) -> bool:
         return shutil.which(cls.needs, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
-
-    @property
-    def target(self) -> Target:
-        return Target(self.address, self.port, DOMAIN, PASSWORD, self.scram)
 
     @property
     def pid(self) -> int:
@@ -117,9 +110,13 @@ class Server(ABC):
                 raise ServerError(f"{self.name} does not start:\n{said}")
             time.sleep(0.01)
 
+    def connect(self, port: int) -> socket.socket:
+        """A connection to one of its ports. Raises OSError."""
+        return socket.create_connection((self.address, port), timeout=START_S)
+
     def _answers(self) -> bool:
         try:
-            socket.create_connection((self.address, self.port), timeout=1).close()
+            self.connect(self.port).close()
         except OSError:
             return False
         return True
@@ -140,16 +137,37 @@ class Server(ABC):
         process.wait()
 
     @abstractmethod
-    def configure(self) -> None:
-        """Write the configuration."""
-
-    @abstractmethod
     def command(self) -> list[str]:
         """What starts it in the foreground."""
 
     def environment(self) -> dict[str, str]:
         """What its environment has beside ours."""
         return {}
+
+
+class Server(Process):
+    """One of those that are compared: it serves `domain`, and `register` makes accounts."""
+
+    domain = DOMAIN
+    has_tokens: ClassVar[bool] = False  # for logins in one round trip (XEP-0484)
+
+    def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
+        self.folder = folder / self.name
+        self.folder.mkdir(parents=True)
+        self.certificate = certificate
+        self.key = key
+        self.port = free_port(self.address)
+        self.scram = "SHA-1"  # for which hash it keeps keys of passwords, where it must choose
+        self.archives = False  # whether it archives what users send
+        self.configure()
+
+    @property
+    def target(self) -> Target:
+        return Target(self.address, self.port, self.domain, PASSWORD, self.scram)
+
+    @abstractmethod
+    def configure(self) -> None:
+        """Write the configuration."""
 
     @abstractmethod
     def register(self, users: Iterable[str]) -> None:
@@ -171,6 +189,7 @@ class Xmppd(Server):
 
     name = "xmppd"
     address = "127.0.0.11"
+    has_tokens = True
     needs = sys.executable
 
     @property
@@ -194,7 +213,9 @@ enabled = false
 scram_iterations = {ITERATIONS}
 [log]
 level = "warn"
-[hosts."{DOMAIN}"]
+[modules]
+disable = [{"" if self.archives else '"archive"'}]
+[hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"
 """)
@@ -216,7 +237,7 @@ key = "{self.key}"
         self.seed().befriend(user, contacts)
 
     def seed(self) -> Seed:
-        return Seed(self.folder / "var" / "xmppd.sqlite", DOMAIN)
+        return Seed(self.folder / "var" / "xmppd.sqlite", self.domain)
 
     @classmethod
     def version(cls) -> str:
@@ -244,13 +265,14 @@ data_path = "{data}"
 network_backend = "epoll"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "private", "vcard", "version", "time", "ping",
-    "lastactivity",
+    "lastactivity", {'"mam",' if self.archives else ""}
 }}
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
 default_iteration_count = {ITERATIONS}
 password_hash = "{self.scram}"
-storage = {{ offline = "sql" }}
+storage = {{ offline = "sql"; archive = "sql" }}
+default_archive_policy = true
 default_storage = "internal"
 sql = {{ driver = "SQLite3", database = "{self.folder}/prosody.sqlite" }}
 log = {{ warn = "*console" }}
@@ -259,39 +281,43 @@ c2s_interfaces = {{ "{self.address}" }}
 c2s_direct_tls_ports = {{ }}
 c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
-VirtualHost "{DOMAIN}"
+VirtualHost "{self.domain}"
 """)
 
     def command(self) -> list[str]:
-        return ["prosody", "-F", "--config", str(self.folder / "prosody.cfg.lua")]
+        return prosody_command(self.folder)
 
     def register(self, users: Iterable[str]) -> None:
-        """As its internal storage writes them; prosodyctl takes a process for each account."""
-        hashed = self.scram.replace("-", "").lower()
-        salted = salted_password(hashed, PASSWORD, b"bench", ITERATIONS)
-        client = hmac.digest(salted, b"Client Key", hashed)
-        text = (
-            f'return {{ ["salt"] = "bench"; ["iteration_count"] = {ITERATIONS}; '
-            f'["stored_key"] = "{hashlib.new(hashed, client).hexdigest()}"; '
-            f'["server_key"] = "{hmac.digest(salted, b"Server Key", hashed).hex()}"; }};\n'
-        )
+        text = prosody_account(self.scram, PASSWORD)
         for user in users:
             self._write("accounts", user, text)
 
     def befriend(self, user: str, contacts: Sequence[str]) -> None:
-        self._write("roster", user, _roster(contacts))
+        self._write("roster", user, _roster(contacts, self.domain))
         for contact in contacts:
-            self._write("roster", contact, _roster([user]))
+            self._write("roster", contact, _roster([user], self.domain))
 
     def _write(self, store: str, user: str, text: str) -> None:
-        folder = self.folder / "data" / DOMAIN.replace(".", "%2e") / store
+        folder = self.folder / "data" / self.domain.replace(".", "%2e") / store
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{user}.dat").write_text(text)
 
 
-def _roster(contacts: Iterable[str]) -> str:
+def prosody_account(scram: str, password: str) -> str:
+    """As its internal storage writes it; prosodyctl takes a process for each account."""
+    hashed = scram.replace("-", "").lower()
+    salted = salted_password(hashed, password, b"bench", ITERATIONS)
+    client = hmac.digest(salted, b"Client Key", hashed)
+    return (
+        f'return {{ ["salt"] = "bench"; ["iteration_count"] = {ITERATIONS}; '
+        f'["stored_key"] = "{hashlib.new(hashed, client).hexdigest()}"; '
+        f'["server_key"] = "{hmac.digest(salted, b"Server Key", hashed).hex()}"; }};\n'
+    )
+
+
+def _roster(contacts: Iterable[str], domain: str) -> str:
     rows = [
-        f'["{contact}@{DOMAIN}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
+        f'["{contact}@{domain}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
         for contact in contacts
     ]
     head = '[false] = { ["version"] = 1; ["pending"] = {}; };'
@@ -299,9 +325,7 @@ def _roster(contacts: Iterable[str]) -> str:
 
 
 class Ejabberd(Server):
-    """Erlang is run directly: ejabberdctl would change to another user. Without a node name it
-    needs no port mapper and no cookie; accounts are made over its HTTP API on loopback.
-    """
+    """Accounts are made over its HTTP API on loopback."""
 
     name = "ejabberd"
     address = "127.0.0.13"
@@ -312,7 +336,7 @@ class Ejabberd(Server):
         whole = self.folder / "bench.pem"
         whole.write_bytes(self.certificate.read_bytes() + self.key.read_bytes())
         (self.folder / "ejabberd.yml").write_text(f"""
-hosts: ["{DOMAIN}"]
+hosts: ["{self.domain}"]
 loglevel: warning
 certfiles: ["{whole}"]
 auth_method: internal
@@ -334,7 +358,7 @@ api_permissions:
     from: mod_http_api
     who: [{{ip: "127.0.0.0/8"}}]
     what: [register, add_rosteritem]
-modules:
+modules:{MOD_MAM if self.archives else ""}
   mod_admin_extra: {{}}
   mod_disco: {{}}
   mod_http_api: {{}}
@@ -349,38 +373,67 @@ modules:
 """)
 
     def command(self) -> list[str]:
-        mnesia = ["-mnesia", "dir", f'"{self.folder}/mnesia"']
-        return ["erl", "-noinput", "+K", "true", "+P", "250000", *mnesia, "-s", "ejabberd"]
+        return ejabberd_command(self.folder)
 
     def environment(self) -> dict[str, str]:
-        return {
-            "HOME": str(self.folder),
-            "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"),
-            "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
-            "ERL_LIBS": "/usr/lib/x86_64-linux-gnu",
-            "ERL_CRASH_DUMP_BYTES": "0",
-            "ERL_MAX_PORTS": "32000",
-        }
+        return ejabberd_environment(self.folder)
 
     def register(self, users: Iterable[str]) -> None:
-        accounts = ({"user": user, "host": DOMAIN, "password": PASSWORD} for user in users)
+        accounts = ({"user": user, "host": self.domain, "password": PASSWORD} for user in users)
         self._call("register", accounts)
 
     def befriend(self, user: str, contacts: Sequence[str]) -> None:
         pairs = [(user, contact) for contact in contacts]
         pairs += [(contact, user) for contact in contacts]
-        said = {"localhost": DOMAIN, "host": DOMAIN, "nick": "", "group": "", "subs": "both"}
+        said = {
+            "localhost": self.domain,
+            "host": self.domain,
+            "nick": "",
+            "group": "",
+            "subs": "both",
+        }
         self._call("add_rosteritem", ({"localuser": a, "user": b, **said} for a, b in pairs))
 
     def _call(self, command: str, arguments: Iterable[dict[str, str]]) -> None:
-        api = http.client.HTTPConnection(self.address, self._api_port, timeout=START_S)
-        for each in arguments:
-            api.request("POST", f"/api/{command}", json.dumps(each))
-            answer = api.getresponse()
-            said = answer.read()
-            if answer.status != 200:
-                raise ServerError(f"{self.name}: {each}: {answer.status} {said!r}")
-        api.close()
+        call_ejabberd(self.connect(self._api_port), command, arguments)
+
+
+def call_ejabberd(
+    connected: socket.socket, command: str, arguments: Iterable[dict[str, str]]
+) -> None:
+    """Run a command of its HTTP API once with each of `arguments`. Raises ServerError."""
+    api = http.client.HTTPConnection("ejabberd")
+    api.sock = connected
+    for each in arguments:
+        api.request("POST", f"/api/{command}", json.dumps(each))
+        answer = api.getresponse()
+        said = answer.read()
+        if answer.status != 200:
+            raise ServerError(f"ejabberd: {each}: {answer.status} {said!r}")
+    api.close()
+
+
+def prosody_command(folder: Path) -> list[str]:
+    return ["prosody", "-F", "--config", str(folder / "prosody.cfg.lua")]
+
+
+def ejabberd_command(folder: Path) -> list[str]:
+    """Erlang is run directly: ejabberdctl would change to another user. Without a node name it
+    needs no port mapper and no cookie.
+    """
+    mnesia = ["-mnesia", "dir", f'"{folder}/mnesia"']
+    return ["erl", "-noinput", "+K", "true", "+P", "250000", *mnesia, "-s", "ejabberd"]
+
+
+def ejabberd_environment(folder: Path) -> dict[str, str]:
+    return {
+        "HOME": str(folder),
+        "EJABBERD_CONFIG_PATH": str(folder / "ejabberd.yml"),
+        "EJABBERD_LOG_PATH": str(folder / "ejabberd.log"),
+        "ERL_LIBS": "/usr/lib/x86_64-linux-gnu",
+        "ERL_CRASH_DUMP_BYTES": "0",
+        "ERL_MAX_PORTS": "32000",
+    }
 
 
 ALL: tuple[type[Server], ...] = (Xmppd, Prosody, Ejabberd)

@@ -20,9 +20,12 @@ from xmppd.api import (
     NODE,
     SELF,
     SERVICE,
+    STOP,
     XML_LANG,
     BareJID,
     Element,
+    Executor,
+    Filter,
     Form,
     Gather,
     Host,
@@ -121,6 +124,10 @@ disco_forms: Gather[Form, [JID, str, JID]] = Gather(
 disco_items: Gather[Item, [JID, str, JID]] = Gather(
     "What belongs to it? For an account, only those who may see its presence are asking."
 )
+disco_describing: Filter[Description, [JID, str, JID]] = Filter(
+    "What is known without waiting was gathered: also what caps are made of. Change it, or put"
+    " another description in its place."
+)
 disco_answering: WaitingFilter[Description, [JID, str, JID]] = WaitingFilter(
     "All of the above is gathered, to answer disco#info or disco#items. Add what must be waited"
     " for, or put another description in its place. STOP: there is no such node."
@@ -147,6 +154,7 @@ class Disco(Module):
         self._features = host.hooks.of(disco_features)
         self._forms = host.hooks.of(disco_forms)
         self._items = host.hooks.of(disco_items)
+        self._describing = host.hooks.of(disco_describing)
         self._answering = host.hooks.of(disco_answering)
 
     # For other modules
@@ -158,7 +166,8 @@ class Disco(Module):
         known.features.update(self._features.gather(entity, node, asker))
         known.forms += self._forms.gather(entity, node, asker)
         known.items += self._items.gather(entity, node, asker)
-        return known
+        described = self._describing.filter(known, entity, node, asker)
+        return known if described is STOP else described
 
     def _plain(self, entity: JID, asker: JID) -> Description:
         """The host or an account, before other modules are asked."""
@@ -167,7 +176,7 @@ class Disco(Module):
             return Description(
                 [Identity("server", "im", self.options.name)],
                 iqs.namespaces(HOST, SELF) | self.host.modules.features(),
-                items=[Item(service) for service in self.options.extra_items],
+                items=[*self._components(), *map(Item, self.options.extra_items)],
             )
         own = asker.bare == entity
         return Description(
@@ -175,6 +184,12 @@ class Disco(Module):
             iqs.namespaces(ACCOUNT, SELF) if own else iqs.namespaces(ACCOUNT),
             items=[Item(session.jid) for session in self.host.sessions.available(entity)],
         )
+
+    def _components(self) -> Iterable[Item]:
+        """The external components of the host (XEP-0114)."""
+        for component in self.host.router.components_of(self.host.name):
+            if component.listed:
+                yield Item(component.domain, name=component.name)
 
     # Questions
 
@@ -244,6 +259,8 @@ class DiscoService(Service):
         return (await self._about(iq)).listing(_node(iq))
 
     async def _about(self, iq: IQ) -> Description:
+        if iq.to == self.domain and (_node(iq) == ns.COMMANDS or self.adhoc.has(_node(iq))):
+            return commands_at(self.adhoc, self.domain, _node(iq), iq.from_)
         known = Description()
         if iq.to == self.domain and not _node(iq):
             known.identities.append(self.identity)
@@ -256,6 +273,19 @@ class DiscoService(Service):
     @iq_get(ns.PING, "ping", at=SERVICE)
     def answer_ping(self, iq: IQ) -> None:
         """The service is there (XEP-0199 §4.3)."""
+
+
+def commands_at(adhoc: Executor, entity: JID, node: str, asker: JID) -> Description:
+    """The list of ad-hoc commands that `asker` may execute, or one of them (XEP-0050 §2.2).
+
+    Raises item-not-found, and forbidden for a command of others.
+    """
+    if node == ns.COMMANDS:
+        items = [Item(entity, each.node, each.name) for each in adhoc.available(asker)]
+        return Description([Identity("automation", "command-list", "Commands")], items=items)
+    command = adhoc.find(node, asker)
+    kind = Identity("automation", "command-node", command.name)
+    return Description([kind], {ns.COMMANDS, ns.FORMS})
 
 
 def _node(iq: IQ) -> str:

@@ -49,6 +49,7 @@ MAX_VER: Final = 256  # characters of a hash
 MAX_NODE: Final = 1024
 MAX_PIECES: Final = 1000  # identities, features and fields of an answer
 MAX_BYTES: Final = 65536
+MOST_WAITING: Final = 1000  # for the answer of one that announced the same
 MOST_AT_ONCE: Final = 5  # questions that wait for one account's clients
 # By their names in the registry of XEP-0300, which are those of IANA for XEP-0115.
 FUNCTIONS: Final = {
@@ -157,6 +158,8 @@ class EntityCaps(Module):
         if known is None and key.algo in FUNCTIONS:
             known = await self._recall(key)
         if known is None and (waiting := self._asking.get(key.text)) is not None:
+            if len(waiting) >= MOST_WAITING:
+                return NOTHING
             turn: Deferred[None] = Deferred()
             waiting.append(turn)
             await turn
@@ -177,7 +180,7 @@ class EntityCaps(Module):
         if self._open[of.bare] >= MOST_AT_ONCE:
             return NOTHING
         self._open[of.bare] += 1
-        first = self._asking.setdefault(key.text, [])
+        self._asking.setdefault(key.text, [])
         try:
             return await self._answered(key, of, asker)
         except StanzaError:
@@ -186,9 +189,7 @@ class EntityCaps(Module):
             self._open[of.bare] -= 1
             if not self._open[of.bare]:
                 del self._open[of.bare]
-            if self._asking.get(key.text) is first:
-                del self._asking[key.text]
-            for turn in first:
+            for turn in self._asking.pop(key.text, ()):
                 turn.callback(None)
 
     async def _answered(self, key: Key, of: JID, asker: JID) -> Capabilities:

@@ -1,7 +1,7 @@
 """All that a module may import from the server. `docs/writing-modules.rst` tells how to use it."""
 
 from xmppd import events, ns
-from xmppd.admin.commands import CommandError, Secret, command
+from xmppd.admin.commands import Command, CommandError, Secret, command
 from xmppd.admin.output import Result, Rows
 from xmppd.auth import AccountExists, AuthBusy, PasswordRefused, network_of
 from xmppd.config import BareJID, Duration, Options, Size, option
@@ -22,11 +22,17 @@ from xmppd.hooks import (
 from xmppd.host import Host, remove_account
 from xmppd.jid import JID, JIDError, jid, lenient_jid, make_jid
 from xmppd.module import (
+    Adhoc,
+    Executor,
     Module,
     ModuleFault,
+    Outcome,
+    Run,
     Service,
     ServiceOptions,
+    adhoc,
     before_login,
+    declared_adhoc,
     iq_get,
     iq_set,
     nonza,
@@ -35,7 +41,7 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
-from xmppd.routing.router import Destination, Done
+from xmppd.routing.router import Destination, Done, Storing
 from xmppd.sessions import (
     CLOSED_BY_CLIENT,
     Binding,
@@ -72,8 +78,11 @@ from xmppd.stanza import (
     flag,
     format_datetime,
     forms,
+    forwarded,
+    forwarded_in,
     page,
     parse_datetime,
+    stanza_of,
     text,
 )
 from xmppd.stanza.delay import delay
@@ -118,9 +127,11 @@ __all__ = [
     "STOP",
     "XML_LANG",
     "AccountExists",
+    "Adhoc",
     "AuthBusy",
     "BareJID",
     "Binding",
+    "Command",
     "CommandError",
     "Commit",
     "Delay",
@@ -128,6 +139,7 @@ __all__ = [
     "Done",
     "Duration",
     "Element",
+    "Executor",
     "Field",
     "FieldType",
     "Filter",
@@ -145,6 +157,7 @@ __all__ = [
     "Option",
     "Options",
     "Order",
+    "Outcome",
     "Page",
     "PasswordRefused",
     "Payload",
@@ -156,6 +169,7 @@ __all__ = [
     "ResultSetRequest",
     "Resumption",
     "Rows",
+    "Run",
     "Secret",
     "Service",
     "ServiceOptions",
@@ -167,10 +181,12 @@ __all__ = [
     "Step",
     "Stop",
     "StorageError",
+    "Storing",
     "StreamError",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",
+    "adhoc",
     "attr",
     "batch",
     "before_login",
@@ -179,6 +195,7 @@ __all__ = [
     "child_texts",
     "children",
     "command",
+    "declared_adhoc",
     "delay",
     "error_reply",
     "escape_attr",
@@ -187,6 +204,8 @@ __all__ = [
     "flag",
     "format_datetime",
     "forms",
+    "forwarded",
+    "forwarded_in",
     "insert_ignore",
     "iq_get",
     "iq_set",
@@ -208,6 +227,7 @@ __all__ = [
     "row_id",
     "shared_table",
     "spawn",
+    "stanza_of",
     "table",
     "text",
     "to_xml",

@@ -114,6 +114,11 @@ session_receives: Filter[Stanza, ["Session"]] = Filter(
     "A stanza is about to be written to this session, once per session. STOP: this session does "
     "not get it, or gets it later from whoever stopped it."
 )
+user_announces: Filter[Presence, ["Session"]] = Filter(
+    "A client sends available presence without `to`, for all who may see it (RFC 6121 §4.2, "
+    "§4.4), after `user_sends` and before `presence_changed`. STOP swallows it; a StanzaError "
+    "goes back to the client."
+)
 user_directs: Filter[Presence, ["Session"]] = Filter(
     "A client sends presence to somebody, available or not (RFC 6121 §4.6), after `user_sends`. "
     "STOP swallows it; a StanzaError goes back to the client."
@@ -125,6 +130,11 @@ user_hears: Filter[Presence, [JID]] = Filter(
 resource_asked: Filter[IQ, [JID]] = Filter(
     "A request for a resource of the local account `user`, connected or not, after "
     "`user_receives`. STOP swallows it; a StanzaError is the answer."
+)
+server_asked: Filter[IQ, []] = Filter(
+    "A request that the server answers: to the host, or to the bare JID of an account of it, "
+    "which may not exist. STOP: the handler answers it, now or later; a StanzaError is the "
+    "answer. What comes out otherwise is not looked at."
 )
 message_storing: WaitingFilter[Message, [JID]] = WaitingFilter(
     "A message of type normal or chat for an existing account that has no resource to take it "
@@ -153,6 +163,14 @@ host_receives: Filter[Stanza, []] = Filter(
     "A message or presence for the host itself (`example.org`, `example.org/announce`). STOP: "
     "taken; else a message is answered with service-unavailable and presence is dropped."
 )
+
+# External components
+
+component_connected: Signal[JID] = Signal(
+    "The external component of this domain has connected and proven itself (XEP-0114). All hosts "
+    "hear it, whichever it belongs to."
+)
+component_gone: Signal[JID] = Signal("The connection of the component of this domain is lost.")
 
 # The host itself
 

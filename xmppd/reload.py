@@ -10,6 +10,7 @@ from xmppd.admin.commands import CommandError
 from xmppd.auth import SQLAccounts
 from xmppd.c2s import Service
 from xmppd.clock import Clock
+from xmppd.components import ComponentService
 from xmppd.config import Config, ConfigErrors, HostConfig, ServerOptions
 from xmppd.hooks import spawn
 from xmppd.host import Host
@@ -27,6 +28,7 @@ from xmppd.settings import (
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
+from xmppd.transport.certificates import CertificateError
 from xmppd.transport.peer_tls import PeerTLS
 
 log = Logger()
@@ -45,6 +47,7 @@ class Reloader:
         hosts: Mapping[str, Host],
         database: Database,
         c2s: Service,
+        components: ComponentService,
         federation: Federation,
         peer_tls: PeerTLS,
         logs: Log,
@@ -56,6 +59,7 @@ class Reloader:
         self._hosts = hosts
         self._database = database
         self._c2s = c2s
+        self._components = components
         self._federation = federation
         self._peer_tls = peer_tls
         self._logs = logs
@@ -86,23 +90,33 @@ class Reloader:
                 new = self._settings.read()
             except ConfigErrors as errors:
                 raise CommandError(str(errors)) from None
-            pairs = certificate_pairs(new)
-            wrong = self._c2s.certificates.reload(pairs, tls_settings(new.server))
-            wrong = wrong or self._peer_tls.reload(pairs, peer_tls_settings(new.server))
-            if wrong:
-                raise CommandError(wrong)
+            self._exchange_certificates(new)
             sentences = [str(change) for change in self._settings.config.changes(new)]
             old, self._settings.config = self._settings.config, new
             self._apply_options(old.server)
             sentences += await self._exchange_modules(old)
+            sentences += self._components.configure(new.server.components, new.components)
             return "\n".join(["The configuration is reloaded", *sentences])
         finally:
             self._ended()
+
+    def _exchange_certificates(self, new: Config) -> None:
+        """All of them are read before any is exchanged."""
+        pairs = certificate_pairs(new)
+        try:
+            for_clients = self._c2s.certificates.prepare(pairs, tls_settings(new.server))
+            for_peers = self._peer_tls.prepare(pairs, peer_tls_settings(new.server))
+        except CertificateError as error:
+            raise CommandError(str(error)) from None
+        for_clients()
+        for_peers()
 
     def _apply_options(self, old: ServerOptions) -> None:
         options = self._settings.config.server
         if (options.auth.failures, options.auth.backoff) != (old.auth.failures, old.auth.backoff):
             self._c2s.attempts = make_attempts(options, self._clock.seconds)
+            attempts = make_attempts(options, self._clock.seconds)
+            self._components.factory.components.attempts = attempts
         self._logs.configure(options.log)
         self._c2s.configure(options.c2s)
         self._c2s.admission.configure(

@@ -32,6 +32,8 @@ from xmppd.admin.control import ControlServer, SocketError
 from xmppd.admin.manhole import ManholeError, ManholeServer, command_functions
 from xmppd.auth import HashPool, SQLAccounts
 from xmppd.c2s import ClientFactory, Extensions, Service
+from xmppd.components import ComponentCommands, Components, ComponentService
+from xmppd.components.service import ComponentFactory
 from xmppd.config import Config, ConfigErrors, ServerOptions
 from xmppd.hooks import HandlerCrashed, WaitingFilter, spawn
 from xmppd.host import Host, make_host
@@ -177,6 +179,7 @@ class Process(MultiService):
             await host.modules.start(self._settings.modules_of(host.name))
             await tell(host, events.host_started)
         self._make_c2s()
+        self._make_components()
         self._make_s2s()
         self._make_reloader()
         self._add_services(options)
@@ -241,6 +244,30 @@ class Process(MultiService):
         )
         self._clients = ClientFactory(self._c2s)
 
+    def _make_components(self) -> None:
+        components = Components(
+            router=self._router,
+            hosts=self._hosts,
+            clock=self._reactor,
+            attempts=make_attempts(self._settings.config.server, self._reactor.seconds),
+        )
+        factory = ComponentFactory(
+            components,
+            router=self._router,
+            admission=self._c2s.admission,
+            flusher=self._c2s.flusher,
+            wheel=self._c2s.wheel,
+        )
+        self._components = ComponentService(self._reactor, factory, self._certificates)
+        self._server.commands.add_from(ComponentCommands(components, self._reactor))
+
+    def _start_components(self) -> None:
+        config = self._settings.config
+        self._components.setServiceParent(self)  # type: ignore[no-untyped-call]
+        refused = self._components.configure(config.server.components, config.components)
+        if refused:
+            raise ListenError("; ".join(refused))
+
     def _make_s2s(self) -> None:
         options = self._settings.config.server
         self._peer_tls = PeerTLS(
@@ -273,6 +300,7 @@ class Process(MultiService):
             hosts=self._hosts,
             database=self._database,
             c2s=self._c2s,
+            components=self._components,
             federation=self._federation,
             peer_tls=self._peer_tls,
             logs=self._log,
@@ -305,6 +333,7 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
+        self._start_components()
         for listener in self._peer_listeners(options):
             self._listen_to_peers(listener)
 
@@ -368,8 +397,12 @@ class Process(MultiService):
         """Clients are told first; what they sent before is committed last."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
+        if hasattr(self, "_federation"):
+            self._federation.give_up()
         if hasattr(self, "_clients"):
             await self._clients.shutdown()
+        if hasattr(self, "_components"):
+            await self._components.factory.shutdown()
         if hasattr(self, "_federation"):
             await self._federation.shutdown()
         for host in self._hosts.values():

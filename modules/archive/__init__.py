@@ -10,6 +10,7 @@ Other modules keep archives of other owners here (rooms): see `keep`, `answer` a
 
 import time
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from twisted.internet.defer import Deferred, succeed
@@ -97,7 +98,6 @@ class ArchiveOptions(Options):
 
 class Archive(Module):
     name = "archive"
-    default_on = False
     options: ArchiveOptions
     store: Store
     preference_store: PreferenceStore
@@ -128,11 +128,11 @@ class Archive(Module):
         await self.journal.settle()
 
     def save(self) -> dict[str, Any]:
-        return {"latest": self.journal.latest, "written": set(self.journal.written)}
+        return {"latest": self.journal.latest, "grown": dict(self.journal.grown)}
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.journal.latest = max(self.journal.latest, saved.get("latest", 0))
-        self.journal.written |= saved.get("written", set())
+        self.journal.grown |= saved.get("grown", {})
 
     # For other modules
 
@@ -143,13 +143,21 @@ class Archive(Module):
         return str(self.journal.add(owner, peer, stanza))
 
     async def answer(
-        self, iq: IQ, owner: JID, show: Show = as_sent, fields: frozenset[str] | None = None
+        self,
+        iq: IQ,
+        owner: JID,
+        show: Show = as_sent,
+        fields: frozenset[str] | None = None,
+        since: int = 0,
     ) -> Element:
         """Answer a query of the archive of `owner` (§4) that its asker may see: the messages are
         on their way when this returns what goes into the result. `show` makes of what is stored
-        what the asker gets; `fields` are those of the form that may be used.
+        what the asker gets; `fields` are those of the form that may be used. What is older than
+        `since` (microseconds since 1970) was another owner's of the same name.
         """
         asked = read_query(iq.payload, self._fields if fields is None else fields)
+        if since:
+            asked = replace(asked, start=max(asked.start or 0, since))
         await self._turns.enter(iq.from_)
         try:
             found = await self._find(owner, asked)
@@ -161,20 +169,41 @@ class Archive(Module):
             self._note_read(session, found)
         return answers.fin(found)
 
-    async def metadata(self, owner: JID) -> Element:
+    async def metadata(self, owner: JID, since: int = 0) -> Element:
         """What there is in the archive of `owner` (§5)."""
         await self.journal.settle()
-        return answers.metadata(await self.store.ends(owner))
+        return answers.metadata(await self.store.ends(owner, since))
+
+    async def newest(self, owner: JID, most: int, since: int = 0) -> list[Row]:
+        """The last messages in the archive of `owner`, the oldest of them first."""
+        await self.journal.settle()
+        return (await self.store.find(owner, Query(start=since, max=most, backwards=True))).rows
+
+    async def one(self, owner: JID, id_: str) -> bytes | None:
+        """A message in the archive of `owner`, as it is stored; None if there is none."""
+        known = parse_id(id_)
+        await self.journal.settle()
+        return None if known is None else await self.store.one(owner, known)
+
+    async def rewrite(self, owner: JID, id_: str, stanza: bytes) -> None:
+        """Put something else in the place of a message: a tombstone (XEP-0424 §5)."""
+        known = parse_id(id_)
+        await self.journal.settle()
+        if known is not None:
+            await self.store.rewrite(owner, known, stanza)
 
     def form(self, fields: frozenset[str] | None = None) -> Element:
         """The fields that a query may have (§4.1.5)."""
         return blank_form(self._fields if fields is None else fields)
 
-    async def drop(self, owner: JID) -> None:
-        """Remove the archive of `owner`."""
+    async def drop(self, owner: JID, until: int | None = None) -> None:
+        """Remove the archive of `owner`, or what it has `until` then (microseconds since 1970)."""
         await self.journal.settle()
+        if until is not None:
+            await self._trim(owner, until)
+            return
         await self.store.drop(owner)
-        self.journal.written.discard(owner)
+        self.journal.grown.pop(owner, None)
 
     def sent_id(self, stanza: Stanza) -> str:
         """The id of the message that a client is just sending, in its sender's archive; ""."""
@@ -375,14 +404,21 @@ class Archive(Module):
 
     async def sweep(self) -> None:
         """Remove what is too old, and what is too much (§3.2): always the oldest."""
-        grown, self.journal.written = self.journal.written, set()
-        for owner in grown:
+        for owner in self._much_grown():
+            self.journal.grown.pop(owner, None)
             limits = self.options.max_messages, self.options.max_bytes
             await self._trim(owner, await self.store.surplus(owner, *limits))
         if self.options.expire_after is not None:
             # The clock that does not jump: one that is set wrong for a while costs no archive.
             now = self._started + self.host.clock.seconds()
             await self._expire(int((now - self.options.expire_after) * 1e6))
+
+    def _much_grown(self) -> list[str]:
+        """To look at an archive costs reading it: so it is done when it has grown by a hundredth
+        of what it may have. A message has 100 bytes at the least.
+        """
+        much = min(self.options.max_bytes // 100, self.options.max_messages)
+        return [owner for owner, size in self.journal.grown.items() if size >= much]
 
     async def _expire(self, until: int) -> None:
         after = ""

@@ -21,7 +21,7 @@ class Journal:
         self._host = host
         self._store = store
         self.latest = 0  # the largest number given
-        self.written: set[str] = set()  # owners whose archives have grown: retention takes them
+        self.grown: dict[str, int] = {}  # by so many bytes, since retention looked at them
         self._rows: list[Values] = []
         self._commit = self._new_commit()
         self._writing: Commit | None = None
@@ -35,8 +35,9 @@ class Journal:
             raise StanzaError("resource-constraint", "too much waits for the archive")
         self.latest = max(self.latest + 1, time.time_ns() // 1000)  # clocks may jump back
         id_ = new_id(self.latest)
-        self._rows.append(new_row(self._host, owner, id_, peer, self._written(stanza)))
-        self.written.add(owner)
+        written = self._written(stanza)
+        self._rows.append(new_row(self._host, owner, id_, peer, written))
+        self.grown[owner] = self.grown.get(owner, 0) + len(written)
         return id_
 
     @property

@@ -1,6 +1,6 @@
 """Which messages are worth keeping (XEP-0313 §6.1.1, XEP-0334 §4)."""
 
-from xmppd.api import Message, Stanza, ns
+from xmppd.api import Stanza, ns
 
 BODY = (ns.CLIENT, "body")
 INVITING = (ns.MUC_USER, "x")
@@ -58,8 +58,3 @@ def _invites(message: Stanza) -> bool:
     """A mediated invitation (XEP-0045 §7.8.2) goes without a body sometimes."""
     room = message.child(*INVITING)
     return room is not None and room.child(ns.MUC_USER, "invite") is not None
-
-
-def of_message(stanza: Stanza) -> Message | None:
-    """The stanza, where it is a message that belongs into an archive."""
-    return stanza if isinstance(stanza, Message) and lasting(stanza) else None

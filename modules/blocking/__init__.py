@@ -44,6 +44,7 @@ from xmppd.api import (
 )
 from xmppd.modules.blocking.store import Report, Store, blocked, reports
 from xmppd.modules.disco import Disco, disco_features
+from xmppd.modules.pubsub.pep import Pep, pep_notifying
 
 __all__ = ["Blocking", "addresses_blocked", "addresses_unblocked", "blocked", "reports"]
 
@@ -77,6 +78,7 @@ class Blocking(Module):
     options: BlockingOptions
     store: Store
     disco = uses_if(Disco)
+    pep = uses_if(Pep)
     interested = PerSession(False)  # asked for the list: gets pushes (§3.2)
 
     def __init__(self, host: Host, options: Options) -> None:
@@ -142,6 +144,11 @@ class Blocking(Module):
         if stanza.kind == "presence" or stanza.type in SILENT_TYPES or stanza.type == "result":
             return STOP
         raise StanzaError("service-unavailable")
+
+    @on(pep_notifying, order=EARLY)
+    def hold_back(self, to: tuple[JID, ...], user: JID) -> tuple[JID, ...]:
+        """What the account publishes is said to nobody whom it has blocked."""
+        return tuple(self.allowed(user, list(to)))
 
     # The list (§3.2 to §3.5)
 

@@ -33,6 +33,9 @@ class RoomDefaults(Options):
     allow_pm: Literal["anyone", "participants", "moderators", "none"] = option(
         "anyone", "Who may send private messages."
     )
+    archiving: bool = option(
+        True, "Whether its messages are archived, where the host has message archives."
+    )
     logging: bool = option(False, "Whether occupants are told that the room is logged publicly.")
     max_users: int = option(0, "Occupants at a time; 0: no limit.", at_least=0)
     history: int = option(20, "Messages shown to who enters.", at_least=0, at_most=MOST_HISTORY)
@@ -57,6 +60,7 @@ class Config:
     allow_pm: str = "anyone"
     allow_invites: bool = False
     change_subject: bool = False
+    archiving: bool = True
     logging: bool = False
     max_users: int = 0
     history: int = 20
@@ -123,6 +127,9 @@ SETTINGS = (
     Setting(_of("whois"), "whois", ONE, "Who may see real addresses?", WHOIS_OPTIONS, 0, True),
     Setting(_of("maxusers"), "max_users", ONE, "Most occupants at a time", SIZE_OPTIONS),
     Setting(_of("enablelogging"), "logging", BOOLEAN, "Is the room logged publicly?", (), 0, True),
+    Setting(
+        _of("enablearchiving"), "archiving", BOOLEAN, "Archive what is said?", (), 0
+    ),  # the name that other servers gave it
     Setting("muc#maxhistoryfetch", "history", TEXT, "Messages shown to who enters"),
     Setting(_of("changesubject"), "change_subject", BOOLEAN, "May occupants change the subject?"),
     Setting(_of("allowinvites"), "allow_invites", BOOLEAN, "May members invite others?"),

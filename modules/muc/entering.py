@@ -66,6 +66,15 @@ def not_inside(presence: Presence) -> Presence:
     return Presence(presence.from_, presence.to, "unavailable", presence.id, x)
 
 
+def refusal(presence: Presence, problem: StanzaError) -> Presence:
+    """Why somebody does not get in, or not under that name: with `<x/>` as in the examples of
+    §7.2, by which slixmpp knows what the error is about.
+    """
+    problem.by = presence.to.bare
+    x = Element(MUC, "x")
+    return Presence(presence.from_, presence.to, "error", presence.id, x, problem.element())
+
+
 # Coming
 
 

@@ -6,11 +6,11 @@ A stored room is loaded when somebody enters or asks; a million others cost noth
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
-from xmppd.api import JID, StorageError
+from xmppd.api import JID, StorageError, spawn
 from xmppd.modules.muc.config import MOST_HISTORY, Config
 from xmppd.modules.muc.room import Room
 from xmppd.modules.muc.store import Kept, Rooms, revive
@@ -21,11 +21,19 @@ SECRET_BYTES = 32
 class Keeper:
     """The rooms of one service, by local part."""
 
-    def __init__(self, domain: JID, stored: Rooms, flushed: "Writer", most_idle: int) -> None:
+    def __init__(
+        self,
+        domain: JID,
+        stored: Rooms,
+        flushed: "Writer",
+        most_idle: int,
+        recall: Callable[[Room], Awaitable[None]],
+    ) -> None:
         self._domain = domain.domain
         self._stored = stored
         self._writer = flushed
         self._most_idle = most_idle
+        self._recall = recall  # what the archive has of the room
         self._rooms: dict[str, Room] = {}
         self._idle: OrderedDict[str, None] = OrderedDict()
         self._loading: dict[str, list[Deferred[None]]] = {}
@@ -59,24 +67,27 @@ class Keeper:
             await self._writer.flushed()
             stored = await self._stored.get(name, MOST_HISTORY)
             if stored is not None and name not in self._rooms:
-                self.take(revive(JID(name, self._domain, ""), stored))
+                room = revive(JID(name, self._domain, ""), stored)
+                await self._recall(room)
+                if name not in self._rooms:
+                    self.take(room)
         finally:
             del self._loading[name]
             for turn in waiting:
                 turn.callback(None)
         return self._rooms.get(name)
 
-    def create(self, name: str, config: Config) -> Room:
-        """A new room, in memory and locked."""
+    def create(self, name: str, config: Config, after: int = 0) -> Room:
+        """A new room, in memory and locked, made later than `after`."""
         address = JID(name, self._domain, "")
         room = Room(address, secrets.token_bytes(SECRET_BYTES), config, locked=True)
-        room.created = self._number()
+        room.created = self._number(after)
         self._rooms[name] = room
         return room
 
-    def _number(self) -> int:
+    def _number(self, after: int) -> int:
         """When it was made, in microseconds, and not the same as any other."""
-        self._last_number = max(self._last_number + 1, int(time.time() * 1e6))
+        self._last_number = max(self._last_number + 1, after + 1, int(time.time() * 1e6))
         return self._last_number
 
     @staticmethod
@@ -111,41 +122,37 @@ class Keeper:
 
 
 class Writer:
-    """Stores messages beside the stanzas' way, as many at once as have come meanwhile.
-
-    Who has said more than can be stored at once waits.
+    """Stores messages beside the stanzas' way, in the order in which they were said; the database
+    commits many at once. Who has said more than can be stored waits.
     """
 
     def __init__(
-        self,
-        stored: Rooms,
-        background: "Callable[[Deferred[None]], None]",
-        failed: Callable[[StorageError], None],
-        most: int = 500,
+        self, stored: Rooms, failed: Callable[[StorageError], None], most: int = 500
     ) -> None:
         self._stored = stored
-        self._background = background
         self._failed = failed
         self._most = most
-        self._pending: list[Kept] = []
-        self._busy = False
+        self._pending = 0
+        self._since: dict[str, int] = {}  # by room: messages since the oldest were removed
         self._waiting: list[Deferred[None]] = []
 
     def append(self, kept: Kept) -> "Deferred[None] | None":
         """A Deferred where too many wait to be stored."""
-        self._pending.append(kept)
-        if not self._busy:
-            self._busy = True
-            self._background(Deferred.fromCoroutine(self._write()))
-        return self._turn() if len(self._pending) > self._most else None
+        self._pending += 1
+        _ = spawn(self._write(kept, trim=self._is_due(kept)))
+        return self._turn() if self._pending > self._most else None
+
+    def _is_due(self, kept: Kept) -> bool:
+        """Now and then the oldest go: to look for them costs more than to store one more."""
+        since = self._since.pop(kept.room, 0) + 1
+        due = since > kept.most // 2
+        if not due:
+            self._since[kept.room] = since
+        return due
 
     def flushed(self) -> "Deferred[None]":
         """All that was said by now is stored, or lost with a line in the log."""
-        if self._busy:
-            return self._turn()
-        done: Deferred[None] = Deferred()
-        done.callback(None)
-        return done
+        return self._turn() if self._pending else succeed(None)
 
     def _turn(self) -> "Deferred[None]":
         turn: Deferred[None] = Deferred()
@@ -153,19 +160,17 @@ class Writer:
         return turn
 
     def forget(self, room: str) -> None:
-        """The room is going: what was said there needs no storing."""
-        self._pending = [kept for kept in self._pending if kept.room != room]
+        """The room is no more."""
+        self._since.pop(room, None)
 
-    async def _write(self) -> None:
+    async def _write(self, kept: Kept, *, trim: bool) -> None:
         try:
-            while self._pending:
-                pending, self._pending = self._pending, []
-                try:
-                    await self._stored.append(pending)
-                except StorageError as error:
-                    self._failed(error)
+            await self._stored.append([kept], trim)
+        except StorageError as error:
+            self._failed(error)
         finally:
-            self._busy = False
-            waiting, self._waiting = self._waiting, []
-            for turn in waiting:
-                turn.callback(None)
+            self._pending -= 1
+            if not self._pending:
+                waiting, self._waiting = self._waiting, []
+                for turn in waiting:
+                    turn.callback(None)

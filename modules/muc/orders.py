@@ -11,6 +11,7 @@ from xmppd.api import (
     SERVICE,
     Done,
     Element,
+    Form,
     Host,
     Options,
     ResultSetRequest,
@@ -124,7 +125,8 @@ class RoomOrders(RoomService):
                 await self.stored.configure(row, changed)
             else:
                 people = [*store.standings(room), *changed]
-                said = [store.kept(room, each) for each in room.tail]
+                archived = plan.config.archiving and self.archive is not None
+                said = [] if archived else [store.kept(room, each) for each in room.tail]
                 await self.stored.put_whole(row, people, said)
 
     async def destroy(self, room: Room, venue: Element, result: IQ | None = None) -> None:
@@ -135,6 +137,8 @@ class RoomOrders(RoomService):
                 self.writer.forget(room.name)
                 await self.writer.flushed()
                 await self.stored.drop(room.name)
+                if self.archive is not None:
+                    await self.archive.drop(room.jid)
             self.end(room, venue)
         if result is not None:
             self.deliver([result])
@@ -180,10 +184,17 @@ class RoomOrders(RoomService):
         room = await self.room(entity)
         discovery.describe(room, node, asker, known)
         if not node:
-            if self.options.registration:
-                known.features.add(ns.REGISTER)
-            known.features.update(self.host.hooks.of(offered.room_features).gather(room))
-            known.forms += self.host.hooks.of(offered.room_forms).gather(room)
+            known.features |= self.room_features(room, asker)
+            known.forms += self.room_forms(room)
+
+    def room_features(self, room: Room, asker: JID) -> set[str]:
+        """What a room can do beyond what all can."""
+        mine = {ns.REGISTER} if self.options.registration else set()
+        return mine.union(self.host.hooks.of(offered.room_features).gather(room))
+
+    def room_forms(self, room: Room) -> list[Form]:
+        """What else is to be said of it; forms of one FORM_TYPE are made one."""
+        return list(self.host.hooks.of(offered.room_forms).gather(room))
 
     @iq_get(ns.DISCO_INFO, "query", at=SERVICE)
     @iq_get(ns.DISCO_INFO, "query", at=NODE)

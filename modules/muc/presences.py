@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xmppd.api import JID, Element, Presence, Stanza, ns
-from xmppd.modules.muc.names import MUC, OCCUPANT_ID, USER, Affiliation, Role
+from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Affiliation, Role
 from xmppd.modules.muc.room import Occupant, Room
 
 # What only the room says, whoever sends it (§15.3; XEP-0421 §4); by expanded name.
@@ -36,7 +36,7 @@ def cleaned(presence: Presence, room: JID) -> Presence:
 
 def is_forged(child: Element, room: JID) -> bool:
     """Whether it is something that the room alone says."""
-    if child.ns in RESERVED:
+    if child.ns in RESERVED or (child.ns, child.name) == RETRACTED:
         return True
     if (child.ns, child.name) == (ns.STANZA_IDS, "stanza-id"):
         return child.get("by") == room
@@ -139,10 +139,11 @@ def to_others(room: Room, occupant: Occupant, why: Why = PLAIN) -> list[Stanza]:
 
 def roll(room: Room, to: JID, but: Occupant, *, address: bool) -> list[Stanza]:
     """The presence of everybody else, for one session (§7.2.3)."""
+    shown = {role for role in Role if room.shows(role)}
     return [
         current(room, occupant, address=address).copy(to=to)
         for occupant in room.occupants.values()
-        if occupant is not but and room.shows(occupant.role)
+        if occupant.role in shown and occupant is not but
     ]
 
 

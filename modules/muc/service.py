@@ -3,8 +3,6 @@
 Subclassed by `orders` (IQs that change a room) and `commands` (operators).
 """
 
-from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 from xmppd.api import (
@@ -13,18 +11,12 @@ from xmppd.api import (
     STOP,
     Done,
     Element,
-    Host,
     Message,
-    Options,
     Presence,
     Stanza,
     StanzaError,
-    StorageError,
-    events,
     ns,
-    on,
 )
-from xmppd.modules.disco import DiscoService
 from xmppd.modules.muc import (
     configuring,
     entering,
@@ -32,21 +24,16 @@ from xmppd.modules.muc import (
     inviting,
     offered,
     registering,
-    reloading,
     speaking,
     store,
     voice,
 )
-from xmppd.modules.muc.governing import Change, Outcome
-from xmppd.modules.muc.keeping import Keeper, Writer
-from xmppd.modules.muc.limits import Rates
+from xmppd.modules.muc.base import RoomBase
+from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import USER, Affiliation, Role
-from xmppd.modules.muc.options import MUCOptions, new_config
 from xmppd.modules.muc.presences import Why
-from xmppd.modules.muc.relaying import Relay
+from xmppd.modules.muc.retracting import RETRACTS
 from xmppd.modules.muc.room import Occupant, Room, Standing, remember
-from xmppd.modules.muc.store import Rooms
-from xmppd.modules.stanza_ids import clean_domains
 
 # Errors that say that nobody is there (§14.1.2); from whom we send presence and messages to all,
 # service-unavailable says it too: RFC 6121 §8.5.3.2 wants it from servers.
@@ -56,72 +43,9 @@ GONE = UNREACHED | {
     "service-unavailable",
 }
 MOST_ASKED = 1000
-TEND_S = 60.0
 
 
-class RoomService(DiscoService):
-    options: MUCOptions
-    stored: Rooms
-
-    def __init__(self, host: Host, options: Options) -> None:
-        super().__init__(host, options)
-        mine = self.options
-        self.writer = Writer(self.stored, self.background, self._history_lost)
-        self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms)
-        self.relay = Relay()
-        self._queue: deque[Stanza] = deque()
-        self._delivering = False
-        self._messages = Rates(mine.messages_per_second, mine.messages_at_once)
-        self._presences = Rates(mine.presences_per_second, mine.presences_at_once)
-        self._joins = Rates(mine.joins_per_minute / 60, mine.joins_per_minute)
-        self._room_joins = Rates(mine.room_joins_per_minute / 60, mine.room_joins_per_minute)
-        self._made = Rates(mine.created_per_hour / 3600, mine.created_per_hour)
-        self._hook_message = host.hooks.of(offered.room_message)
-        self._hook_said = host.hooks.of(offered.room_said)
-
-    async def start(self) -> None:
-        self.every(TEND_S, self._tend)
-
-    async def stop(self) -> None:
-        """Occupants are told of a shutdown (§12.2); after a reload a successor has them."""
-        if self.host.modules.get(self.name) in (None, self):
-            for room in self.rooms:
-                self.deliver(entering.close(room))
-        await self.writer.flushed()
-
-    def save(self) -> dict[str, Any]:
-        here = (room for room in self.rooms if not room.empty or not room.config.persistent)
-        return {"rooms": [reloading.dump(room) for room in here]}
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        for each in saved.get("rooms", ()):
-            self.rooms.take(reloading.revived(each))
-
-    def _history_lost(self, error: StorageError) -> None:
-        words = "{name}: messages to rooms were not stored: {error}"
-        self.log.error(words, name=self.name, error=error)
-
-    def _now(self) -> float:
-        return self.host.clock.seconds()
-
-    # Sending
-
-    def deliver(self, stanzas: Iterable[Stanza]) -> None:
-        """Send these after all that is being sent: what comes of a stanza on its way (somebody is
-        gone) must not overtake it, or occupants would see two orders.
-        """
-        self._queue.extend(stanzas)
-        if self._delivering:
-            return
-        self._delivering = True
-        try:
-            while self._queue:
-                self.send(self._queue.popleft())
-        finally:
-            self._delivering = False
-
-    # Coming in
-
+class RoomService(RoomBase):
     def take(self, stanza: Stanza) -> Done:
         if isinstance(stanza, Message) and stanza.to.local:
             return self._message(stanza)
@@ -130,13 +54,6 @@ class RoomService(DiscoService):
         if isinstance(stanza, IQ) and stanza.to.local:
             return self._iq(stanza)
         return super().take(stanza)
-
-    async def room(self, address: JID) -> Room:
-        """Raises item-not-found."""
-        room = await self.rooms.find(address.local)
-        if room is None:
-            raise StanzaError("item-not-found", "there is no such room")
-        return room
 
     # Messages
 
@@ -173,18 +90,21 @@ class RoomService(DiscoService):
         if speaking.is_subject_change(message):
             speaking.check_subject(room, occupant)
             return self.later(message, self._subject(room, message, occupant))
+        if RETRACTS in message.payloads:
+            return self.retract(room, message, occupant)
+        return self._speak(room, message, occupant)
+
+    def retract(self, room: Room, message: Message, occupant: Occupant) -> Done:
+        """An occupant takes back what it said: see `moderating`."""
+        return self._speak(room, message, occupant)
+
+    def _speak(self, room: Room, message: Message, occupant: Occupant) -> Done:
         if self._hook_message.handlers:
             passed = self._hook_message.filter(message, room, occupant)
             if passed is STOP:
                 return None
             message = passed
-        said = speaking.said(room, message, occupant)
-        kept = speaking.keep(room, said) and room.config.persistent
-        stored = self.writer.append(store.kept(room, said)) if kept else None
-        if self._hook_said.handlers:
-            self._hook_said.signal(room, said)
-        self.deliver(said.message.copies(room.sessions))
-        return stored
+        return self.utter(room, speaking.purified(room, message), occupant)
 
     async def _subject(self, room: Room, message: Message, occupant: Occupant) -> None:
         """Stored first, then told to all (§8.1)."""
@@ -194,15 +114,9 @@ class RoomService(DiscoService):
             if room.config.persistent:
                 await self.stored.put(store.record(room, subject=subject))
             room.subject = subject
-        said = speaking.said(room, message, occupant)
-        self._hook_said.signal(room, said)
-        self.deliver(said.message.copies(room.sessions))
-
-    @staticmethod
-    def _check_alive(room: Room) -> None:
-        """After waiting: it may have been destroyed."""
-        if room.destroyed:
-            raise StanzaError("item-not-found", "there is no such room any more")
+            done = self.utter(room, speaking.purified(room, message), occupant, seen=False)
+        if done is not None:
+            await done
 
     def _to_one(self, room: Room, message: Message) -> Done:
         made, sessions = speaking.private(room, message)
@@ -314,7 +228,11 @@ class RoomService(DiscoService):
             return None
         if presence.type:
             return None  # no request to come or go (§15.3)
-        return self._available(room, presence)
+        try:
+            return self._available(room, presence)
+        except StanzaError as problem:
+            self.deliver([entering.refusal(presence, problem)])
+            return None
 
     def _available(self, room: Room | None, presence: Presence) -> Done:
         inside = room is not None and presence.from_ in room.sessions
@@ -329,7 +247,7 @@ class RoomService(DiscoService):
         elif room is not None:
             self._enter(room, entry)
         else:
-            return self.later(presence, self._enter_later(entry))
+            return self.later(presence, self._enter_later(presence, entry))
         return None
 
     def _check_presence(self, presence: Presence) -> None:
@@ -344,10 +262,19 @@ class RoomService(DiscoService):
         """An occupant's presence changes, or its nickname."""
         self.deliver(entering.arrive(room, entry))
 
-    async def _enter_later(self, entry: entering.Entry) -> None:
+    async def _enter_later(self, presence: Presence, entry: entering.Entry) -> None:
+        try:
+            await self._enter_absent(entry)
+        except StanzaError as problem:
+            self.deliver([entering.refusal(presence, problem)])
+
+    async def _enter_absent(self, entry: entering.Entry) -> None:
         """Into a room that is not in memory: stored, or new (§7.2.11, §10.1)."""
         name = entry.presence.to.local
         room = await self.rooms.find(name)
+        if self._replaced:
+            self.send(entry.presence)
+            return
         if room is not None:
             self._enter(room, entry)
             return
@@ -364,7 +291,7 @@ class RoomService(DiscoService):
         self.check_creator(user)
         if len(self.rooms) >= self.options.max_rooms or not self._made.take(user, self._now()):
             raise StanzaError("resource-constraint", "too many rooms were made", type="wait")
-        room = self.rooms.create(name, new_config(self.options.defaults))
+        room = self.new_room(name)
         room.stand(user, Standing(Affiliation.OWNER))
         return room
 
@@ -403,24 +330,6 @@ class RoomService(DiscoService):
         self.deliver(entering.leave(room, session, presence))
         self.left(room, occupant, session)
 
-    def left(self, room: Room, occupant: Occupant, session: JID) -> None:
-        """A session is out: tell other modules; a temporary room ends with its last (§7.14)."""
-        self.fire(offered.occupant_left, room, occupant, session)
-        if room.destroyed:
-            return
-        if room.empty and (room.locked or not room.config.persistent):
-            self.rooms.drop(room)
-            self.fire(offered.room_destroyed, room)
-        else:
-            self.rooms.settle(room)
-
-    def end(self, room: Room, venue: Element, first: Iterable[Stanza] = ()) -> None:
-        """The room is destroyed; what was stored of it is gone already (§10.9)."""
-        self.writer.forget(room.name)
-        self.rooms.drop(room)
-        self.deliver([*first, *entering.destroy(room, venue)])
-        self.fire(offered.room_destroyed, room)
-
     # IQs to occupants
 
     def _iq(self, iq: IQ) -> Done:
@@ -434,47 +343,3 @@ class RoomService(DiscoService):
         if iq.type == "error" and room is not None:
             self._lose(room, iq, UNREACHED)
         return None
-
-    # What orders and commands share
-
-    async def stand(self, room: Room, changes: list[Change]) -> None:
-        """Store affiliations, if the room is stored at all. Raises resource-constraint."""
-        new = sum(1 for change in changes if change.user not in room.standings)
-        if new and len(room.standings) + new > self.options.max_affiliations:
-            raise StanzaError("resource-constraint", "this room's lists are full")
-        if changes and room.config.persistent and not room.locked:
-            await self.stored.stand(room.name, [(str(c.user), c.new) for c in changes])
-
-    def conclude(
-        self, room: Room, outcome: Outcome, changes: Iterable[Change], result: IQ | None = None
-    ) -> None:
-        """Send in the order that §8.2 wants, and look after who is out."""
-        answer = [] if result is None else [result]
-        self.deliver([*outcome.first, *answer, *outcome.news])
-        for change in changes:
-            if change.new.affiliation is not change.old:
-                self.fire(offered.affiliation_changed, room, change)
-        for occupant, session in outcome.out:
-            self.left(room, occupant, session)
-        self.rooms.settle(room)
-
-    @on(clean_domains)
-    def name_domain(self) -> list[str]:
-        return [self.domain.domain]
-
-    # Time, and accounts that go
-
-    def _tend(self) -> None:
-        """Rooms that nobody configures are given up (§14.6)."""
-        for room in self.rooms:
-            if room.locked and self.rooms.age_s(room) > self.options.unconfigured:
-                self.end(room, Element(USER, "destroy"))
-
-    @on(events.account_deleting)
-    async def forget(self, user: JID) -> None:
-        """Who takes the name next has none of its rights."""
-        await self.stored.forget(str(user))
-        for room in self.rooms:
-            room.voices.pop(user, None)
-            if user in room.standings:
-                room.stand(user, Standing(Affiliation.NONE))

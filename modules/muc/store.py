@@ -134,7 +134,10 @@ class Rooms(Repository):
     def put_whole(
         self, tx: Tx, room: "Record", people: list[tuple[str, Standing]], said: list[Kept]
     ) -> None:
-        """A room that was in memory only becomes persistent."""
+        """A room that was in memory only becomes persistent; of an older one of that name nothing
+        is left.
+        """
+        self._drop(tx, room.room)
         tx.execute(upsert(rooms, host=self.host, **room._asdict()))
         self._stand(tx, room.room, people)
         self._append(tx, said)
@@ -171,14 +174,24 @@ class Rooms(Repository):
 
     @transaction
     def drop(self, tx: Tx, name: str) -> None:
+        self._drop(tx, name)
+
+    def _drop(self, tx: Tx, name: str) -> None:
         for each in (rooms, affiliations, history):
             tx.execute(each.delete().where(self.mine(each, room=name)))
 
     @transaction
-    def append(self, tx: Tx, said: list[Kept]) -> None:
-        self._append(tx, said)
+    def append(self, tx: Tx, said: list[Kept], trim: bool) -> None:
+        """Store messages; with `trim` the oldest of their rooms go."""
+        self._append(tx, said, trim=trim)
 
-    def _append(self, tx: Tx, said: list[Kept]) -> None:
+    @transaction
+    def rewrite(self, tx: Tx, name: str, id: str, stanza: bytes) -> None:
+        """Something else in the place of a message."""
+        mine = self.mine(history, room=name, id=id)
+        tx.execute(history.update().where(mine).values(stanza=stanza))
+
+    def _append(self, tx: Tx, said: list[Kept], *, trim: bool = True) -> None:
         if not said:
             return
         rows = [
@@ -186,7 +199,7 @@ class Rooms(Repository):
             for k in said
         ]
         tx.execute(history.insert(), rows)
-        for name, most in {kept.room: kept.most for kept in said}.items():
+        for name, most in {kept.room: kept.most for kept in said if trim}.items():
             self._trim(tx, name, most)
 
     def _trim(self, tx: Tx, name: str, most: int) -> None:

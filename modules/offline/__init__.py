@@ -87,9 +87,17 @@ class OfflineMessages(Module):
 
     async def start(self) -> None:
         self.every(RETRY_S, self._try_again)
+        if self.name not in self.host.modules:  # else the old one still serves: see `restore`
+            self._listen()
 
     async def stop(self) -> None:
         self._over = True
+
+    def _listen(self) -> None:
+        """As long as nothing stored is on its way to anybody, no stanza comes by here."""
+        if not self._over:  # else the new instance has the say
+            for hook in (events.session_receives, events.user_sends):
+                self.listen(hook, bool(self._deliveries))
 
     def save(self) -> dict[str, Any]:
         known = [each for each in self._deliveries.values() if takes(each.session)]
@@ -104,6 +112,7 @@ class OfflineMessages(Module):
             session = self.host.sessions.get(full)
             if session is not None:
                 self._deliveries[session.user] = Delivery(session, *places)
+        self._listen()
 
     # Into the store
 
@@ -164,6 +173,7 @@ class OfflineMessages(Module):
         going = self._deliveries.get(session.user)
         if going is None or not takes(going.session):
             going = self._deliveries[session.user] = Delivery(session)
+            self._listen()
         if going.fetching:
             going.again = True
         else:
@@ -264,7 +274,7 @@ class OfflineMessages(Module):
     @on(events.session_receives, order=EARLY)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         """Nothing newer comes before what was sent earlier (RFC 6120 §10.1)."""
-        if not self._deliveries or stanza.kind != "message":
+        if stanza.kind != "message":
             return None
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session:
@@ -353,8 +363,6 @@ class OfflineMessages(Module):
 
     @on(events.user_sends, order=EARLY)  # what others swallow is a sign of life as well
     def confirm(self, stanza: Stanza, session: Session) -> None:
-        if not self._deliveries:
-            return
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session or not going.unconfirmed:
             return
@@ -372,12 +380,14 @@ class OfflineMessages(Module):
             going.confirmed = 0  # the next sign of life tries again
             if going.session.outlet is not None:
                 self._deliveries.setdefault(user, going)
+                self._listen()
             raise
 
     def _forget_done(self, going: Delivery) -> None:
         user = going.session.user
         if going.done and self._deliveries.get(user) is going:
             del self._deliveries[user]
+            self._listen()
 
     @on(events.session_closed)
     def pass_on(self, session: Session, why: str) -> None:
@@ -388,6 +398,7 @@ class OfflineMessages(Module):
                 self._go_on(session.user)
             return
         del self._deliveries[session.user]
+        self._listen()
         if why == CLOSED_BY_CLIENT and going.unconfirmed:
             self.background(self._drop(going, going.plain))  # a sign of life, the last one
         self._go_on(session.user)

@@ -4,7 +4,7 @@ Publishing creates nodes. Who shares presence with the account is told without h
 by the nodes that their clients' capabilities name (XEP-0060 §9).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,6 @@ from xmppd.api import (
     Presence,
     Session,
     Size,
-    StanzaError,
     events,
     iq_get,
     iq_set,
@@ -40,13 +39,12 @@ from xmppd.modules.disco import (
     disco_identities,
 )
 from xmppd.modules.entity_caps import EntityCaps, Key
-from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig, SendLast
-from xmppd.modules.pubsub.defaults import defaults
+from xmppd.modules.pubsub.account import DEAF, LISTENING, AccountFace, may_hear
+from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.engine import Engine
-from xmppd.modules.pubsub.face import Face, Limits
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
 from xmppd.modules.pubsub.items import Items, Latest
-from xmppd.modules.pubsub.model import Affiliation, Item, Node
+from xmppd.modules.pubsub.model import Item, Node
 from xmppd.modules.pubsub.owning import Owning
 from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.reading import Reading
@@ -59,9 +57,6 @@ from xmppd.modules.roster.items import Outcome
 
 NS = ns.PUBSUB
 SWEEP_S = 600.0
-MODELS = (AccessModel.OPEN, AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
-LISTENING = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
-DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
 FEATURES = tuple(
     f"{NS}#{name}"
     for name in (
@@ -97,51 +92,6 @@ class PepOptions(Options):
     )
 
 
-class AccountFace(Face):
-    """The service is an account, and its owner that account."""
-
-    def __init__(self, pep: "Pep") -> None:
-        super().__init__(pep.host, lambda: pep.roster)
-        self._pep = pep
-        options = pep.options
-        self.bounds = Bounds(options.max_items, options.max_payload, MODELS)
-        self.limits = Limits(
-            nodes_per_owner=options.max_nodes,
-            nodes=options.max_nodes,
-            items=options.max_items,
-            payload=options.max_payload,
-            subscribers=options.max_subscribers,
-            subscriptions=options.max_subscriptions,
-            affiliations=options.max_affiliations,
-            answer=options.max_answer,
-        )
-
-    def defaults(self, service: JID, name: str) -> NodeConfig:
-        return defaults(name, self.bounds.max_payload)
-
-    async def check_creator(self, service: JID, who: JID) -> None:
-        if who.bare != service:
-            raise StanzaError("forbidden", "nodes of an account are made by itself")
-
-    def auto_creates(self, service: JID, who: JID) -> bool:
-        return who.bare == service
-
-    async def implied(self, node: Node) -> list[JID]:
-        return await self._pep.hearing(node)
-
-    def present(self, node: Node, who: JID) -> bool:
-        if who.domain == self.host.name:
-            sessions = self.host.sessions.available(who.bare)
-            return any(who in (session.jid, session.user) for session in sessions)
-        return self._pep.shares(node.service, who)
-
-    def await_presence(self, who: JID) -> None:
-        """Rosters see to it."""
-
-    def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
-        return self._pep.permitted(service, tuple(to))
-
-
 class Pep(Module):
     name = "pep"
     options: PepOptions
@@ -157,6 +107,7 @@ class Pep(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._sharing = Sharing()
+        self._here = host.name  # looked at for each presence
         self._notifying = host.hooks.of(pep_notifying)
         self.engine = Engine(AccountFace(self), self.store, self.items)
         self.publishing = Publishing(self.engine)
@@ -199,6 +150,22 @@ class Pep(Module):
             await self.engine.create(user, node, user, wanted)
         item = Element(NS, "item", {"id": id_}, payload)
         await self.publishing.publish(user, node, user, [item])
+
+    async def publish_items(self, user: JID, node: str, payloads: Mapping[str, Element]) -> None:
+        """Publish several items at once, by their ids. Raises StanzaError."""
+        items = [Element(NS, "item", {"id": id_}, it) for id_, it in payloads.items()]
+        await self.publishing.publish(user, node, user, items)
+
+    async def open(self, user: JID, node: str) -> bool:
+        """Whether anybody may read the items of that node, which is there."""
+        found = await self.engine.find(user, node)
+        return found is not None and found.config.access_model is AccessModel.OPEN
+
+    async def private(self, user: JID, node: str) -> bool:
+        """Whether the items of a node of that name, there or to come, are for the user alone."""
+        found = await self.engine.find(user, node)
+        its = self.engine.face.defaults(user, node) if found is None else found.config
+        return its.access_model is AccessModel.WHITELIST
 
     async def latest(self, user: JID, node: str, most: int = 1) -> list[Item]:
         """The last items of a node, the oldest of them first; none where there is no such node."""
@@ -281,7 +248,7 @@ class Pep(Module):
             if contact.from_ and contact.to and contact.contact.domain == self.host.name:
                 found += self._of_contact(node, contact)
         for who in self._sharing.hearing(user, node.name):
-            if _may_hear(node, contacts.get(who.bare), who):
+            if may_hear(node, contacts.get(who.bare), who):
                 found.append(who)
         return list(dict.fromkeys(found))
 
@@ -289,7 +256,7 @@ class Pep(Module):
         """A local contact's resources that want to hear of it."""
         sessions = self.host.sessions.available(contact.contact)
         wanting = [s.jid for s in sessions if node.name in self._wanted(s)]
-        return wanting if wanting and _may_hear(node, contact, contact.contact) else []
+        return wanting if wanting and may_hear(node, contact, contact.contact) else []
 
     def _wanted(self, session: Session) -> frozenset[str]:
         hearer = self.wants[session]
@@ -370,7 +337,7 @@ class Pep(Module):
     @on(events.user_hears)
     def hear(self, presence: Presence, user: JID) -> None:
         """From other servers; local contacts are known by their sessions."""
-        if presence.from_.domain != self.host.name:
+        if presence.from_.domain != self._here:
             self._hear(presence, user)
 
     @on(events.user_directs, order=LATE)  # after the limit on directed presence
@@ -388,9 +355,10 @@ class Pep(Module):
         who = presence.from_
         if presence.type == "unavailable":
             self._sharing.remove(user, who)
-        elif presence.type == "" and who.is_full:
+        elif presence.type == "" and who.is_full and not presence.has(ns.MUC_USER):
+            # Occupants of a room share presence with the room (XEP-0045 §7.2).
             key, before = self.caps.key(presence), self._sharing.get(user, who)
-            if before is None or before.key != key:
+            if key != (None if before is None else before.key):
                 self.background(self._learn(user, who, key, before))
 
     async def _learn(self, user: JID, who: JID, key: Key | None, before: Hearer | None) -> None:
@@ -450,20 +418,3 @@ class Pep(Module):
         self.engine.drop_service(user)
         for key in concerned:
             self.engine.drop(key)
-
-
-def _may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
-    """Whether the access model lets a resource hear of the node that shares presence (§9.1)."""
-    if who.bare == node.service:
-        return True
-    affiliation = node.affiliation(who)
-    if affiliation in DEAF:
-        return False
-    model = node.config.access_model
-    if model is AccessModel.OPEN or affiliation in LISTENING:
-        return True
-    if model is AccessModel.WHITELIST or contact is None or not contact.from_:
-        return False
-    if model is AccessModel.ROSTER:
-        return bool(set(node.config.roster_groups_allowed).intersection(contact.groups))
-    return True

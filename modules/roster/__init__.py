@@ -50,6 +50,7 @@ __all__ = [
     "items",
     "removals",
     "requests",
+    "roster_pushed",
     "subscription_changed",
     "versions",
 ]
@@ -59,6 +60,9 @@ NS = ns.ROSTER
 TEND_S = 60.0
 contact_removed: Signal[[JID, Item]] = Signal(
     "`user` took the contact out of the roster; the item says what there was (RFC 6121 §2.5.2)."
+)
+roster_pushed: Signal[[JID, Element, int]] = Signal(
+    "The roster of `user` has changed: the item as clients see it (§2.1.6), and the version."
 )
 subscription_changed: Signal[[JID, Outcome]] = Signal(
     "What `user` and a contact are to each other was changed by a subscription stanza; it is"
@@ -292,6 +296,7 @@ class Roster(Module):
     # Pushes (§2.1.6)
 
     def _push(self, user: JID, item: Element, version: int) -> None:
+        self.fire(roster_pushed, user, item, version)
         for session in self.interested_sessions(user):
             self._push_to(session, item, version)
 

@@ -42,7 +42,7 @@ failures = 10000
 client_ca = "{authority}"
 [modules]
 paths = ["{modules}"]
-enable = ["faulty"]
+enable = ["faulty", "archive"]
 """
 
 

@@ -21,6 +21,8 @@ import aioopenssl  # noqa: F401  # so that its absence is told first
 import aiosasl
 import aiosasl.channel_binding
 import aioxmpp
+import aioxmpp.blocking
+import aioxmpp.carbons
 import aioxmpp.connector
 import aioxmpp.disco
 import aioxmpp.ibr
@@ -394,6 +396,38 @@ async def vcards(script: Script, one: Client, other: Client) -> None:
     script.tell("vcard", [element.text for element in seen.elements])
 
 
+async def devices(script: Script) -> None:
+    """Carbons and the blocking command."""
+    async with (
+        online(script.romeo) as one,
+        online(script.romeo, resource="home") as home,
+        online(script.juliet) as other,
+    ):
+        for each in (one, other):
+            each.summon(aioxmpp.PingService)
+        await until(home.summon(aioxmpp.CarbonsClient).enable())
+        await until(one.say(other.local_jid, "But soft"))
+        sent = (await until(home.messages.get())).xep0280_sent.stanza
+        script.tell("sent", [sent.body.any(), str(sent.to) == str(other.local_jid)])
+        await until(other.say(one.local_jid, "Ay me"))
+        copied = (await until(home.messages.get())).xep0280_received.stanza
+        script.tell("received", [copied.body.any(), str(copied.from_) == str(other.local_jid)])
+        blocking = other.summon(aioxmpp.BlockingClient)
+        await until(blocking.block_jids([one.local_jid.bare()]))
+        script.tell("pings the blocker", await refusal(aioxmpp.ping.ping(one, other.local_jid)))
+        script.tell("pings the blocked", await refusal(aioxmpp.ping.ping(other, one.local_jid)))
+        await until(blocking.unblock_jids([one.local_jid.bare()]))
+        script.tell("pings when unblocked", await refusal(aioxmpp.ping.ping(one, other.local_jid)))
+
+
+async def refusal(asked: Coroutine[Any, Any, Any]) -> str:
+    try:
+        await until(asked)
+    except aioxmpp.errors.XMPPError as error:
+        return str(error.condition.value[1])
+    return "answered"
+
+
 async def conflict(script: Script) -> None:
     stopped: asyncio.Queue[Any] = asyncio.Queue()
     older = Client(script.romeo, "orchard")
@@ -459,7 +493,7 @@ SCENARIOS: dict[str, Callable[[Script], Coroutine[Any, Any, None]]] = {
     scenario.__name__: scenario
     for scenario in (
         *(login, wrong_password, roster, presence, chat, offline),
-        *(resumption, services, conflict, registration, echo),
+        *(resumption, services, devices, conflict, registration, echo),
     )
 }
 

@@ -13,7 +13,7 @@ from tests.clients.account import Account
 PATIENCE_S = 20.0  # for a machine that is busy; nothing waits so long when all is well
 PLUGINS = (
     *("xep_0012", "xep_0030", "xep_0049", "xep_0054", "xep_0077", "xep_0092"),
-    *("xep_0115", "xep_0199", "xep_0202", "xep_0203"),
+    *("xep_0115", "xep_0199", "xep_0202", "xep_0203", "xep_0352"),
 )
 
 
@@ -85,6 +85,10 @@ class Client(ClientXMPP):  # type: ignore[misc]  # slixmpp's types are not compl
     def saw(self, name: str) -> bool:
         """Whether this event has happened and was not taken yet."""
         return any(event == name for event, _ in self._happened)
+
+    def heard_of(self, name: str, **expected: object) -> bool:
+        """Whether such an event has happened and was not taken yet; if so, it is now."""
+        return self._take(name, expected) is not None
 
     def _take(self, name: str, expected: dict[str, object]) -> tuple[Any] | None:
         for place, (event, data) in enumerate(self._happened):

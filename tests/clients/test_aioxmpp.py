@@ -36,6 +36,7 @@ chat = scenario("chat")
 offline = scenario("offline")
 resumption = scenario("resumption")
 services = scenario("services")
+devices = scenario("devices")
 conflict = scenario("conflict")
 registration = scenario("registration")
 
@@ -125,8 +126,8 @@ def test_discovers_its_account(services: Facts) -> None:
     assert ["account", "registered"] in services["account identities"]
 
 
-def test_the_server_has_no_items(services: Facts) -> None:
-    assert services["items"] == []
+def test_finds_the_services_of_the_server(services: Facts) -> None:
+    assert {"conference.example.org", "pubsub.example.org"} <= set(services["items"])
 
 
 @pytest.mark.parametrize("whom", ["server", "account", "friend"])
@@ -169,3 +170,14 @@ def test_resumes_after_its_connection_was_cut(resumption: Facts) -> None:
     told = [resumption[fact] for fact in ("before", "meanwhile", "afterwards")]
     assert told == ["one", "two", "three"]
     assert resumption["more"] == 0
+
+
+def test_carbons_bring_both_sides_to_another_device(devices: Facts) -> None:
+    assert devices["sent"] == ["But soft", True]
+    assert devices["received"] == ["Ay me", True]
+
+
+def test_whom_one_blocks_meets_nobody_and_is_not_spoken_to(devices: Facts) -> None:
+    assert devices["pings the blocker"] == "service-unavailable"
+    assert devices["pings the blocked"] == "not-acceptable"
+    assert devices["pings when unblocked"] == "answered"

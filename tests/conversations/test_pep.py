@@ -1,14 +1,20 @@
 """Personal eventing: every account is a pubsub service (XEP-0163; XEP-0060 §9)."""
 
+import hashlib
+from base64 import b64encode
+
 import pytest
 
 from tests.conversations.pubsub import NS, OWNER, PAYLOAD, ask, done, event, form, refused
 from xmppd.testing import Actor, Stage, like
+from xmppd.xml import Element
 
 OWNING, READING = "juliet@example.org/balcony", "romeo@example.net/orchard"
 JULIET, ROMEO = "juliet@example.org", "romeo@example.net"
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
+CLIENT = f"<query xmlns='{INFO}'><feature var='urn:example:entry+notify'/></query>"
+VER = b64encode(hashlib.sha1(b"urn:example:entry+notify<").digest()).decode()
 ITEM = f"<item id='current'>{PAYLOAD}</item>"
 DONE = done("<publish/>")
 CONFLICT = refused("cancel", "conflict", "precondition-not-met")
@@ -94,7 +100,7 @@ def test_well_known_nodes_are_configured_as_their_specifications_want(
 def test_only_the_account_itself_publishes_and_creates(talk: Stage[Actor], juliet: Actor) -> None:
     romeo = talk.bind(READING)
     ask(romeo, "set", f"<publish node='n'>{ITEM}</publish>", to=JULIET)
-    romeo.receives(refused("cancel", "item-not-found"))
+    romeo.receives(refused("auth", "forbidden"))
     ask(romeo, "set", "<create node='n'/>", to=JULIET)
     romeo.receives(refused("auth", "forbidden"))
     publish(juliet, "n", access_model="open")
@@ -247,3 +253,23 @@ def test_owners_delete_and_configure_their_nodes(juliet: Actor) -> None:
     juliet.receives(done())
     own(juliet, "get", "<items node='n'/>")
     juliet.receives(refused("cancel", "item-not-found"))
+
+
+def test_a_contact_of_another_host_hears_what_its_client_wants(talk: Stage[Actor]) -> None:
+    talk.befriend(READING, OWNING)
+    juliet, romeo = talk.online(OWNING), talk.bind(READING)
+    romeo.sends(
+        f"<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:client'"
+        f" ver='{VER}'/></presence>"
+    )
+    came: list[Element] = []
+    for _ in range(4):  # both hosts ask; and two are available
+        romeo.receives(lambda stanza: came.append(stanza))
+    for stanza in came:
+        if stanza.name == "iq":
+            to, id_ = stanza.get("from"), stanza.get("id")
+            romeo.sends(f"<iq type='result' id='{id_}' to='{to}'>{CLIENT}</iq>")
+    juliet.forget()
+    publish(juliet, "urn:example:entry")
+    juliet.receives(DONE)
+    romeo.receives(event(f"<items node='urn:example:entry'>{ITEM}</items>", of=JULIET))

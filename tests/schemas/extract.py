@@ -187,18 +187,6 @@ PATCHES: tuple[Patch, ...] = (
         "XEP-0059 §2.8 and XEP-0030 §7 put a set there",
     ),
     Patch(
-        "http://jabber.org/protocol/rsm",
-        "<xs:sequence>\n        <xs:element name='after'",
-        "<xs:all>\n        <xs:element name='after'",
-        "XEP-0059's examples have first, last and count, in this order",
-    ),
-    Patch(
-        "http://jabber.org/protocol/rsm",
-        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:sequence>",
-        "<xs:element name='max' type='xs:int' minOccurs='0' maxOccurs='1'/>\n      </xs:all>",
-        "as above",
-    ),
-    Patch(
         "jabber:iq:private",
         "<xs:any namespace='##other'/>",
         "<xs:any namespace='##other' minOccurs='0' maxOccurs='unbounded' processContents='lax'/>",

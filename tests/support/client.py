@@ -48,7 +48,7 @@ class TLSClient(Recorder):
     """One stream. `check` judges all that the server sends on it, stream elements included.
 
     `barrier` is called before it says that it received nothing: it makes sure that the server has
-    done what other clients asked for.
+    done what other clients asked for. `connect` reaches servers that are not on this network.
     """
 
     def __init__(
@@ -59,11 +59,12 @@ class TLSClient(Recorder):
         password: str = PASSWORD,
         check: Checker | None = None,
         barrier: Callable[[], None] | None = None,
+        connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection,
     ) -> None:
         super().__init__(full)  # nothing is judged twice: see `_came`
         self.jid = full
         self.password = password
-        self.socket: socket.socket = socket.create_connection(address, TIMEOUT_S)
+        self.socket: socket.socket = connect(address, TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.header: dict[str, str] = {}  # the attributes of the server's stream header
         self.features = Element(STREAMS, "features")

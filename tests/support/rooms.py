@@ -151,6 +151,8 @@ def refused(condition: str, type: str | None = None, id: str | None = None) -> M
         found = stanza.child("jabber:client", "error")
         if stanza.name != "presence" or stanza.get("type") != "error" or found is None:
             return "it is no presence of type error"
+        if stanza.child(MUC, "x") is None:
+            return "it does not say that it is about a room"
         if id is not None and stanza.get("id") != id:
             return f"its id is {stanza.get('id')}"
         if type is not None and found.get("type") != type:

@@ -36,16 +36,16 @@ data_dir = "{folder}/data"
 self_signed = true
 
 [c2s]
-listen = ["tcp:{port}:interface=127.0.0.1"]
-direct_tls = ["tcp:{tls_port}:interface=127.0.0.1"]
+listen = ["tcp:{port}:interface={interface}"]
+direct_tls = ["tcp:{tls_port}:interface={interface}"]
 {c2s}
 [c2s.limits]
 unauthenticated_per_address = 10000
 connections_per_second = 100000.0
 {limits}
 [s2s]
-listen = ["tcp:{s2s_port}:interface=127.0.0.1"]
-direct_tls = ["tcp:{s2s_tls_port}:interface=127.0.0.1"]
+listen = ["tcp:{s2s_port}:interface={interface}"]
+direct_tls = ["tcp:{s2s_tls_port}:interface={interface}"]
 {s2s}
 [auth]
 scram_iterations = 10000
@@ -75,9 +75,10 @@ class ServerProcess:
     of them. `enable` names modules beside the usual ones. `options` are those of modules, by
     name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for these tables of the file,
     `paths` are folders with modules, `ports` the four to listen on (c2s, s2s, each with direct TLS
-    behind it), `more` is text for its end. `kill -9` is `server.kill()`,
+    behind it) at the address `interface`, `more` text for its end. `kill -9` is `server.kill()`,
     after which `start` starts it again with the same data and ports. `python` and `cwd` run
-    another installation than this checkout's.
+    another installation than this checkout's. `before` stands before its command, to run it in a
+    network namespace.
     """
 
     def __init__(
@@ -94,18 +95,22 @@ class ServerProcess:
         database: str = "",
         paths: Sequence[Path] = (),
         ports: Sequence[int] = (),
+        interface: str = "127.0.0.1",
         more: str = "",
         python: str = sys.executable,
         cwd: Path = CHECKOUT,
         environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         # short: the path of a Unix socket may have 107 bytes
         self.folder = Path(tempfile.mkdtemp(prefix="xmppd-"))
         self.port, self.tls_port, self.s2s_port, self.s2s_tls_port = ports or free_ports(4)
+        self.interface = interface
         self.hosts = tuple(hosts)
         self.config = self.folder / "xmppd.toml"
         text = CONFIG.format(
             folder=self.folder,
+            interface=interface,
             port=self.port,
             tls_port=self.tls_port,
             c2s=c2s,
@@ -124,7 +129,7 @@ class ServerProcess:
         for host in hosts:
             text += f'[hosts."{host}"]\nadmins = {json.dumps(list(admins))}\n'
         self.config.write_text(text + more)
-        self._command = [python, "-m", "xmppd", "--config", str(self.config)]
+        self._command = [*before, python, "-m", "xmppd", "--config", str(self.config)]
         self._cwd = cwd
         self._environment = {**os.environ, **(environment or {})}
         self._child: subprocess.Popen[str] | None = None
@@ -148,12 +153,12 @@ class ServerProcess:
     @property
     def address(self) -> tuple[str, int]:
         """For connections that begin in the clear (STARTTLS)."""
-        return ("127.0.0.1", self.port)
+        return (self.interface, self.port)
 
     @property
     def direct_tls(self) -> tuple[str, int]:
         """For connections that begin with TLS."""
-        return ("127.0.0.1", self.tls_port)
+        return (self.interface, self.tls_port)
 
     @property
     def control_socket(self) -> Path:

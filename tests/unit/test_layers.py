@@ -15,7 +15,7 @@ LINES = [
     {"auth"},
     {"host", "module", "modules"},
     {"transport", "resolve"},
-    {"c2s", "s2s", "admin", "systemd", "watchdog", "logs", "memory"},
+    {"c2s", "s2s", "components", "admin", "systemd", "watchdog", "logs", "memory"},
     {"api", "testing"},
     {"tap", "reload", "settings", "__main__"},
 ]

@@ -13,6 +13,7 @@ counted, so waiting ends.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 NEIGHBOURS = 5  # an address may stand for many people: it is granted the failures of so many
@@ -92,6 +93,7 @@ class _Table:
         self._failures.pop(key, None)
 
 
+@lru_cache(4096)  # each login asks three times, and people come back
 def network_of(address: str) -> str:
     """Whom an address stands for: itself, or its /64. What is no IP address stands for itself."""
     try:

@@ -1,6 +1,6 @@
 """One client: its connection, its stream, and after the bind its session."""
 
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -136,7 +136,7 @@ class ClientConnection(StreamTransport):
         self._factory: ClientFactory = factory
         self._service = service
         self._intake: Intake  # once there is a session
-        self._queue: list[Event] = []
+        self._queue: Sequence[Event] = ()
         self._waits = False  # for a handler of the last stanza
         self._left: Deferred[None] | None = None  # fires when that is done, if nobody is here
         self._unfinished = True  # the stream was not closed: the session may be resumed
@@ -177,7 +177,7 @@ class ClientConnection(StreamTransport):
             self._wake()
         happened = self._stream.receive(data)
         if self._queue or self._waits:
-            self._queue.extend(happened)
+            self._queue = [*self._queue, *happened]
         else:
             self._handle(happened)
 
@@ -198,7 +198,7 @@ class ClientConnection(StreamTransport):
         self._factory.gone(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._queue.clear()
+        self._queue = ()
         self._stream.close()
         self._leave(why)
 
@@ -236,7 +236,7 @@ class ClientConnection(StreamTransport):
 
     # What the stream says
 
-    def _handle(self, happened: list[Event]) -> None:
+    def _handle(self, happened: Sequence[Event]) -> None:
         """Take events in order, until one has to be waited for."""
         if self._stream.outgoing:
             self._flush()  # the bind's result comes before any answer of the session
@@ -249,7 +249,7 @@ class ClientConnection(StreamTransport):
                 return  # closed meanwhile: what it said late is dropped
             done = self._intake.accept(session, event)
             if done is not None and self._wait_for(done):
-                self._queue.extend(happened[position + 1 :])
+                self._queue = [*self._queue, *happened[position + 1 :]]
                 return
 
     def _wait_for(self, done: Deferred[None]) -> bool:
@@ -271,7 +271,7 @@ class ClientConnection(StreamTransport):
         if isinstance(result, Failure):
             log.failure("A stanza's handling failed", failure=result)
         self.resume()
-        happened, self._queue = self._queue, []
+        happened, self._queue = self._queue, ()
         if self.open:
             self._handle(happened)
 
@@ -324,7 +324,7 @@ class ClientConnection(StreamTransport):
 
     def end(self, error: StreamError | None = None) -> None:
         """End the stream, with `error` if there is one; what the client still says is dropped."""
-        self._queue.clear()
+        self._queue = ()
         stream = self._stream
         self._handle(stream.close() if error is None else stream.fail(error))
 
@@ -540,6 +540,7 @@ class ClientConnection(StreamTransport):
         """The client is known and bound: it counts as such, and what led here is forgotten."""
         if self.ticket is not None:
             self.ticket.authenticated()
+            self.ticket = self.ticket.exchanged()
         if self._timer is not None:
             self._timer.cancel()
         self._trying = ""

@@ -1,8 +1,9 @@
 """The configuration: options declared in code, one TOML file, checked whole before the start."""
 
 from xmppd.config.check import load
+from xmppd.config.components import ComponentOptions, ComponentsOptions
 from xmppd.config.faults import ConfigErrors, Fault
-from xmppd.config.loaded import Change, Config, HostConfig, ModuleInfo
+from xmppd.config.loaded import Change, ComponentConfig, Config, HostConfig, ModuleInfo
 from xmppd.config.options import Options, declaration, option
 from xmppd.config.reference import example, json_schema, reference
 from xmppd.config.server import AuthOptions, C2SOptions, HostOptions, ServerOptions, TLSOptions
@@ -13,6 +14,9 @@ __all__ = [
     "BareJID",
     "C2SOptions",
     "Change",
+    "ComponentConfig",
+    "ComponentOptions",
+    "ComponentsOptions",
     "Config",
     "ConfigErrors",
     "Domain",

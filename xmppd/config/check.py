@@ -12,9 +12,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from xmppd.config import certificates
+from xmppd.config.components import ComponentOptions, ComponentsOptions
 from xmppd.config.faults import ConfigErrors, Fault, did_you_mean, dotted, quote_key, show
 from xmppd.config.file import Document, Table, merge, read
-from xmppd.config.loaded import Config, HostConfig, ModuleInfo
+from xmppd.config.loaded import ComponentConfig, Config, HostConfig, ModuleInfo
 from xmppd.config.options import BASE, OptionPath, Options, declaration, leaves
 from xmppd.config.say import say
 from xmppd.config.server import HostOptions, ModulesOptions, ServerOptions
@@ -53,6 +54,7 @@ class _Check:
         self.warnings: list[Fault] = []
         self._document = document
         self._wrong: set[OptionPath] = set()  # options and sections that were replaced
+        self._component_tables: Table = {}
 
     def config(self, known: Known | Callable[[list[Path]], Known]) -> Config | None:
         data, hosts, tables = self._parts()
@@ -68,9 +70,12 @@ class _Check:
                 found[host.domain] = host
         self._check_names(("modules",), server.modules.enable, server.modules.disable, modules)
         self._check_server(server)
+        components = self._components(found)
+        if components:
+            self._check_component_listeners(server)
         self._warn_of_idle_tables(tables, found)
         files = tuple(s.path for s in self._document.sources if s.path is not None)
-        return Config(server, found, tuple(self.in_order(self.warnings)), files)
+        return Config(server, found, tuple(self.in_order(self.warnings)), files, components)
 
     def fault(self, path: OptionPath, message: str) -> None:
         self.faults.append(self._at(path, message))
@@ -96,12 +101,22 @@ class _Check:
         if not hosts:
             hosts = {DEFAULT_HOST: {}}
             data = _on_loopback(data)
+        self._part_components(data)
         modules = data.get("modules", {})
         if not isinstance(modules, dict):
             return data, hosts, {}
         own = ModulesOptions.model_fields
         data["modules"] = {key: value for key, value in modules.items() if key in own}
         return data, hosts, {key: value for key, value in modules.items() if key not in own}
+
+    def _part_components(self, data: Table) -> None:
+        """[components] has options of its own and a table for each component."""
+        both = data.get("components", {})
+        if isinstance(both, dict):
+            own = ComponentsOptions.model_fields
+            tables = {k: v for k, v in both.items() if k not in own and isinstance(v, dict)}
+            self._component_tables = tables
+            data["components"] = {k: v for k, v in both.items() if k not in tables}
 
     def _table(self, value: object, path: OptionPath) -> Table:
         if isinstance(value, dict):
@@ -201,7 +216,7 @@ class _Check:
         defaults: Table,
     ) -> HostConfig | None:
         path: OptionPath = ("hosts", name)
-        if _is_unquoted(name, table):
+        if _is_unquoted(name, table, {*HostOptions.model_fields, "modules"}):
             wanted = f"{name}.{next(iter(self._table(table, path)))}"
             self.fault(path, f'write the domain in quotes: [hosts."{wanted}"]')
             return None
@@ -242,6 +257,66 @@ class _Check:
             self.fault(place, str(wrong))
             return None, None
 
+    # --- components
+
+    def _components(self, hosts: Mapping[str, HostConfig]) -> dict[str, ComponentConfig]:
+        found: dict[str, ComponentConfig] = {}
+        taken = set(hosts)
+        for name, table in self._component_tables.items():
+            component = self._component(name, table, hosts)
+            if component is None:
+                continue
+            for domain in component.domains:
+                if domain in taken:
+                    self.fault(("components", name), f"{domain} is served by another already")
+            taken.update(component.domains)
+            found[component.domain] = component
+        return found
+
+    def _component(
+        self, name: str, table: Table, hosts: Mapping[str, HostConfig]
+    ) -> ComponentConfig | None:
+        path: OptionPath = ("components", name)
+        if _is_unquoted(name, table, set(ComponentOptions.model_fields)):
+            wanted = f"{name}.{next(iter(table))}"
+            self.fault(path, f'write the domain in quotes: [components."{wanted}"]')
+            return None
+        options = self._build(ComponentOptions, table, path)
+        domain = self._domain(name, path)
+        if options is None or domain is None:
+            return None
+        if not options.secret.get_secret_value() and (*path, "secret") not in self._wrong:
+            self.fault((*path, "secret"), "must be set: who knows it can speak as this domain")
+        self._warn_of_readable(options, path)
+        host = self._host_of_component(domain, options, hosts)
+        return None if host is None else ComponentConfig(domain, host, options)
+
+    def _host_of_component(
+        self, domain: str, options: ComponentOptions, hosts: Mapping[str, HostConfig]
+    ) -> str | None:
+        path: OptionPath = ("components", domain, "host")
+        if options.host:
+            named = next((host for host in hosts if host == options.host.lower()), None)
+            if named is not None:
+                return named
+            self.fault(
+                path, f"is {show(options.host)}, no host{did_you_mean(options.host, hosts)}"
+            )
+            return None
+        above = [host for host in hosts if domain.endswith(f".{host}")]
+        if not above and len(hosts) != 1:
+            self.fault(path, f"must name a host: {domain} lies below none")
+            return None
+        return max(above or hosts, key=len)
+
+    def _check_component_listeners(self, server: ServerOptions) -> None:
+        for number, text in enumerate(server.components.listen):
+            if not read_endpoint(text).is_local:
+                self.warn(
+                    ("components", "listen", number),
+                    "all that components send and get crosses the network unencrypted",
+                )
+
     # --- the process
 
     def _check_server(self, server: ServerOptions) -> None:
@@ -262,7 +337,10 @@ class _Check:
 
     def _check_listeners(self, server: ServerOptions) -> None:
         listening: list[tuple[OptionPath, str]] = []
-        for above, streams in (("c2s", server.c2s), ("s2s", server.s2s)):
+        places = [("c2s", server.c2s), ("s2s", server.s2s)]
+        if self._component_tables:
+            places.append(("components", server.components))
+        for above, streams in places:
             for key in ("listen", "direct_tls"):
                 endpoints: list[str] = getattr(streams, key)
                 listening += [((above, key, n), text) for n, text in enumerate(endpoints)]
@@ -296,7 +374,10 @@ class _Check:
             self.fault(("manhole", "password"), "must be set where the manhole is open")
 
     def _warn_of_readable_secrets(self, server: ServerOptions) -> None:
-        for leaf in leaves(server):
+        self._warn_of_readable(server, ())
+
+    def _warn_of_readable(self, options: Options, above: OptionPath) -> None:
+        for leaf in leaves(options, above):
             hidden = declaration(leaf.field).secret or isinstance(leaf.value, Secret)
             if not hidden or not self._document.says(leaf.path):
                 continue
@@ -323,9 +404,8 @@ def _enabled(known: Known, server: ModulesOptions, host: HostOptions) -> frozens
     return frozenset((names | set(host.enable)) - set(host.disable))
 
 
-def _is_unquoted(name: str, table: object) -> bool:
+def _is_unquoted(name: str, table: object, own: set[str]) -> bool:
     """[hosts.example.org] is a table `org` in a host `example`."""
-    own = {*HostOptions.model_fields, "modules"}
     return (
         "." not in name
         and isinstance(table, dict)

@@ -1,10 +1,11 @@
 """A configuration that was checked: what the rest of the server is given."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xmppd.config.components import ComponentOptions
 from xmppd.config.faults import Fault, dotted, show
 from xmppd.config.options import OptionPath, Options, declaration, leaves
 from xmppd.config.server import HostOptions, ServerOptions
@@ -35,6 +36,20 @@ class HostConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentConfig:
+    """One external component; `host` is the virtual host that it belongs to."""
+
+    domain: str
+    host: str
+    options: ComponentOptions
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """All that it serves, its own first."""
+        return tuple(dict.fromkeys((self.domain, *self.options.domains)))
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """An option that differs. `reloads`: a reload is enough, no restart is needed."""
 
@@ -50,18 +65,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The process and its hosts, by prepared domain. `files` are those that were read."""
+    """The process, its hosts and components, by prepared domain. `files` are those that were
+    read.
+    """
 
     server: ServerOptions
     hosts: Mapping[str, HostConfig]
     warnings: tuple[Fault, ...] = ()
     files: tuple[Path, ...] = ()
+    components: Mapping[str, ComponentConfig] = field(default_factory=dict)
 
     def changes(self, new: "Config") -> list[Change]:
         """What `new` sets otherwise, in the order of declaration. Secrets stay hidden."""
         found = list(_differences(self.server, new.server, ()))
         for domain in sorted(self.hosts.keys() | new.hosts.keys()):
             found += _host_changes(self.hosts.get(domain), new.hosts.get(domain), domain)
+        for domain in sorted(self.components.keys() | new.components.keys()):
+            old, now = self.components.get(domain), new.components.get(domain)
+            found += _component_changes(old, now, ("components", domain))
         return found
 
 
@@ -75,6 +96,16 @@ def _host_changes(old: HostConfig | None, new: HostConfig | None, domain: str) -
     for name in sorted(old.modules.keys() & new.modules.keys()):
         place = (*above, "modules", name)
         yield from _differences(old.modules[name], new.modules[name], place)
+
+
+def _component_changes(
+    old: ComponentConfig | None, new: ComponentConfig | None, above: OptionPath
+) -> Iterator[Change]:
+    if old is None or new is None:
+        states = ("absent", "present") if old is None else ("present", "absent")
+        yield Change(dotted(above), *states, True)
+    else:
+        yield from _differences(old.options, new.options, above)
 
 
 def _differences(old: Options, new: Options, above: OptionPath) -> Iterator[Change]:

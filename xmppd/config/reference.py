@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
+from xmppd.config.components import ComponentOptions
 from xmppd.config.faults import dotted, quote_key, toml
 from xmppd.config.loaded import ModuleInfo
 from xmppd.config.options import (
@@ -31,7 +32,7 @@ class Section:
     may be many, each `[[so]]`.
     """
 
-    __slots__ = ("doc", "listed", "options", "path")
+    __slots__ = ("doc", "listed", "options", "path", "sample")
 
     def __init__(
         self, path: OptionPath, doc: str, options: type[Options], *, listed: bool = False
@@ -39,6 +40,7 @@ class Section:
         self.path = path
         self.doc = doc
         self.listed = listed
+        self.sample = listed or options is ComponentOptions  # to name one is to have one
         self.options = {n: f for n, f in options.model_fields.items() if section_of(f) is None}
 
     @property
@@ -55,6 +57,7 @@ def sections(known: Known) -> list[Section]:
         usual = "On" if known[name].default_on else "Off"
         doc = f"{_summary(known[name].options)} {usual} by default."
         found += _below(("modules", name), doc, known[name].options)
+    found += _below(("components", f"gateway.{HOST}"), "A component.", ComponentOptions)
     found += _below(("hosts", HOST), "A virtual host, one table each.", HostOptions)
     return found
 
@@ -86,17 +89,17 @@ def example(known: Known) -> str:
     lines = ["# Configuration of xmppd. Every option is shown with its default."]
     for section in sections(known):
         if section.path:
-            sign = "# " if section.listed else "#"  # to list one is to have one
+            sign = "# " if section.sample else "#"
             lines += ["", "", *_wrap(section.doc, "# "), f"{sign}{section.title}"]
         for option, field in section.options.items():
             lines += ["", *_wrap(field.description or "", "# ")]
-            lines += list(_listed(option, field) if section.listed else _setting(option, field))
+            lines += list(_listed(option, field) if section.sample else _setting(option, field))
     return "\n".join(lines) + "\n"
 
 
 def json_schema(known: Known) -> dict[str, Any]:
     """A JSON Schema of the file, for editors."""
-    classes: list[type[Options]] = [ServerOptions, HostOptions]
+    classes: list[type[Options]] = [ServerOptions, HostOptions, ComponentOptions]
     classes += [info.options for info in known.values()]
     wanted: list[tuple[type[Options], Literal["validation"]]] = [
         (kind, "validation") for kind in dict.fromkeys(classes)
@@ -108,6 +111,8 @@ def json_schema(known: Known) -> dict[str, Any]:
     host["properties"]["modules"] = _table(modules)
     server = _definition(definitions, references[ServerOptions, "validation"])
     _definition(definitions, server["properties"]["modules"])["properties"].update(modules)
+    components = _definition(definitions, server["properties"]["components"])
+    components["additionalProperties"] = references[ComponentOptions, "validation"]
     server["properties"]["hosts"] = {
         "type": "object",
         "description": "The virtual hosts, by domain.",
@@ -121,16 +126,18 @@ def json_schema(known: Known) -> dict[str, Any]:
     }
 
 
-def _below(path: OptionPath, doc: str, options: type[Options]) -> Iterator[Section]:
-    yield Section(path, doc, options)
+def _below(
+    path: OptionPath, doc: str, options: type[Options], *, listed: bool = False
+) -> Iterator[Section]:
+    yield Section(path, doc, options, listed=listed)
     for name, field in options.model_fields.items():
         nested = section_of(field)
         if nested is not None:
             doc = _summary(nested) or field.description or ""
             yield from _below((*path, name), doc, nested)
-        listed = listed_section(field)
-        if listed is not None:
-            yield Section((*path, name), _summary(listed), listed, listed=True)
+        several = listed_section(field)
+        if several is not None:
+            yield from _below((*path, name), _summary(several), several, listed=True)
 
 
 def _summary(options: type[Options]) -> str:

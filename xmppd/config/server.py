@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
+from xmppd.config.components import ComponentsOptions
 from xmppd.config.options import Options, option
 from xmppd.config.s2s import HostS2SOptions, S2SOptions
 from xmppd.config.streams import LoginStreamLimits, StreamLimits
@@ -275,6 +276,7 @@ class ServerOptions(Options):
     database: DatabaseOptions = option(DatabaseOptions(), "The database.")
     tls: TLSOptions = option(TLSOptions(), "TLS.")
     c2s: C2SOptions = option(C2SOptions(), "Clients.")
+    components: ComponentsOptions = option(ComponentsOptions(), "External components.")
     s2s: S2SOptions = option(S2SOptions(), "Other servers.")
     auth: AuthOptions = option(AuthOptions(), "Accounts.")
     admin: AdminOptions = option(AdminOptions(), "Administration.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, ca
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from xmppd.clock import Timer
 from xmppd.config import Options
 from xmppd.hooks import ON, Handler, Hook, Signal, spawn
 from xmppd.routing import HOST, Claim, Scope
@@ -160,6 +161,21 @@ class Module:
         loop.clock = self.host.clock  # type: ignore[assignment]  # zope's interface
         _ = loop.start(interval_s, now=False)
         self._acquired.append(lambda: loop.stop() if loop.running else None)
+
+    def once_running(self, work: Callable[[], object]) -> None:
+        """Call `work` when this instance has taken its place; never if it does not get there. For
+        `start`, where the old instance still serves.
+        """
+        timer: list[Timer] = []
+
+        def look() -> None:
+            if self.host.modules.get(self.name) is self:
+                work()
+            else:  # others are still being started
+                timer[:] = [self.host.clock.callLater(0.1, look)]
+
+        timer.append(self.host.clock.callLater(0, look))
+        self._acquired.append(lambda: timer[0].cancel() if timer[0].active() else None)
 
     def listen(self, hook: Hook, wanted: bool) -> None:
         """Let this module's handlers of `hook` be called, or not for now: so a feature that nobody

@@ -16,11 +16,14 @@ from xmppd.module.base import (
     specials_of,
 )
 from xmppd.module.catalogue import ModuleFault
+from xmppd.module.service import Service
 from xmppd.routing import Claim, ClaimedTwice
 from xmppd.routing.iqs import OWN_DOMAIN
 from xmppd.routing.router import Destination
 
 if TYPE_CHECKING:
+    from xmppd.admin.commands import Command
+    from xmppd.admin.output import Result
     from xmppd.host import Host
 
 log = Logger()
@@ -29,6 +32,12 @@ M = TypeVar("M", bound=Module)
 
 class CommandRegistry(Protocol):
     """Where the commands of modules are offered to operators."""
+
+    def __iter__(self) -> "Iterator[Command]":
+        """All of them, by name."""
+
+    async def run(self, name: str, given: Mapping[str, object]) -> "Result":
+        """Run one; CommandError says what is wrong."""
 
     def add_from(self, instance: object, host: str | None = None) -> None:
         """Offer its `@command` methods; ValueError where a name is taken."""
@@ -45,6 +54,11 @@ class ModuleHost:
         self._commands = commands
         self._running: dict[str, Module] = {}
         self._specials: dict[tuple[str, str, str], Callable[..., Any]] = {}
+
+    @property
+    def commands(self) -> CommandRegistry | None:
+        """The operators' commands of the whole process; None where there are none."""
+        return self._commands
 
     def get(self, name: str) -> Module | None:
         return self._running.get(name)
@@ -72,8 +86,11 @@ class ModuleHost:
         return self._specials.get((NONZA, ns, name))
 
     def features(self) -> set[str]:
-        """The disco features that running modules name beside the IQs they answer."""
-        return {feature for module in self for feature in module.features}
+        """The disco features of the host that modules name beside the IQs they answer; those of a
+        `Service` are of its own domain.
+        """
+        hosts_own = (module for module in self if not isinstance(module, Service))
+        return {feature for module in hosts_own for feature in module.features}
 
     async def start(self, modules: Mapping[type[Module], Options]) -> None:
         """Start these, in the order of what they use. Raises ModuleFault, with none of them

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xmppd.config import Options, option
 from xmppd.hooks import spawn
 from xmppd.jid import JID, JIDError, jid
+from xmppd.module.adhoc import Adhoc, declared_adhoc
 from xmppd.module.base import Module, claims_of
 from xmppd.module.catalogue import ModuleFault
-from xmppd.routing import IQTable
+from xmppd.module.executing import Executor
+from xmppd.ns import COMMANDS
+from xmppd.routing import SERVICE, Claim, IQTable
 from xmppd.routing.iqs import OWN_DOMAIN, answer, refusal, settled
 from xmppd.routing.router import Destination, Done
 from xmppd.stanza import IQ, Message, Stanza, StanzaError
@@ -33,7 +36,8 @@ class Service(Module):
     """What such modules have in common.
 
     IQs to the domain go to the methods marked `@iq_get(ns, name, at=SERVICE)`, those to a local
-    part of it to those `at=NODE`; everything else to `take`. The domain is claimed and released
+    part of it to those `at=NODE`; everything else to `take`. Methods marked `@adhoc(node, name,
+    at=SERVICE)` are ad-hoc commands of the domain. The domain is claimed and released
     with the module, also over a reload.
     """
 
@@ -49,8 +53,17 @@ class Service(Module):
             raise ModuleFault(f"{self.name}: domain is {named!r}: {problem}") from None
         if self.domain != self.domain.domain:
             raise ModuleFault(f"{self.name}: domain is {named!r}, must be a domain alone")
+        self.adhoc = Executor(host.clock, self.adhoc_commands)
+        self._acquired.append(self.adhoc.stop)
         self.iqs = IQTable()
         self.iqs.swap((), [claim for claim in claims_of(self) if claim.scope in OWN_DOMAIN])
+        if self.adhoc_commands():
+            execute = Claim(SERVICE, "set", COMMANDS, "command", self.adhoc.execute, self.name)
+            self.iqs.swap((), [execute])
+
+    def adhoc_commands(self) -> list[Adhoc]:
+        """The ad-hoc commands of the domain (XEP-0050)."""
+        return declared_adhoc(self, self.host, SERVICE)
 
     def domains(self) -> Mapping[str, Destination]:
         return {self.domain.domain: self.route}

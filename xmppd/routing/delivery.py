@@ -55,6 +55,7 @@ class Delivery:
         self._receives = hooks.of(events.user_receives)
         self._hears = hooks.of(events.user_hears)
         self._asked = hooks.of(events.resource_asked)
+        self._server_asked = hooks.of(events.server_asked)
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
         self._delivered = hooks.of(events.message_delivered)
@@ -129,7 +130,8 @@ class Delivery:
 
     def _in_turn(self, stanza: Stanza, user: JID) -> Done:
         deliver = partial(self._by_kind[stanza.kind], stanza, user)
-        return self._gates[user].add(deliver, partial(self._router.bounce, stanza))
+        refuse = partial(self._router.bounce, stanza)
+        return self._gates[user].add(deliver, refuse, asks=stanza.kind == "iq")
 
     def _to_host(self, stanza: Stanza) -> Done:
         """To the domain itself, or a resource of it (RFC 6120 §10.5.1, §10.5.2)."""
@@ -139,6 +141,8 @@ class Delivery:
                 return None
             if stanza.to.resource:
                 raise StanzaError("service-unavailable")
+            if self._server_asked.handlers and self._is_taken(stanza):
+                return None
             return answer(self._router, stanza, self._iqs.at_host(stanza))
         try:
             passed = self._host_receives.filter(stanza)
@@ -300,7 +304,15 @@ class Delivery:
         if not iq.is_request:
             self._questions.take(iq)
             return None
+        if self._server_asked.handlers and self._is_taken(iq):
+            return None
         return answer(self._router, iq, self._iqs.at_account(iq))
+
+    def _is_taken(self, iq: IQ) -> bool:
+        try:
+            return self._server_asked.filter(iq) is STOP
+        except Exception as problem:
+            raise refusal(problem) from None
 
 
 def _why_not(kept: object) -> StanzaError:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeAlias
 
 from twisted.internet.defer import Deferred, succeed
@@ -63,11 +64,11 @@ class _Waiting:
 
     __slots__ = ("act", "commit", "done", "refuse")
 
-    def __init__(self, act: Act, refuse: Refuse, commit: Commit | None) -> None:
+    def __init__(self, act: Act, refuse: Refuse, commit: Commit | None, asks: bool) -> None:
         self.act = act
         self.refuse = refuse
         self.commit = commit
-        self.done = Storing()
+        self.done: Deferred[None] = Deferred() if asks else Storing()
 
     @property
     def waits(self) -> bool:
@@ -83,7 +84,7 @@ class _Waiting:
         _ = (done or succeed(None)).addBoth(lambda _: self.done.callback(None))
 
     def _say_no(self, problem: Exception) -> Done:
-        with self.done.ahead():
+        with self.done.ahead() if isinstance(self.done, Storing) else nullcontext():
             return self.refuse(refusal(problem))
 
 
@@ -98,16 +99,19 @@ class Gate:
         self._going = False
         self.coming: Commit | None = None  # what the next stanza in the line waits for
 
-    def add(self, act: Act, refuse: Refuse, commit: Commit | None = None) -> Done:
+    def add(
+        self, act: Act, refuse: Refuse, commit: Commit | None = None, *, asks: bool = False
+    ) -> Done:
         """Act when its turn has come: the order is safe, and the sender's stream may be read on.
 
-        StanzaError resource-constraint where too much waits.
+        Not so if it `asks`: then the sender is answered before anything else, and must not be
+        kept silent until that is done. StanzaError resource-constraint where too much waits.
         """
         if commit is None:
             commit, self.coming = self.coming, None
         if len(self._line) >= MOST_WAITING:
             raise StanzaError("resource-constraint", "too much waits for this account")
-        waiting = _Waiting(act, refuse, commit)
+        waiting = _Waiting(act, refuse, commit, asks)
         self._line.append(waiting)
         if commit is not None:
             commit.when_over(self._go_on)

@@ -45,6 +45,7 @@ class Intake:
         self._hibernated = hooks.of(events.session_hibernated)
         self._resumed = hooks.of(events.session_resumed)
         self._sends = hooks.of(events.user_sends)
+        self._announces = hooks.of(events.user_announces)
         self._directs = hooks.of(events.user_directs)
         self._changed = hooks.of(events.presence_changed)
         self._subscribing = hooks.of(events.subscription_sending)
@@ -134,12 +135,10 @@ class Intake:
         try:
             if stanza.fault is not None:
                 raise stanza.fault
-            if self._sends.handlers:
-                passed = self._sends.filter(stanza, session)
-                if passed is STOP:
-                    return None
-                stanza = passed
-            if isinstance(stanza, Presence):
+            passed = self._sends.filter(stanza, session) if self._sends.handlers else stanza
+            if passed is STOP:
+                done = None
+            elif isinstance(stanza := passed, Presence):
                 done = self._presence(session, stanza)
             else:
                 done = self._router.route(stanza)
@@ -180,6 +179,11 @@ class Intake:
             return None if passed is STOP else self._router.route(passed)
         if presence.type not in ("", "unavailable"):
             raise StanzaError("bad-request", f"presence of type {presence.type} needs a 'to'")
+        if presence.type == "" and self._announces.handlers:
+            announced = self._announces.filter(presence, session)
+            if announced is STOP:
+                return None
+            presence = announced
         self._show(session, presence)
         return None
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from xmppd.jid import JID
 from xmppd.sessions import Outlet
 from xmppd.stanza import Stanza, StanzaError, error_reply
 
@@ -16,6 +18,16 @@ log = Logger()
 # the stream it came from reads no further till then, so that order holds (RFC 6120 §10.1).
 Done: TypeAlias = "Deferred[None] | None"
 Destination: TypeAlias = Callable[[Stanza], Done]
+
+
+@dataclass(slots=True)
+class External:
+    """A domain that an external component serves (XEP-0114)."""
+
+    domain: JID
+    name: str = ""  # for people
+    listed: bool = True  # among the services of its host
+    connected: bool = False
 
 
 class Storing(Deferred[None]):
@@ -38,21 +50,33 @@ class Router:
     def __init__(self) -> None:
         self._destinations: dict[str, Destination] = {}
         self._owners: dict[str, str] = {}
+        self.external: dict[str, External] = {}
         self.elsewhere: Destination = self.refuse
 
-    def claim(self, domain: str, destination: Destination, owner: str = "") -> None:
+    def claim(
+        self,
+        domain: str,
+        destination: Destination,
+        owner: str = "",
+        *,
+        external: External | None = None,
+    ) -> None:
         """Stanzas to `domain` go to `destination` from now on. ValueError if it is taken.
 
-        `owner` is the virtual host that the domain belongs to, where that is another.
+        `owner` is the virtual host that the domain belongs to, where that is another; `external`
+        says that a component serves it.
         """
         if domain in self._destinations:
             raise ValueError(f"the domain {domain} is served already")
         self._destinations[domain] = destination
         self._owners[domain] = owner or domain
+        if external is not None:
+            self.external[domain] = external
 
     def release(self, domain: str) -> None:
         self._destinations.pop(domain, None)
         self._owners.pop(domain, None)
+        self.external.pop(domain, None)
 
     def swap(self, leaving: Iterable[str], coming: Mapping[str, Destination], owner: str) -> None:
         """Release and claim in one step, or nothing at all: ValueError names what is taken."""
@@ -71,6 +95,10 @@ class Router:
     def owner(self, domain: str) -> str:
         """The virtual host that a served domain belongs to; "" for a domain that is not served."""
         return self._owners.get(domain, "")
+
+    def components_of(self, host: str) -> list[External]:
+        """The domains of external components that belong to this virtual host."""
+        return [each for name, each in self.external.items() if self._owners.get(name) == host]
 
     def domains(self) -> list[str]:
         """All that are served here: hosts, subdomains of modules, components."""

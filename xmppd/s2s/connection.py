@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from xmppd.hooks import spawn
 from xmppd.jid import jid
 from xmppd.ns import PING, SERVER
-from xmppd.routing.router import Done
+from xmppd.routing.router import Done, Storing
 from xmppd.stanza import IQ, Stanza, StanzaError
 from xmppd.stream.events import Closed, StartTLS
 from xmppd.stream.peer import (
@@ -20,17 +20,21 @@ from xmppd.stream.peer import (
     PeerEvent,
     PeerHeaderError,
     PeerMaySend,
+    Refused,
     State,
+    Verified,
     WeMaySend,
 )
 from xmppd.stream.peer.base import PeerStream
 from xmppd.stream.peer.states import TRUSTED
 from xmppd.transport.connection import CLOSE_TIMEOUT_S, StreamTransport
+from xmppd.transport.proof import Verdict, seconds_left
 from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError
 
 if TYPE_CHECKING:
     from xmppd.s2s.federation import Federation
+    from xmppd.s2s.peer import Peer, Route
 
 log = Logger()
 
@@ -38,9 +42,11 @@ SHOWN = 256  # characters of a peer's data in the log
 TICK_S = 10.0
 ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
-UNANSWERED_S = 30.0  # and then nobody is
+UNANSWERED_S = 20.0  # ask once more, differently; and then nobody is
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
+MOST, MOST_BYTES = 256, 1 << 20  # taken since the first stanza that is not durable; then it waits
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
+LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
 
 
 class PeerConnection(StreamTransport):
@@ -63,11 +69,18 @@ class PeerConnection(StreamTransport):
         self.clock = service.clock
         self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
         self.received_bytes = self.sent_bytes = 0
+        self.peers: set[Peer] = set()  # that know it
+        self.routes: set[Route] = set()  # that it carries, or was asked to
         self.sent_at = float("-inf")  # a stanza that the peer has to do something about
         self._sent_since: float | None = None  # first noticed: sent to a peer that is silent
         self._asked_at: float | None = None
+        self._poked = False  # asked a second time
+        self.expires_at: float | None = None  # the certificate that proved who it is
         self._queue: list[PeerEvent] = []
         self._waits = False
+        self._under_way = 0  # stanzas on their way to the disk
+        self._behind = 0  # those, and what came behind them
+        self._bytes = 0  # of those
         self._timer: Timer | None = None
         self._ack_timer: Timer | None = None
 
@@ -123,11 +136,13 @@ class PeerConnection(StreamTransport):
                 return
             self.used_at = self.heard_at
             done = self._accept(event)
+            if isinstance(done, Storing) and self._behind < MOST and self._bytes < MOST_BYTES:
+                self._store(done, event)
+                continue
             if done is not None and self._wait_for(done):
                 self._queue.extend(happened[position + 1 :])
                 return
-            if stream.management is not None:
-                stream.handled()
+            self._handled()
 
     def _accept(self, stanza: Stanza) -> Done:
         """A stanza of a valid pair: it goes the way of a client's from here on."""
@@ -137,6 +152,31 @@ class PeerConnection(StreamTransport):
         if not router.serves(stanza.to.domain):  # not any more; and nothing is relayed
             return router.bounce(stanza, StanzaError("service-unavailable"))
         return router.route(stanza)
+
+    def _store(self, storing: Storing, stanza: Stanza) -> None:
+        """The peer is heard on: many stanzas go to the disk at once. It is told that they are
+        handled when all of them are there.
+        """
+        self._under_way += 1
+        self._behind += 1
+        self._bytes += len(stanza.raw)
+        _ = storing.addBoth(self._stored)
+
+    def _stored(self, result: object) -> None:
+        if isinstance(result, Failure):
+            log.failure("A stanza's handling failed", failure=result)
+        self._under_way -= 1
+        if not self._under_way:
+            behind, self._behind, self._bytes = self._behind, 0, 0
+            for _ in range(behind):
+                self.stream.handled()
+
+    def _handled(self) -> None:
+        """A stanza is dealt with; it counts when those before it do (XEP-0198 §4)."""
+        if self._under_way:
+            self._behind += 1
+        else:
+            self.stream.handled()
 
     def _wait_for(self, done: Deferred[None]) -> bool:
         """Hold the peer back until `done` fires; False if it has."""
@@ -153,7 +193,7 @@ class PeerConnection(StreamTransport):
         self._waits = False
         if isinstance(result, Failure):
             log.failure("A stanza's handling failed", failure=result)
-        self.stream.handled()
+        self._handled()
         self.resume()
         happened, self._queue = self._queue, []
         if self.open:
@@ -167,12 +207,15 @@ class PeerConnection(StreamTransport):
     def _take(self, event: PeerEvent) -> None:
         if isinstance(event, Closed):
             self._closed(event)
+        elif self.stream.state is State.CLOSED and not isinstance(event, LATE):
+            return  # it ended in the same bytes: nothing comes of what was granted before
         elif isinstance(event, StartTLS):
             self._start_tls()
         elif isinstance(event, AckAsked):
             self.stream.acknowledge()
             self.flush_stream()
         elif isinstance(event, Enabled):
+            self._behind = 0
             self.stream.enabled()
         elif isinstance(event, Acked):
             self._request_ack()  # for what was sent meanwhile
@@ -257,6 +300,11 @@ class PeerConnection(StreamTransport):
         self.ended(event)
         self.close(why=why)
 
+    @property
+    def hung_up_on_external(self) -> bool:
+        """The peer refused our certificate, and then anything else."""
+        return False
+
     def ended(self, event: Closed) -> None:
         """The stream is over, the connection is being closed."""
 
@@ -317,19 +365,22 @@ class PeerConnection(StreamTransport):
         if self._is_dead(now):
             self.say("no answer for {seconds:.0f} s: the connection is dropped", seconds=TICK_S)
             self.abort("the peer does not answer")
+        elif self.expires_at is not None and now >= self.expires_at:
+            self.end(StreamError("reset", "the certificate has expired"))
         elif self._is_idle(now):
             self.finish()
 
     def _is_dead(self, now: float) -> bool:
         """90 s at most after it stopped to answer (SM or ping, RFC 6120 §4.6.3)."""
         heard_at = self.federation.heard_at(self)
-        if self.sent_at < heard_at:
-            self._sent_since = self._asked_at = None
-            return False
-        if self._sent_since is None:
+        answered = self._asked_at is not None and heard_at >= self._asked_at
+        if answered or self.sent_at < heard_at:
+            self._asked_at, self._poked = None, False
+            self._sent_since = now if self.sent_at >= heard_at else None
+        elif self._sent_since is None:
             self._sent_since = now
-        elif self._asked_at is not None and heard_at < self._asked_at:
-            return now - self._asked_at >= UNANSWERED_S
+        elif self._asked_at is not None:
+            return now - self._asked_at >= UNANSWERED_S and not self._poke(now)
         elif now - self._sent_since >= SILENT_S:
             self._asked_at = now
             self._ask()
@@ -343,6 +394,26 @@ class PeerConnection(StreamTransport):
         to, from_ = jid(pair.target), jid(pair.sender)
         ping = IQ(to, from_, "get", "s2s-ping", Element(PING, "ping"))
         self.write(ping.write(SERVER))
+
+    def _poke(self, now: float) -> bool:
+        """Ask a second time: perhaps the answer to a ping cannot come back, as the peer has no
+        way to connect to us.
+        """
+        if self._poked or not self.poke():
+            return False
+        self._poked, self._asked_at = True, now
+        return True
+
+    def poke(self) -> bool:
+        """Ask something that is answered on this connection; False where there is nothing."""
+        return False
+
+    def judged(self, verdict: Verdict) -> None:
+        """What the peer's certificate proves. It does so until it expires (§13.7.2.3)."""
+        self.proof = verdict.why
+        left_s = seconds_left(self.engine) if verdict.proves and self.engine is not None else None
+        if left_s is not None:
+            self.expires_at = self.clock.seconds() + left_s
 
     def _is_idle(self, now: float) -> bool:
         raise NotImplementedError

@@ -119,8 +119,9 @@ class Session:
         """Say nothing more to the client before `done` fires, with whatever outcome: what it sent
         is being made durable, and an answer to it, or to what follows, would acknowledge it.
 
-        For handlers of `user_sends` that store, called before they return. The client is read on
-        meanwhile, for a few stanzas (`xmppd.sessions.undurable`).
+        For handlers of `user_sends` that store, called before they return; a failure of `done` is
+        theirs to handle. The client is read on meanwhile, for a few stanzas
+        (`xmppd.sessions.undurable`).
         """
         if self.undurable is None:
             self.undurable = Undurable(self.outlet)

@@ -4,6 +4,7 @@ from xmppd.stanza.dates import format_datetime, parse_datetime
 from xmppd.stanza.delay import Delay
 from xmppd.stanza.errors import StanzaError, error_reply
 from xmppd.stanza.forms import Field, FieldType, Form, FormType, Option
+from xmppd.stanza.forward import forwarded, forwarded_in, stanza_of
 from xmppd.stanza.payload import (
     Payload,
     attr,
@@ -42,8 +43,11 @@ __all__ = [
     "error_reply",
     "flag",
     "format_datetime",
+    "forwarded",
+    "forwarded_in",
     "page",
     "parse_datetime",
     "read_stanza",
+    "stanza_of",
     "text",
 ]

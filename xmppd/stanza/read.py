@@ -1,7 +1,7 @@
 """From what the parser saw to a stanza, with the checks that any server makes at its edge."""
 
 from xmppd.jid import JID
-from xmppd.ns import CLIENT, SERVER
+from xmppd.ns import CLIENT
 from xmppd.stanza.errors import StanzaError
 from xmppd.stanza.stanza import IQ, Message, Names, Presence, Stanza
 from xmppd.xml import XML_LANG, Element, parse_fragment, to_xml
@@ -40,8 +40,8 @@ def read_stanza(
     is normal (RFC 6121 §5.2.2). `to` and `from_` are the resolved addresses; `content_ns` is that
     of the stream, whose children read as jabber:client in any case.
     """
-    if content_ns == SERVER:
-        payloads, raw = _as_client(payloads, raw)
+    if content_ns != CLIENT:
+        payloads, raw = _as_client(payloads, raw, content_ns)
     type_ = attrs.get("type", "")
     stanza: Stanza
     if kind == "message":
@@ -77,21 +77,23 @@ def _iq_fault(type_: str, id_: str | None, payloads: Names) -> StanzaError | Non
     return None
 
 
-def _as_client(payloads: Names, raw: bytes) -> tuple[Names, bytes]:
-    """Children in jabber:server read as jabber:client, as everywhere in this server."""
-    if b"jabber:server" in raw:  # perhaps one that names its namespace and would not follow
+def _as_client(payloads: Names, raw: bytes, content_ns: str) -> tuple[Names, bytes]:
+    """Children in jabber:server, or another stream's content namespace, read as jabber:client,
+    as everywhere in this server.
+    """
+    if content_ns.encode() in raw:  # perhaps one that names its namespace and would not follow
         nodes = parse_fragment(raw, CLIENT)
         children = [node for node in nodes if isinstance(node, Element)]
-        _rename(children)
+        read_as_client(children, content_ns)
         raw = "".join([to_xml(child, CLIENT) for child in children]).encode()
-    names = [(CLIENT if ns == SERVER else ns, name) for ns, name in payloads]
+    names = [(CLIENT if ns == content_ns else ns, name) for ns, name in payloads]
     return tuple(names), raw
 
 
-def _rename(children: list[Element]) -> None:
-    """jabber:server to jabber:client, down from the stanza until another namespace begins."""
-    below = [child for child in children if child.ns == SERVER]
+def read_as_client(children: list[Element], content_ns: str) -> None:
+    """`content_ns` to jabber:client, down from the stanza until another namespace begins."""
+    below = [child for child in children if child.ns == content_ns]
     while below:
         element = below.pop()
         element.ns = CLIENT
-        below.extend(child for child in element.elements if child.ns == SERVER)
+        below.extend(child for child in element.elements if child.ns == content_ns)

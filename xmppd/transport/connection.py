@@ -76,12 +76,13 @@ class StreamTransport(Protocol):
         self._waiting = 0  # bytes in _out
         self._unsent = 0  # bytes in Twisted's buffer: the kernel is full while there are any
         self._dirty = False  # the flusher knows of us
+        self._answers = True  # it is the peer that began the TLS handshake
         self._holds = 0  # how many want nothing sent at present
         self._ahead = 0  # where in _out that begins which was written since
         self._state = _State.OPEN
         self._peer_done = False  # the peer has sent FIN
         self._paused = 0
-        self._pauses = [0, 0]
+        self._slowed = 0  # of these for Pause.SLOW_READER
         self._held: list[bytes] | None = None  # came from the wire although paused
         self._why = ""
         self._deadline: Timer | None = None
@@ -180,23 +181,26 @@ class StreamTransport(Protocol):
         self.secure = False
         self._send(clear)
         self.engine = context.engine()
-        self._send(self.engine.outgoing())
+        hello = self.engine.outgoing()
+        self._answers = not hello
+        self._send(hello)
 
     def pause(self, why: Pause = Pause.WAITING) -> None:
         """Read no more until there were as many `resume` for the same reason.
 
         Bytes of the read that is being handled are still delivered.
         """
-        self._pauses[why] += 1
+        self._slowed += why is Pause.SLOW_READER
         self._paused += 1
         if self._paused == 1 and self._state is _State.OPEN and self.transport is not None:
             self.transport.pauseProducing()
 
     def resume(self, why: Pause = Pause.WAITING) -> None:
         """Take back one `pause`. Does not call `received` by itself."""
-        if not self._pauses[why]:
+        slow = why is Pause.SLOW_READER
+        if not (self._slowed if slow else self._paused - self._slowed):
             raise RuntimeError(f"resume without pause: {why.name}")
-        self._pauses[why] -= 1
+        self._slowed -= slow
         self._paused -= 1
         if self._paused or self._state is not _State.OPEN or self.transport is None:
             return
@@ -369,9 +373,12 @@ class StreamTransport(Protocol):
 
     def _may_wait(self, engine: TLSEngine) -> bool:
         """Whether what the engine has to say are tickets (RFC 8446 §4.6.1), which no client waits
-        for: they go out with the answer to its header. Below TLS 1.3 it waits for our Finished.
+        for: they go out with the answer to its header. A Finished goes at once: it ends a server's
+        handshake below TLS 1.3, and a client's always.
         """
-        return not self.secure and engine.established and engine.version == "TLSv1.3"
+        if self.secure or not self._answers or not engine.established:
+            return False
+        return engine.version == "TLSv1.3"
 
     def _became_secure(self) -> None:
         self.secure = True

@@ -6,15 +6,16 @@ import click
 
 from xmppd.admin import builtin, ctl
 from xmppd.admin.commands import HOST, Command, Parameter, declared, described_command
+from xmppd.components import commands as components
 from xmppd.module import Catalogue
 from xmppd_docs import rst
 
 
 def core_commands() -> Iterator[Command]:
-    kinds = [value for value in vars(builtin).values() if isinstance(value, type)]
-    for kind in kinds:
-        if kind.__module__ == builtin.__name__:
-            yield from of_class(kind)
+    for file in (builtin, components):
+        for kind in vars(file).values():
+            if isinstance(kind, type) and kind.__module__ == file.__name__:
+                yield from of_class(kind)
 
 
 def of_class(kind: type) -> list[Command]:

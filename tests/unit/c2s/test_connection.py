@@ -234,6 +234,16 @@ class TestStanzas:
         assert "id='q'" in bound.hears()
         assert session.undurable is None
 
+    def test_that_are_swallowed_count_as_not_durable_too(self, bound: Any, host: Host) -> None:
+        stores_slowly(host)
+        bound.sends("<message to='romeo@example.org' type='chat'/>")
+        host.hooks.swap((), [(events.user_sends, Handler("a", NORMAL, lambda *_: STOP))])
+        bound.sends("<message to='romeo@example.org' type='chat'/>")
+        session = host.sessions.get(BALCONY)
+        assert session is not None
+        assert session.undurable is not None
+        assert session.undurable.behind == 2
+
     @pytest.mark.parametrize("size, most", [(1, MOST), (MOST_BYTES // 10 + 1, 10)])
     def test_of_which_one_is_not_durable_yet_are_few(
         self, bound: Any, host: Host, size: int, most: int

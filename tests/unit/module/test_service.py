@@ -27,6 +27,7 @@ class Tea(DiscoService):
     name = "tea"
     subdomain = "tea"
     identity: ClassVar[Identity] = Identity("store", "berkeley", "Tea")
+    features = ("urn:example:biscuits",)
     options: ServiceOptions
 
     @iq_get(NS, "menu", at=SERVICE)
@@ -82,7 +83,9 @@ def test_the_host_lists_the_service_and_the_service_describes_itself(talk: Talk)
     romeo.receives(like(f"<iq>{items}<item jid='tea.example.org' name='Tea'/></query></iq>"))
     info = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
     romeo.sends(f"<iq type='get' id='2' to='tea.example.org'>{info}</iq>")
-    romeo.receives(like(f"<iq id='2'>{info[:-2]}><feature var='{NS}'/></query></iq>"))
+    offered = f"<feature var='urn:example:biscuits'/><feature var='{NS}'/>"
+    romeo.receives(like(f"<iq id='2'>{info[:-2]}>{offered}</query></iq>"))
+    assert "urn:example:biscuits" not in talk.host.modules.features()
     romeo.sends(f"<iq type='get' id='3' to='door@tea.example.org'>{info}</iq>")
     romeo.receives(error("3", "cancel", "item-not-found"))
 

@@ -128,6 +128,16 @@ def test_a_liar_is_believed_nothing_and_the_next_one_is_asked(
     assert "http://jabber.org/protocol/muc" in honest.found[0]
 
 
+def test_all_that_waited_for_a_liar_ask_for_themselves(talk: Talk, caps: EntityCaps) -> None:
+    romeo, juliet, nurse = (talk.bind(f"{name}@example.org/x") for name in ("r", "j", "n"))
+    key = key_of(caps, EXODUS_C)
+    liar, one, two = (Learning(talk, caps, key, each) for each in (romeo, juliet, nurse))
+    liar.answered("<other xmlns='urn:x'/>")
+    one.answered(EXODUS)
+    two.answered(EXODUS)
+    assert one.found == two.found != [frozenset()]
+
+
 def hashed(info: str) -> str:
     """The verification string of an attacker's answer, who hashes as XEP-0115 says."""
     from xmppd.modules.caps import verification

@@ -4,9 +4,11 @@ import pytest
 
 from xmppd.api import Module, events
 from xmppd.hooks import Filter, Signal
+from xmppd.jid import jid
 from xmppd.modules.blocking import Blocking
 from xmppd.modules.carbons import Carbons
 from xmppd.modules.csi import ClientState
+from xmppd.modules.pubsub.pep import pep_notifying
 from xmppd.testing import Client, Talk, error, like, message, result_of
 
 ROMEO, JULIET = "romeo@example.org/orchard", "juliet@example.org/balcony"
@@ -132,3 +134,12 @@ def test_blocks_go_with_the_account(talk: Talk, juliet: Client) -> None:
     blocking.forget(juliet.jid.bare)
     assert result_of(blocking.store.load()) == {}
     assert heard(talk, "blocking") == 0
+
+
+def test_the_blocked_are_not_told_what_the_account_publishes(talk: Talk, juliet: Client) -> None:
+    chain = talk.host.hooks.of(pep_notifying)
+    told = (jid(ROMEO), jid("nurse@example.org/kitchen"))
+    assert chain.filter(told, juliet.jid.bare) == told
+    juliet.sends(f"<iq type='set' id='b'>{BLOCK}</iq>")
+    assert chain.filter(told, juliet.jid.bare) == told[1:]
+    assert chain.filter(told, jid("nurse@example.org")) == told

@@ -5,11 +5,11 @@ from base64 import b64encode
 
 import pytest
 
-from xmppd.api import JID, Module, on
+from xmppd.api import JID, Module, on, remove_account
 from xmppd.jid import jid
-from xmppd.modules.pubsub import pep_notifying
+from xmppd.modules.pubsub import Pep, pep_notifying
 from xmppd.stanza import read_stanza
-from xmppd.testing import Client, Talk, like, presence, result
+from xmppd.testing import Client, Talk, like, presence, result, result_of
 from xmppd.xml import Element, parse
 
 NS = "http://jabber.org/protocol/pubsub"
@@ -342,3 +342,57 @@ def test_modules_may_hold_notifications_back() -> None:
     publishes(juliet)
     romeo.receives_nothing()
     nurse.receives(event("juliet@example.org", NURSE))
+
+
+def test_occupants_of_rooms_are_not_asked_what_they_can_do(
+    talk: Talk, sent: list[Element]
+) -> None:
+    talk.online(JULIET)
+    room = f"<x xmlns='http://jabber.org/protocol/muc#user'/>{caps('urn:open')}"
+    stanza = read_stanza(
+        "presence",
+        {},
+        (("http://jabber.org/protocol/muc#user", "x"), ("http://jabber.org/protocol/caps", "c")),
+        room.encode(),
+        to=jid(JULIET),
+        from_=jid("room@conference.montague.lit/nick"),
+    )
+    talk.router.route(stanza)
+    assert sent == []
+
+
+def test_who_hears_is_known_after_a_reload(talk: Talk, sent: list[Element]) -> None:
+    befriend_remote(talk)
+    juliet = arrives(talk, JULIET, TUNE)
+    remote(talk, caps(TUNE, "urn:other"))
+    tell_remote(talk, sent, TUNE, "urn:other")
+    options_now = talk.module(Pep).options
+    result_of(talk.host.modules.swap(["pep"], {Pep: options_now}))
+    sent.clear()
+    juliet.forget()
+    publishes(juliet)
+    juliet.receives(event("juliet@example.org", JULIET), result("pub"))
+    assert [stanza.get("to") for stanza in sent] == [REMOTE]
+
+
+def test_an_account_that_goes_takes_its_nodes_along(talk: Talk) -> None:
+    juliet = talk.online(JULIET)
+    publishes(juliet)
+    pep = talk.module(Pep)
+    result_of(remove_account(talk.host, jid("juliet@example.org")))
+    talk.account("juliet@example.org")
+    assert result_of(pep.latest(jid("juliet@example.org"), TUNE)) == []
+
+
+def test_an_item_that_expired_is_not_sent_again(talk: Talk) -> None:
+    juliet = talk.online(JULIET)
+    publishes(juliet, options=options(item_expire="1"))
+    pep, user = talk.module(Pep), jid("juliet@example.org")
+    node = result_of(pep.engine.find(user, TUNE))
+    assert node is not None
+    (item,) = result_of(pep.latest(user, TUNE))
+    old = item._replace(at=item.at - 5_000_000)
+    result_of(pep.items.publish(node.id, [old], 1, reject=False))
+    chamber = arrives(talk, "juliet@example.org/chamber", TUNE)
+    chamber.receives_nothing()
+    assert result_of(pep.latest(user, TUNE)) == []

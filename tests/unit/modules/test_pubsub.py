@@ -19,6 +19,7 @@ from xmppd.modules.pubsub import (
     node_deleted,
     node_purged,
 )
+from xmppd.modules.pubsub.pep import PepOptions
 from xmppd.stanza import read_stanza
 from xmppd.testing import Client, Talk, like, result_of
 from xmppd.xml import Element, parse, to_xml
@@ -177,6 +178,19 @@ def test_much_is_told_in_parts() -> None:
     assert [item.get("id") for item in items.elements] == ["i0", "i1"]
 
 
+def test_a_payload_of_200_kb_is_too_big() -> None:
+    talk = Talk()
+    romeo = talk.bind(ROMEO)
+    huge = f"<item><e xmlns='urn:e'>{'x' * 200_000}</e></item>"
+    answer = ask(romeo, "set", f"<publish node='n'>{huge}</publish>", to="romeo@example.org")
+    assert (condition(answer), special(answer)) == ("not-acceptable", "payload-too-big")
+
+
+def test_the_quota_of_an_account_is_100_nodes_of_1000_items() -> None:
+    options = PepOptions()
+    assert (options.max_nodes, options.max_items) == (100, 1000)
+
+
 # Signals, for other modules
 
 
@@ -314,6 +328,73 @@ def test_a_subscriber_that_is_gone_is_dropped() -> None:
         node = result_of(service.engine.find(service.domain, "n"))
         assert node is not None
         assert len(node.subscriptions) == left
+
+
+# Presence of subscribers elsewhere (§12.5)
+
+FAR = "benvolio@montague.lit"
+
+
+def from_afar(talk: Talk, type_: str = "") -> None:
+    attrs = {"type": type_} if type_ else {}
+    to, from_ = jid(SERVICE), jid(f"{FAR}/street")
+    talk.router.route(read_stanza("presence", attrs, (), b"", to=to, from_=from_))
+
+
+def presence_matters(client: Client) -> None:
+    """A node that tells available subscribers only, with one elsewhere."""
+    ask(client, "set", "<create node='n'/>")
+    fields = "".join(
+        f"<field var='pubsub#{name}'><value>{value}</value></field>"
+        for name, value in (
+            ("presence_based_delivery", "1"),
+            ("send_last_published_item", "on_sub_and_presence"),
+        )
+    )
+    form = (
+        "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>"
+        f"<value>{NS}#node_config</value></field>{fields}</x>"
+    )
+    ask(client, "set", f"<configure node='n'>{form}</configure>", ns=OWNER)
+    inside = f"<subscription jid='{FAR}' subscription='subscribed'/>"
+    ask(client, "set", f"<subscriptions node='n'>{inside}</subscriptions>", ns=OWNER)
+
+
+def test_a_subscriber_elsewhere_is_told_while_it_is_available() -> None:
+    talk = Talk()
+    romeo = talk.bind(ROMEO)
+    sent: list[Any] = []
+    talk.router.elsewhere = sent.append
+    presence_matters(romeo)
+    assert [(it.kind, it.type) for it in sent if it.kind == "presence"] == [
+        ("presence", "subscribe")
+    ]
+    publish = f"<publish node='n'><item id='a'>{PAYLOAD}</item></publish>"
+    sent.clear()
+    ask(romeo, "set", publish)
+    assert sent == []
+    from_afar(talk)
+    assert [str(it.to) for it in sent] == [f"{FAR}/street"]  # the last item
+    ask(romeo, "set", publish)
+    assert [str(it.to) for it in sent[1:]] == [FAR]
+    from_afar(talk, "unavailable")
+    ask(romeo, "set", publish)
+    assert len(sent) == 2
+
+
+def test_after_a_start_the_service_asks_for_the_presence_that_matters() -> None:
+    talk = Talk()
+    romeo = talk.bind(ROMEO)
+    sent: list[Any] = []
+    talk.router.elsewhere = sent.append
+    presence_matters(romeo)
+    options = talk.module(Pubsub).options
+    result_of(talk.host.modules.swap(["pubsub"], {Pubsub: options}))
+    sent.clear()
+    talk.advance(11)
+    assert [(it.type, str(it.to)) for it in sent] == [("probe", FAR)]
+    talk.advance(60)
+    assert len(sent) == 1
 
 
 # Odd requests

@@ -153,3 +153,15 @@ def test_too_much_that_waits_is_refused(talk: Talk, holding: Holding, juliet: Cl
     assert len(juliet.inbox) == MOST_WAITING
     assert len(refused) == 16 * 64 - MOST_WAITING
     assert all(error("a", "wait", "resource-constraint", "message")(e) is None for e in refused)
+
+
+def test_who_asks_waits_for_the_answer_and_is_not_kept_silent_meanwhile(
+    holding: Holding, juliet: Client, romeo: Client
+) -> None:
+    """Its handler may write much, and wait until the client has read it."""
+    says(romeo, "one", "a")
+    juliet.sends("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+    assert juliet.session.undurable is None
+    juliet.receives_nothing()
+    holding.commits["a"].end()
+    juliet.receives(message("one"), result("r"))

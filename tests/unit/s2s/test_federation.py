@@ -3,14 +3,17 @@
 import pytest
 
 from tests.support.verona import CAPULET, JULIET, MONTAGUE, ROMEO, Verona
+from xmppd.admin.commands import CommandError
 from xmppd.jid import jid
 from xmppd.resolve import DialFailed
+from xmppd.s2s import FederationCommands
 from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.peer import LONGEST_WAIT_S, Backoff
 from xmppd.stanza import Message, StanzaError
 from xmppd.stream.management import Management
 from xmppd.testing import error, message, presence, result
 from xmppd.testing.actor import Client
+from xmppd.xml import Element
 
 HI = f"<message to='{ROMEO}' type='chat' id='m'><body>hi</body></message>"
 NOWHERE = "<message to='x@nowhere.example' type='chat' id='n'><body>hi</body></message>"
@@ -390,3 +393,38 @@ def test_only_domains_of_ours_send() -> None:
     stranger = Message(jid(ROMEO), jid("x@nowhere.example"), "chat", None)
     verona.capulet.talk.router.route(stranger)
     assert verona.network.calls == []
+
+
+def test_who_writes_to_a_peer_that_takes_nothing_is_held_back_until_it_does() -> None:
+    verona = Verona()
+    talks(verona)
+    (link,) = [link for link in links(verona) if link.direction == "to"]
+    link.stream.management = Management(1)
+    for end in verona.network.ends:
+        end.deaf = end.protocol in verona.montague.federation.connections
+    body = Element("jabber:client", "body", None, "x" * 50_000)
+    held = None
+    for _ in range(9):
+        stanza = Message(jid(ROMEO), jid(JULIET), "chat", None, body)
+        held = verona.capulet.talk.router.route(stanza)
+    assert held is not None
+    assert not held.called
+    link.stream.management.max_unacked = 100
+    link.stream.management.drain()
+    verona.capulet.federation.drained(link)
+    assert held.called
+    assert verona.capulet.federation.peer(MONTAGUE).stanzas == 0
+
+
+def test_the_commands_list_links_and_servers_that_cannot_be_reached() -> None:
+    verona = Verona()
+    juliet, _ = talks(verona)
+    juliet.sends(NOWHERE)
+    verona.settles()
+    rows = FederationCommands(verona.capulet.federation).s2s().rows
+    ours = [row for row in rows if row[2] == MONTAGUE and row[5]]
+    assert [(row[0], row[1], row[5]) for row in ours] == [("both", CAPULET, "dialback")]
+    (missing,) = [row for row in rows if row[2] == "nowhere.example"]
+    assert "there is no nowhere.example" in str(missing[-1])
+    with pytest.raises(CommandError):
+        FederationCommands(verona.capulet.federation).s2s_close(jid("nowhere.example"))

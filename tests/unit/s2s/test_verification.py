@@ -5,44 +5,26 @@ from typing import Any
 import pytest
 from twisted.internet.address import IPv4Address
 
-from tests.support.verona import CAPULET, JULIET, MONTAGUE, ROMEO, End, Network, Server, Verona
+from tests.support.verona import (
+    CAPULET,
+    JULIET,
+    KEY,
+    MONTAGUE,
+    OPEN,
+    ROMEO,
+    Network,
+    Raw,
+    Scripted,
+    Server,
+    Verona,
+)
 from xmppd.config.s2s import S2SOptions
 from xmppd.resolve import DialFailed
-from xmppd.s2s.incoming import IncomingConnection
+from xmppd.routing.router import Storing
+from xmppd.stream.management import Management
 from xmppd.testing import error, message
-from xmppd.transport.connection import StreamTransport
-from xmppd.transport.flusher import Flusher
-from xmppd.transport.wheel import TimerWheel
 
-OPEN = (
-    "<?xml version='1.0'?><stream:stream xmlns='jabber:server' version='1.0'"
-    " xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback'"
-    " from='{}' to='montague.example'>"
-)
-KEY = "<db:result from='{}' to='montague.example'>0123456789abcdef</db:result>"
 HI = f"<message to='{ROMEO}' type='chat' id='m'><body>hi</body></message>"
-
-
-class Raw(StreamTransport):
-    """A peer that says what the test says, in the clear."""
-
-    def __init__(self, verona: Verona) -> None:
-        super().__init__(Flusher(verona.clock), TimerWheel(verona.clock))
-        self.verona = verona
-        self.heard = ""
-        theirs = verona.montague.factory.buildProtocol(IPv4Address("TCP", "192.0.2.66", 5269))
-        assert theirs is not None
-        self.connection: IncomingConnection = theirs
-        self.end: End = verona.network.tie(self, theirs)[0]
-
-    def received(self, data: bytes) -> None:
-        self.heard += data.decode()
-
-    def sends(self, text: str) -> str:
-        before = len(self.heard)
-        self.write(text.encode())
-        self.verona.settles()
-        return self.heard[before:]
 
 
 def in_clear(**wishes: Any) -> Verona:
@@ -256,3 +238,40 @@ def test_a_peer_is_held_back_while_a_stanza_is_being_stored() -> None:
     verona.settles()
     bodies = [stanza.child_text("jabber:client", "body") for stanza in romeo.inbox]
     assert [body for body in bodies if body] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_peer_that_ends_the_stream_with_its_features_is_not_talked_to() -> None:
+    """All in the same bytes: what was negotiated first counts no more."""
+    verona = in_clear()
+    verona.network.servers[MONTAGUE] = Scripted(
+        verona,
+        OPEN.format(MONTAGUE).replace("to='montague", "id='1' to='capulet")
+        + "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>"
+        "<message/>",
+    )
+    juliet = verona.online(JULIET)
+    juliet.sends(HI)
+    verona.settles()
+    juliet.receives(error("m", "wait", "remote-server-timeout", kind="message"))
+    assert not verona.capulet.federation.connections
+
+
+def test_what_is_on_its_way_to_the_disk_is_not_acknowledged_and_holds_nobody_back() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    stream = raw.connection.stream
+    stream.management = Management(500)
+    storing = [Storing(), Storing()]
+    router, route = verona.montague.talk.router, verona.montague.talk.router.route
+    router.route = lambda stanza: (  # type: ignore[method-assign]  # a disk that takes its time
+        storing.pop(0) if stanza.id == "slow" else route(stanza)
+    )
+    first, second = storing
+    slow = f"<message id='slow' from='{JULIET}' to='{ROMEO}'><body>slow</body></message>"
+    raw.sends(slow + slow + slow.replace("slow", "quick"))
+    romeo.receives(message("quick"))
+    second.callback(None)
+    assert stream.management.handled == 0
+    first.callback(None)
+    assert stream.management.handled == 3

@@ -140,3 +140,11 @@ def test_the_reply_goes_back_with_the_same_kind_and_id(stanza: Stanza, id_: str 
 )
 def test_errors_and_results_are_never_answered(stanza: Stanza) -> None:
     assert error_reply(stanza, StanzaError("bad-request")) is None
+
+
+def test_an_error_may_bring_a_payload_beside_itself() -> None:
+    payload = Element("urn:example:list", "list")
+    refused = StanzaError("not-acceptable", payload=payload)
+    reply = error_reply(IQ(JULIET, ROMEO, "set", "1", Element("urn:x", "x")), refused)
+    assert reply is not None
+    assert [child.name for child in reply.children] == ["list", "error"]

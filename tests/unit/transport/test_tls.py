@@ -25,6 +25,7 @@ from xmppd.transport.openssl_engine import (
     PyOpenSSLEngine,
     direct_is_possible,
 )
+from xmppd.transport.peer_tls import PeerTLS
 from xmppd.transport.store import CertificateStore, TLSSettings
 from xmppd.transport.tls import ITLSEngine, TLSError
 
@@ -107,6 +108,21 @@ def test_tickets_go_with_the_first_answer_and_close_notify_with_the_last(
     assert client.hear() == b"goodbye"
     assert client.tls.read(10) == b""  # the end was said
     assert len(connection.wire.socket.sends) == handshake + 2
+
+
+def test_who_begins_a_handshake_ends_it_without_having_anything_to_say(
+    connection: Recorder, pairs: Any
+) -> None:
+    peers = PeerTLS(pairs)
+    server, sends = peers.server("example.net").engine(), connection.wire.socket.sends
+    connection.start_tls(peers.client("example.org", "example.net"))
+    taken = 0
+    while taken < len(sends):
+        server.receive(sends[taken])
+        taken += 1
+        connection.dataReceived(server.outgoing())
+    assert connection.secure
+    assert server.established
 
 
 def test_what_is_written_during_the_handshake_is_sent_after_it(
@@ -582,7 +598,8 @@ def test_a_fatal_alert_of_the_peer_is_told(store: CertificateStore) -> None:
 def test_a_forged_record_is_refused_with_an_alert(store: CertificateStore) -> None:
     engine = store.context().engine()
     hand = Hand(engine)
-    forged = hand.record(DATA, b"forged")[:-1] + b"\0"
+    record = hand.record(DATA, b"forged")
+    forged = record[:-1] + bytes([record[-1] ^ 1])
     with pytest.raises(TLSError, match=r"bad record mac|record layer failure"):
         engine.receive(forged)
     hand.client.bio_write(engine.outgoing())

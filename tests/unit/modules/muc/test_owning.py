@@ -79,6 +79,7 @@ def test_the_form_shows_what_was_submitted(talk: Talk) -> None:
         "roomsecret": "cauldronburn",
         "whois": "anyone",
         "maxusers": "50",
+        "enablearchiving": "0",
         "enablelogging": "1",
         "maxhistoryfetch": "5",
         "changesubject": "1",

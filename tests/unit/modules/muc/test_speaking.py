@@ -135,6 +135,26 @@ def test_normal_messages_to_the_room_are_no_way_to_speak(crone: Client) -> None:
     crone.receives(error("n", "modify", "bad-request", kind="message"))
 
 
+def test_who_goes_while_a_message_is_delivered_does_not_overtake_it(
+    talk: Talk, crone: Client, hag: Client
+) -> None:
+    """One order for all: with the message some would see the departure before it."""
+    wicca = talk.bind(WICCA)
+
+    class Fragile(Client):
+        def write(self, data: bytes) -> None:
+            if b"<body>" in data:
+                self.disconnect()
+
+    wicca.session.outlet = fragile = Fragile(wicca.jid, talk.host.intake)
+    fragile.session = wicca.session
+    enter(wicca, WICCA_NICK)
+    late = joins(talk, "late@example.org/x", "late", ROOM, crone, hag)
+    say(hag, "Bubble")
+    for each in (crone, hag, late):
+        each.receives(message("Bubble"), seen(WICCA_NICK, "none", "none", gone=True))
+
+
 # The subject
 
 

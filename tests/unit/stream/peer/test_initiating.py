@@ -320,3 +320,15 @@ def test_what_one_end_refuses_the_other_hears() -> None:
     (refused,) = us.receive(they.take())
     assert isinstance(refused, Refused)
     assert "not-authorized" in refused.why
+
+
+@pytest.mark.parametrize("more", [MESSAGE, "<!DOCTYPE x>", "</stream:stream>"])
+def test_no_key_is_sent_where_what_came_with_the_features_has_ended_the_stream(more: str) -> None:
+    us = Initiator()
+    us.sends(
+        f"{OPEN} from='montague.example' to='capulet.example' version='1.0' id='s1'>"
+        f"<stream:features>{DIALBACK}</stream:features>{more}"
+    )
+    assert us.of(Negotiated)
+    assert us.stream.state is State.CLOSED
+    assert not us.stream.ask(PAIR)

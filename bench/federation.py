@@ -1,0 +1,148 @@
+"""Two servers of a kind, and messages from one to the other: what both need, added up.
+
+They need no DNS: each serves a domain that is its address. They prove themselves by dialback over
+TLS, as all three can do that without an authority.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from bench.load import Chat, Client
+from bench.measure import cpu_s
+from bench.servers import Ejabberd, Prosody, Server, ServerError, Xmppd
+from bench.units import Done, Load, Step, Unit
+
+PORT = 5269  # without SRV records there is no other
+GOAL = 0.5
+S2S = Unit("chat message through two servers, one in flight", goals=(("ejabberd", GOAL),))
+S2S_10 = Unit("chat message through two servers, ten in flight", goals=(("ejabberd", GOAL),))
+USERS = ("romeo", "juliet")
+
+
+class Federated(Server):
+    """A server that talks to others. `edits` makes its configuration of that of one which is
+    alone: what is on the left must be there.
+    """
+
+    addresses: ClassVar[tuple[str, str]]  # of the one that is `other` to the other
+
+    def __init__(self, folder: Path, certificate: Path, key: Path, side: int) -> None:
+        self.address = self.domain = self.addresses[side]
+        self.other = self.addresses[1 - side]
+        super().__init__(folder / str(side), certificate, key)
+
+    def configure(self) -> None:
+        super().configure()  # type: ignore[safe-super]  # that of the server it is mixed into
+        (file,) = (each for each in self.folder.iterdir() if each.name.startswith(self.name))
+        text = file.read_text()
+        for alone, federated in self.edits().items():
+            if alone not in text:
+                raise ServerError(f"{file.name} has no {alone!r}")
+            text = text.replace(alone, federated, 1)
+        file.write_text(text)
+
+    def edits(self) -> dict[str, str]:
+        raise NotImplementedError
+
+
+class FederatedXmppd(Federated, Xmppd):
+    addresses = ("127.0.0.31", "127.0.0.41")
+
+    def edits(self) -> dict[str, str]:
+        return {
+            "[s2s]\nenabled = false\n": f"""[s2s]
+listen = ["tcp:{PORT}:interface={self.address}"]
+direct_tls = []
+certificates = "dialback"
+routes = ["{self.other}={self.other}:{PORT}"]
+"""
+        }
+
+
+class FederatedProsody(Federated, Prosody):
+    addresses = ("127.0.0.32", "127.0.0.42")
+
+    def edits(self) -> dict[str, str]:
+        return {
+            'modules_disabled = { "s2s" }': f"""s2s_ports = {{ {PORT} }}
+s2s_direct_tls_ports = {{ }}
+s2s_interfaces = {{ "{self.address}" }}
+s2s_require_encryption = true""",
+            '"roster",': '"roster", "dialback",',
+        }
+
+
+class FederatedEjabberd(Federated, Ejabberd):
+    addresses = ("127.0.0.33", "127.0.0.43")
+
+    def edits(self) -> dict[str, str]:
+        return {
+            "listen:\n": f"""s2s_use_starttls: required
+listen:
+  - port: {PORT}
+    ip: "{self.address}"
+    module: ejabberd_s2s_in
+""",
+            "\nmodules:\n": "\nmodules:\n  mod_s2s_dialback: {}\n",
+        }
+
+    def environment(self) -> dict[str, str]:
+        """No DNS is asked for SRV records: nobody listens there, so the answer is quick."""
+        inetrc = self.folder / "inetrc"
+        inetrc.write_text('{resolv_conf, ""}. {nameserver, {127,0,0,1}, 9}. {lookup, [file]}.\n')
+        return {**super().environment(), "ERL_INETRC": str(inetrc)}
+
+
+COUPLES: tuple[type[Federated], ...] = (FederatedXmppd, FederatedProsody, FederatedEjabberd)
+
+
+class Couple:
+    """Two of a kind, which run and have each an account."""
+
+    def __init__(
+        self, kind: type[Federated], folder: Path, certificate: tuple[Path, Path]
+    ) -> None:
+        self.name = kind.name
+        self.sides = [kind(folder, *certificate, side) for side in range(2)]
+
+    def start(self) -> None:
+        for server, user in zip(self.sides, USERS, strict=True):
+            server.start()
+            server.register([user])
+
+    def stop(self) -> None:
+        for server in self.sides:
+            server.stop()
+
+
+class FederatedChat(Load):
+    """From a user of one to a user of the other. The first round connects them."""
+
+    units: Sequence[tuple[Unit, int]] = ((S2S, 1), (S2S_10, 10))
+
+    def __init__(self, couple: Couple, count: int) -> None:
+        super().__init__(couple.sides[0], count)
+        self._couple = couple
+        sender, receiver = (
+            Client.log_in(server.target, user)
+            for server, user in zip(couple.sides, USERS, strict=True)
+        )
+        sender.be_available()
+        receiver.be_available()
+        self._chat = Chat(sender, receiver)
+
+    def cpu_s(self) -> float:
+        return sum(cpu_s(server.pid) for server in self._couple.sides)
+
+    def steps(self) -> Sequence[Step]:
+        return [Step(unit, partial(self._run, window)) for unit, window in self.units]
+
+    def _run(self, window: int) -> Done:
+        self._chat.run(self.count, window)
+        return Done(self.count)
+
+    def close(self) -> None:
+        self._chat.run(10, 1)
+        self._chat.close()

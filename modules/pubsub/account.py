@@ -1,0 +1,80 @@
+"""The face that an account shows: it owns its nodes, its roster says who is told (XEP-0163)."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from xmppd.api import JID, StanzaError
+from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig
+from xmppd.modules.pubsub.defaults import defaults
+from xmppd.modules.pubsub.face import Face, Limits
+from xmppd.modules.pubsub.model import Affiliation, Node
+from xmppd.modules.roster import Item as Contact
+
+if TYPE_CHECKING:
+    from xmppd.modules.pubsub.pep import Pep
+
+MODELS = (AccessModel.OPEN, AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
+LISTENING = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
+DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
+
+
+class AccountFace(Face):
+    """The service is an account, and its owner that account."""
+
+    def __init__(self, pep: "Pep") -> None:
+        super().__init__(pep.host, lambda: pep.roster)
+        self._pep = pep
+        options = pep.options
+        self.bounds = Bounds(options.max_items, options.max_payload, MODELS)
+        self.limits = Limits(
+            nodes_per_owner=options.max_nodes,
+            nodes=options.max_nodes,
+            items=options.max_items,
+            payload=options.max_payload,
+            subscribers=options.max_subscribers,
+            subscriptions=options.max_subscriptions,
+            affiliations=options.max_affiliations,
+            answer=options.max_answer,
+        )
+
+    def defaults(self, service: JID, name: str) -> NodeConfig:
+        return defaults(name, self.bounds.max_payload)
+
+    async def check_creator(self, service: JID, who: JID) -> None:
+        if who.bare != service:
+            raise StanzaError("forbidden", "nodes of an account are made by itself")
+
+    def auto_creates(self, service: JID, who: JID) -> bool:
+        return who.bare == service
+
+    async def implied(self, node: Node) -> list[JID]:
+        return await self._pep.hearing(node)
+
+    def present(self, node: Node, who: JID) -> bool:
+        if who.domain == self.host.name:
+            sessions = self.host.sessions.available(who.bare)
+            return any(who in (session.jid, session.user) for session in sessions)
+        return self._pep.shares(node.service, who)
+
+    def await_presence(self, who: JID) -> None:
+        """Rosters see to it."""
+
+    def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
+        return self._pep.permitted(service, tuple(to))
+
+
+def may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
+    """Whether the access model lets a resource hear of the node that shares presence (§9.1)."""
+    if who.bare == node.service:
+        return True
+    affiliation = node.affiliation(who)
+    if affiliation in DEAF:
+        return False
+    model = node.config.access_model
+    if model is AccessModel.OPEN or affiliation in LISTENING:
+        return True
+    if model is AccessModel.WHITELIST or contact is None or not contact.from_:
+        return False
+    if model is AccessModel.ROSTER:
+        return bool(set(node.config.roster_groups_allowed).intersection(contact.groups))
+    return True

@@ -1,0 +1,247 @@
+"""One component: its connection and its stream."""
+
+import socket
+from collections.abc import Container
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from xmppd.components.component import Component
+from xmppd.components.registry import Components
+from xmppd.routing.router import Done
+from xmppd.stanza import Stanza
+from xmppd.stream.component import Accepted, ComponentStream, Event
+from xmppd.stream.events import Closed
+from xmppd.stream.header import HeaderError
+from xmppd.transport.connection import CLOSE_TIMEOUT_S, StreamTransport
+from xmppd.transport.wheel import Timer
+from xmppd.xml import StreamError
+
+if TYPE_CHECKING:
+    from xmppd.components.service import ComponentFactory
+
+log = Logger()
+
+DOZE_S = 2.0  # of silence, after which the parser gives its memory back
+SHOWN = 256  # characters of a peer's data in the log
+# Whitespace after so long a silence of ours (RFC 6120 §4.6.1), and how long the kernel waits for
+# it to be acknowledged: so a machine that vanished without a word is noticed.
+KEEPALIVE_S = 60.0
+UNACKNOWLEDGED_MS = 60_000
+
+
+class ComponentConnection(StreamTransport):
+    """Drives a `ComponentStream`: hands its stanzas to the router, and is a `Link`.
+
+    What the component says is taken in order. While something has to be waited for, it is not
+    read from, and what was parsed already waits in `_queue`.
+    """
+
+    def __init__(self, factory: "ComponentFactory", components: Components) -> None:
+        super().__init__(factory.flusher, factory.wheel)
+        options = components.options
+        self.max_buffered = options.outbound_bytes
+        self.max_waiting = options.outbound_stanzas
+        self._factory = factory
+        self._components = components
+        self._component: Component | None = None
+        self._stream = ComponentStream(self, *factory.limits(options))
+        self._queue: list[Event] = []
+        self._waits = False
+        self._dozing = False
+        self._reads: Deferred[None] | None = None  # fires when it reads again
+        self._timer: Timer | None = None
+        self._stall_timer: Timer | None = None
+
+    # The door: as the registry's, which must know the address
+
+    def secret(self, domain: str) -> str | None:
+        return self._components.secret(domain)
+
+    def domains(self, domain: str) -> Container[str]:
+        return self._components.domains(domain)
+
+    def refusal(self, domain: str, *, right: bool) -> StreamError | None:
+        return self._components.refusal(domain, right=right, address=self.peer_address)
+
+    # From the transport
+
+    def opened(self) -> None:
+        self._timer = self._wheel.add(self._components.options.login_timeout, self._late)
+        self._factory.connections.add(self)
+        notice_silence(self.transport)
+
+    def received(self, data: bytes) -> None:
+        self._dozing = False
+        happened = self._stream.receive(data)
+        if self._queue or self._waits:
+            self._queue.extend(happened)
+        else:
+            self._handle(happened)
+
+    def tls_failed(self, why: str) -> None:
+        self._say("TLS failed: {why}", why=why)
+
+    def overflowed(self) -> None:
+        error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
+        self._flusher.call_soon(partial(self.end, error))
+
+    def drained(self) -> None:
+        self._release_senders()
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S, why: str = "closed by us") -> None:
+        self._leave(why)
+        super().close(timeout_s, why)
+
+    def lost(self, why: str) -> None:
+        self._factory.gone(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._queue.clear()
+        self._stream.close()
+        self._leave(why)
+
+    def _leave(self, why: str) -> None:
+        component, self._component = self._component, None
+        if component is not None:
+            self._say("component gone: {why}", why=why)
+            self._components.went(component, self, why)
+        self._release_senders()
+
+    # What the stream says
+
+    def _handle(self, happened: list[Event]) -> None:
+        """Take events in order, until one has to be waited for."""
+        self._flush()
+        for position, event in enumerate(happened):
+            if isinstance(event, Closed):
+                self._closed(event)
+            elif isinstance(event, Accepted):
+                self._accepted(event)
+            elif self._component is None:
+                return  # closed meanwhile: what it said late is dropped
+            else:
+                done = self._route(event, self._component)
+                if done is not None and self._wait_for(done):
+                    self._queue.extend(happened[position + 1 :])
+                    return
+
+    def _flush(self) -> None:
+        data = self._stream.take()
+        if data:
+            self.write(data)
+
+    def _accepted(self, event: Accepted) -> None:
+        self._component = self._components.came(event, self)
+        if self._component is None:
+            self.end(StreamError("host-gone"))
+            return
+        if self.ticket is not None:
+            self.ticket.authenticated()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._wheel.add(DOZE_S, self._silent)
+        self._say("component connected")
+
+    def _route(self, stanza: Stanza, component: Component) -> Done:
+        component.received += 1
+        return self._factory.accept(stanza)
+
+    def _wait_for(self, done: "Deferred[None]") -> bool:
+        """Hold the component back until `done` fires; False if it has."""
+        fired: list[object] = []
+        _ = done.addBoth(fired.append)
+        if fired:
+            return False
+        self._waits = True
+        self.pause()
+        _ = done.addBoth(self._go_on)
+        return True
+
+    def _go_on(self, result: object) -> None:
+        self._waits = False
+        if isinstance(result, Failure):
+            log.failure("A stanza's handling failed", failure=result)
+        self.resume()
+        happened, self._queue = self._queue, []
+        if self.open:
+            self._handle(happened)
+
+    def end(self, error: StreamError | None = None) -> None:
+        """End the stream, with `error` if there is one; what it still says is dropped."""
+        self._queue.clear()
+        self._handle(self._stream.close() if error is None else self._stream.fail(error))
+
+    def _closed(self, event: Closed) -> None:
+        self._flush()
+        self.write(event.farewell)
+        why = "closed by the component" if event.by_peer else "stream closed"
+        if event.error is not None:
+            why = f"stream error {event.error.condition}"
+            self._say("{why}{detail}", why=why, detail=detail_of(event.error))
+        elif event.peer_error is not None:
+            why = f"component sent stream error {event.peer_error!r:.{SHOWN}}"
+        self.close(why=why)
+
+    def _say(self, message: str, **values: object) -> None:
+        """One line for the operator."""
+        address = self.peer_address or "local socket"
+        who = self._stream.domain or "component"
+        log.info("{who} at {address}: " + message, who=who, address=address, **values)
+
+    # Those who write faster than it reads
+
+    @property
+    def pressure(self) -> "Deferred[None] | None":
+        """Half of what may wait does: senders are held back until it has read all of it."""
+        if self.buffered * 2 < self.max_buffered:
+            return None
+        if self._reads is None:
+            self._reads = Deferred()
+            self._stall_timer = self._wheel.add(self._components.options.stalled, self._stalled)
+        held: Deferred[None] = Deferred()
+        _ = self._reads.addBoth(lambda _: held.callback(None))
+        return held
+
+    def _release_senders(self) -> None:
+        reads, self._reads = self._reads, None
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+        if reads is not None:
+            reads.callback(None)
+
+    def _stalled(self) -> None:
+        self._say("reads nothing: {size} bytes wait", size=self.buffered)
+        self.end(StreamError("connection-timeout", "it does not read"))
+        self.abort("it does not read")
+
+    # Time
+
+    def _late(self) -> None:
+        """L1: from the connection to the handshake, whatever was said meanwhile."""
+        self.end(StreamError("connection-timeout"))
+
+    def _silent(self) -> None:
+        if not self._dozing:
+            self._stream.doze()
+            self._dozing = True
+        self.write(b" ")
+        self._timer = self._wheel.add(KEEPALIVE_S, self._silent)
+
+
+def detail_of(error: StreamError) -> str:
+    """What the operator wants to know beyond the condition; peers' data only by repr, cut."""
+    if isinstance(error, HeaderError) and error.asked is not None:
+        return f" (to={error.asked[:SHOWN]!r})"
+    return f" ({error.text[:SHOWN]!r})" if error.text else ""
+
+
+def notice_silence(transport: object) -> None:
+    """Let the kernel end a TCP connection whose other end acknowledges nothing any more."""
+    handle = getattr(transport, "getHandle", lambda: None)()
+    if isinstance(handle, socket.socket) and handle.family != socket.AF_UNIX:
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)

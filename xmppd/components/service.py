@@ -1,0 +1,150 @@
+"""Where components connect: listeners that are there while any component is configured."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+
+from xmppd.components.connection import ComponentConnection
+from xmppd.components.registry import Components
+from xmppd.config import ComponentConfig, ComponentsOptions
+from xmppd.config.streams import StreamLimits
+from xmppd.routing import Router
+from xmppd.routing.router import Done
+from xmppd.stanza import Stanza
+from xmppd.transport.admission import Admission
+from xmppd.transport.flusher import Flusher
+from xmppd.transport.listeners import Listener, ListenError
+from xmppd.transport.store import CertificateStore
+from xmppd.transport.wheel import TimerWheel
+from xmppd.xml import Limits, StreamError
+
+log = Logger()
+
+
+class ComponentFactory(ServerFactory):
+    """Makes a `ComponentConnection` for whom `Admission` admits; knows those that are there."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        components: Components,
+        *,
+        router: Router,
+        admission: Admission,
+        flusher: Flusher,
+        wheel: TimerWheel,
+    ) -> None:
+        self.components = components
+        self.connections: set[ComponentConnection] = set()
+        self.flusher = flusher
+        self.wheel = wheel
+        self._router = router
+        self._admission = admission
+        self._stopping: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> ComponentConnection | None:
+        if self._stopping is not None:
+            return None
+        ticket = self._admission.admit(getattr(addr, "host", ""))
+        if ticket is None:
+            return None
+        connection = ComponentConnection(self, self.components)
+        connection.factory = self
+        connection.ticket = ticket
+        return connection
+
+    @staticmethod
+    def limits(options: ComponentsOptions) -> tuple[Limits, Limits]:
+        """Before and after the handshake."""
+        return limits_of(options.before_login), limits_of(options.after_login)
+
+    def accept(self, stanza: Stanza) -> Done:
+        """A component's stanza on its way. Never raises."""
+        if stanza.fault is not None:
+            return self._router.bounce(stanza, stanza.fault)
+        return self._router.route(stanza)
+
+    def gone(self, connection: ComponentConnection) -> None:
+        """The connection is lost."""
+        self.connections.discard(connection)
+        if self._stopping is not None and not self.connections and not self._stopping.called:
+            self._stopping.callback(None)
+
+    def shutdown(self) -> "Deferred[None]":
+        """Send all away with system-shutdown; fires when they are gone, in 5 s at most."""
+        if self._stopping is None:
+            self._stopping = Deferred()
+        if not self.connections:
+            return succeed(None)
+        for connection in list(self.connections):
+            connection.end(StreamError("system-shutdown"))
+        return self._stopping
+
+
+class ComponentService(MultiService):
+    """Listens for components while any is configured."""
+
+    def __init__(
+        self, reactor: Any, factory: ComponentFactory, certificates: CertificateStore
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.factory = factory
+        self._reactor = reactor
+        self._certificates = certificates
+
+    def configure(
+        self, options: ComponentsOptions, components: Mapping[str, ComponentConfig]
+    ) -> list[str]:
+        """Take a new configuration; sentences say what could not be done of it."""
+        refused = self.factory.components.configure(options, components)
+        wanted = [(text, False) for text in options.listen]
+        wanted += [(text, True) for text in options.direct_tls]
+        for listener in self._listeners():
+            if (listener.description, listener.direct_tls) not in wanted or not components:
+                _ = listener.disownServiceParent()  # type: ignore[no-untyped-call]
+        there = [(each.description, each.direct_tls) for each in self._listeners()]
+        for place in wanted if components else ():
+            if place not in there:
+                refused += self._listen(*place)
+        return refused
+
+    def _listeners(self) -> "list[ComponentListener]":
+        return cast("list[ComponentListener]", list(self))
+
+    def _listen(self, description: str, direct_tls: bool) -> list[str]:
+        context = self._certificates.context if direct_tls else None
+        try:
+            listener = ComponentListener(
+                self._reactor, description, self.factory, direct_tls=context
+            )
+            listener.direct_tls = direct_tls
+            listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        except ListenError as error:
+            for each in self._listeners():
+                if each.port is None:
+                    _ = each.disownServiceParent()  # type: ignore[no-untyped-call]
+            return [str(error)]
+        return []
+
+
+class ComponentListener(Listener):
+    """A `Listener` that remembers whether its connections begin with TLS."""
+
+    direct_tls = False
+
+
+def limits_of(options: StreamLimits) -> Limits:
+    """What these options mean to a parser."""
+    return Limits(
+        stanza_bytes=options.stanza,
+        elements=options.elements,
+        depth=options.depth,
+        attributes=options.attributes,
+        uri_bytes=options.uri,
+    )
