@@ -34,6 +34,7 @@ roster = scenario("roster")
 presence = scenario("presence", "presence-romeo", "presence-juliet")
 chat = scenario("chat")
 offline = scenario("offline")
+resumption = scenario("resumption")
 services = scenario("services")
 devices = scenario("devices")
 conflict = scenario("conflict")
@@ -90,9 +91,7 @@ def test_sees_a_friend_away(presence: Facts) -> None:
     assert presence["away"] == ["away", "on the balcony"]
 
 
-@pytest.mark.parametrize(
-    "fact", ["left", "came back", "lost its connection", "reconnected by itself"]
-)
+@pytest.mark.parametrize("fact", ["left", "came back", "is away again"])
 def test_sees_that_a_friend(presence: Facts, fact: str) -> None:
     assert presence[fact]
 
@@ -164,6 +163,13 @@ def test_sees_what_to_fill_in_to_register(registration: Facts) -> None:
 @pytest.mark.parametrize("fact", ["logged in", "logged in with the second password", "removed"])
 def test_registers_and_has(registration: Facts, fact: str) -> None:
     assert registration[fact]
+
+
+def test_resumes_after_its_connection_was_cut(resumption: Facts) -> None:
+    assert resumption["managed"] == [True, True]
+    told = [resumption[fact] for fact in ("before", "meanwhile", "afterwards")]
+    assert told == ["one", "two", "three"]
+    assert resumption["more"] == 0
 
 
 def test_carbons_bring_both_sides_to_another_device(devices: Facts) -> None:
