@@ -265,7 +265,7 @@ data_path = "{data}"
 network_backend = "epoll"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "private", "vcard", "version", "time", "ping",
-    "lastactivity", {'"mam",' if self.archives else ""}
+    "lastactivity", "pep", {'"mam",' if self.archives else ""}
 }}
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
@@ -282,6 +282,8 @@ c2s_direct_tls_ports = {{ }}
 c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
 VirtualHost "{self.domain}"
+Component "pubsub.{self.domain}" "pubsub"
+    admins = {{ "hub@{self.domain}" }}
 """)
 
     def command(self) -> list[str]:
@@ -360,12 +362,14 @@ api_permissions:
     what: [register, add_rosteritem]
 modules:{MOD_MAM if self.archives else ""}
   mod_admin_extra: {{}}
+  mod_caps: {{}}
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_last: {{}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_private: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
   mod_roster: {{}}
   mod_time: {{}}
   mod_vcard: {{}}
