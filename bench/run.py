@@ -17,6 +17,7 @@ from bench.federation import COUPLES, Couple, FederatedChat
 from bench.load import LoadError
 from bench.measure import memory
 from bench.page import OURS, Results, machine, peers_part, write_part
+from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
 from bench.units import CONTACTS, LOADS, NEWER, NEWER_LOGINS, USERS, Load, Step, Unit, goals
 
@@ -133,14 +134,14 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
         for server in servers:
             stack.callback(server.stop)
             server.start()
-            server.register([*USERS, *(f"idle{number}" for number in range(plan.sessions))])
+            server.register([*USERS, *guests(), *(f"idle{number}" for number in range(plan.sessions))])
             server.befriend("hub", CONTACTS)
         for number in range(plan.memory_rounds):
             bench.memory(IDLE, number, tls=True)
             if plan.plain:
                 bench.memory(IDLE_PLAIN, number, tls=False)
         bench.restart()
-        for kind in LOADS:
+        for kind in (*LOADS, RoomLoad):
             bench.measure(kind)
         bench.restart("SHA-256")
         for server in servers:

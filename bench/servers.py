@@ -209,6 +209,10 @@ level = "warn"
 [hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"
+[modules.muc]
+joins_per_minute = 0
+presences_per_second = 0
+room_joins_per_minute = 0
 """)
 
     def command(self) -> list[str]:
@@ -272,6 +276,7 @@ c2s_direct_tls_ports = {{ }}
 c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
 VirtualHost "{self.domain}"
+Component "conference.{self.domain}" "muc"
 """)
 
     def command(self) -> list[str]:
@@ -353,6 +358,9 @@ modules:
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_last: {{}}
+  mod_muc:
+    max_users: 10000
+    default_room_options: {{max_users: 10000}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_private: {{}}
