@@ -218,6 +218,10 @@ disable = [{"" if self.archives else '"archive"'}]
 [hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"
+[modules.muc]
+joins_per_minute = 0
+presences_per_second = 0
+room_joins_per_minute = 0
 """)
 
     def command(self) -> list[str]:
@@ -284,6 +288,7 @@ ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
 VirtualHost "{self.domain}"
 Component "pubsub.{self.domain}" "pubsub"
     admins = {{ "hub@{self.domain}" }}
+Component "conference.{self.domain}" "muc"
 """)
 
     def command(self) -> list[str]:
@@ -366,6 +371,9 @@ modules:{MOD_MAM if self.archives else ""}
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_last: {{}}
+  mod_muc:
+    max_users: 10000
+    default_room_options: {{max_users: 10000}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_private: {{}}

@@ -12,6 +12,7 @@ from xmppd.modules.disco import Identity
 from xmppd.modules.muc.commands import RoomCommands
 from xmppd.modules.muc.offered import (
     affiliation_changed,
+    member_missed,
     occupant_joined,
     occupant_left,
     room_configured,
@@ -25,7 +26,7 @@ from xmppd.modules.muc.offered import (
 from xmppd.modules.muc.options import MUCOptions
 from xmppd.modules.muc.resting import RestingRooms, resting
 from xmppd.modules.muc.room import Occupant, Room
-from xmppd.modules.muc.store import affiliations, history, rooms
+from xmppd.modules.muc.store import affiliations, extras, history, rooms
 
 __all__ = [
     "MUC",
@@ -33,7 +34,9 @@ __all__ = [
     "Room",
     "affiliation_changed",
     "affiliations",
+    "extras",
     "history",
+    "member_missed",
     "occupant_joined",
     "occupant_left",
     "resting",
