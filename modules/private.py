@@ -4,6 +4,8 @@ The namespace is the key: a set replaces all that was stored in its namespace, a
 all of it (§2.3). An element without content takes away what was there: reading gives the same.
 """
 
+from collections.abc import AsyncIterator, Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
@@ -11,12 +13,14 @@ from xmppd.api import (
     IQ,
     JID,
     SELF,
+    STOP,
     Element,
     Module,
     Options,
     Repository,
     Size,
     StanzaError,
+    Stop,
     XMLError,
     events,
     iq_get,
@@ -53,6 +57,12 @@ class Fragments(Repository):
     def get(self, tx: Tx, user: str, ns: str) -> str | None:
         kept = sa.select(fragments.c.xml).where(self.mine(fragments, user=user, ns=ns))
         return tx.scalar(kept)
+
+    @query
+    def all(self, tx: Tx, user: str) -> list[tuple[str, str]]:
+        """Namespaces with what they hold."""
+        kept = sa.select(fragments.c.ns, fragments.c.xml).where(self.mine(fragments, user=user))
+        return [(row.ns, row.xml) for row in tx.execute(kept.order_by(fragments.c.ns))]
 
     @transaction
     def put(self, tx: Tx, user: str, ns: str, xml: str, count: int, total: int) -> bool:
@@ -105,18 +115,42 @@ class PrivateStorage(Module):
         given = iq.payload.elements
         if not given:
             raise StanzaError("not-acceptable", "there is nothing to store")
+        await self._put(iq.from_.local, given)
+
+    async def _put(self, user: str, given: list[Element]) -> None:
         ns = _namespace(given, "not-acceptable")
         if not any(element.children or element.attrs for element in given):
-            await self.fragments.drop(iq.from_.local, ns)
+            await self.fragments.drop(user, ns)
             return
         xml = to_xml(Element(NS, "query", None, *given))
         limits = self.options
         if len(xml.encode()) > limits.max_size:
             raise StanzaError("not-acceptable", f"over {limits.max_size} bytes")
-        if not await self.fragments.put(
-            iq.from_.local, ns, xml, limits.max_namespaces, limits.max_total
-        ):
+        if not await self.fragments.put(user, ns, xml, limits.max_namespaces, limits.max_total):
             raise StanzaError("resource-constraint", "too much is stored already")
+
+    # Copies of accounts (XEP-0227 §4.6)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        for ns, xml in await self.fragments.all(user.local):
+            stored = self._readable(xml, user, ns)
+            if stored is not None:
+                yield stored
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (NS, "query"):
+            return None
+        by_namespace: dict[str, list[Element]] = {}
+        for each in element.elements:
+            by_namespace.setdefault(each.ns, []).append(each)
+        for given in by_namespace.values():
+            await self._put(user.local, given)
+        return STOP
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

@@ -3,6 +3,8 @@
 The host has a card too, written in the configuration (§3.3).
 """
 
+from collections.abc import AsyncIterator, Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
@@ -11,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     SELF,
+    STOP,
     Element,
     Module,
     Options,
@@ -18,6 +21,7 @@ from xmppd.api import (
     Signal,
     Size,
     StanzaError,
+    Stop,
     XMLError,
     events,
     iq_get,
@@ -106,7 +110,9 @@ class VCard(Module):
     @iq_set(NS, "vCard", at=SELF)
     async def publish(self, iq: IQ) -> None:
         """The whole card, each time (§3.2); one without children takes it away."""
-        card, user = iq.payload, iq.from_.bare
+        await self._publish(iq.from_.bare, iq.payload)
+
+    async def _publish(self, user: JID, card: Element) -> None:
         if card.elements:
             self._check_photos(card)
             xml = to_xml(card)
@@ -130,6 +136,24 @@ class VCard(Module):
                     raise StanzaError(
                         "not-acceptable", f"a picture over {self.options.max_photo} bytes"
                     )
+
+    # Copies of accounts (XEP-0227 §4.7)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        card = await self.card(user)
+        if card is not None:
+            yield card
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (NS, "vCard"):
+            return None
+        await self._publish(user, element)
+        return STOP
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

@@ -12,6 +12,7 @@ from xmppd.hooks import (
     STOP,
     Filter,
     Gather,
+    HandlerCrashed,
     Order,
     Signal,
     Stop,
@@ -90,6 +91,7 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
+from xmppd.stream.sasl import HASHES, ScramKeys
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -105,6 +107,7 @@ __all__ = [
     "ACCOUNT",
     "CLOSED_BY_CLIENT",
     "EARLY",
+    "HASHES",
     "HOST",
     "IQ",
     "JID",
@@ -135,6 +138,7 @@ __all__ = [
     "Form",
     "FormType",
     "Gather",
+    "HandlerCrashed",
     "Host",
     "JIDError",
     "Login",
@@ -156,6 +160,7 @@ __all__ = [
     "ResultSetRequest",
     "Rows",
     "Run",
+    "ScramKeys",
     "Secret",
     "Service",
     "ServiceOptions",
