@@ -202,9 +202,11 @@ class ClientAccess(Module):
         here = {self.known[session] for session in self.host.sessions.of(user)}
         shown = [_shown(each, each.id in here, each.agent in tokens) for each in known]
         listed = {each.id for each in known}
-        for session in self.host.sessions.of(user):
-            if self.known[session] not in listed:
-                shown.append(self._shown_session(session))
+        shown += [
+            self._shown_session(session)
+            for session in self.host.sessions.of(user)
+            if self.known[session] not in listed
+        ]
         return Element(NS, "clients", None, *shown)
 
     def _shown_session(self, session: Session) -> Element:
