@@ -12,6 +12,7 @@ from xmppd.hooks import (
     STOP,
     Filter,
     Gather,
+    HandlerCrashed,
     Order,
     Signal,
     Stop,
@@ -101,6 +102,7 @@ from xmppd.storage import (
     upsert,
 )
 from xmppd.stream import management
+from xmppd.stream.sasl import HASHES, ScramKeys
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -116,6 +118,7 @@ __all__ = [
     "ACCOUNT",
     "CLOSED_BY_CLIENT",
     "EARLY",
+    "HASHES",
     "HOST",
     "IQ",
     "JID",
@@ -146,6 +149,7 @@ __all__ = [
     "Form",
     "FormType",
     "Gather",
+    "HandlerCrashed",
     "Host",
     "JIDError",
     "Kept",
@@ -170,6 +174,7 @@ __all__ = [
     "Resumption",
     "Rows",
     "Run",
+    "ScramKeys",
     "Secret",
     "Service",
     "ServiceOptions",

@@ -3,6 +3,7 @@
 An account names services of its clients' makers, and for each message that its device does not get
 at once the server publishes a notification there. What it tells beyond "there is
 something" is the operator's choice: what is published passes through third parties (§9).
+Chats that the account wants to hear nothing of stay silent (XEP-0492).
 """
 
 import secrets
@@ -43,8 +44,11 @@ from xmppd.api import (
     to_xml,
     transaction,
     upsert,
+    uses_if,
 )
 from xmppd.modules.archive.rules import BODY, JINGLE_MESSAGE, lasting
+from xmppd.modules.pubsub import Pep
+from xmppd.modules.push import settings
 
 NS = "urn:xmpp:push:0"
 SUMMARY = "urn:xmpp:push:summary"
@@ -133,6 +137,7 @@ class Push(Module):
     name = "push"
     options: PushOptions
     store: Store
+    pep = uses_if(Pep)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
@@ -218,13 +223,25 @@ class Push(Module):
             return
         if message.has(ns.PUBSUB, "pubsub"):
             self._obey(message, user)
-        if message.from_.bare == user or not lasting(message):
-            return
-        if CALLING.isdisjoint(message.payloads):
+        if message.from_.bare == user or not _calls(message):
             return
         here = {s.jid.resource for s in self.host.sessions.of(user) if s.outlet is not None}
-        for one in mine:
-            if one.resource not in here:
+        away = [one for one in mine if one.resource not in here]
+        if message.type == "groupchat":  # it is that occupant's alone
+            away = [one for one in away if one.resource == message.to.resource]
+        if away:
+            self.background(self._tell(user, away, message))
+
+    async def _tell(self, user: JID, away: list[Service], message: Message) -> None:
+        """Those that still want it, if the account wants to be told of this chat (XEP-0492)."""
+        bookmark = None
+        if self.pep is not None:
+            chat = message.from_.bare
+            bookmark = await self.pep.item(user, settings.BOOKMARKS, chat)
+        if not settings.wanted(None if bookmark is None else bookmark.xml, message):
+            return
+        for one in away:
+            if one in self._services.get(user, ()):
                 one.waiting += 1
                 self._publish(one, message)
 
@@ -314,6 +331,13 @@ class Push(Module):
         self._services.pop(user, None)
         self._listen()
         self.background(self.store.drop_all(user.local))
+
+
+def _calls(message: Message) -> bool:
+    """Whether it is to be told at once. What rooms say comes to sessions that sleep, too."""
+    if message.type == "groupchat":
+        return BODY in message.payloads and not message.has(ns.DELAY, "delay")
+    return lasting(message) and not CALLING.isdisjoint(message.payloads)
 
 
 def _service(payload: Element) -> JID:
