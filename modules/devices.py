@@ -266,11 +266,11 @@ class ClientAccess(Module):
     @command("devices", "List the clients that have access to an account.", jid="Its bare JID.")
     async def show(self, jid: JID) -> Rows:
         heads = ("id", "software", "device", "password", "first seen", "last seen")
-        rows = [
-            (each.id, each.software, each.device, each.password, *map(_stamp, each[-2:]))
-            for each in await self.devices.of(jid.local)
-        ]
-        return Rows(heads, rows)
+        rows = Rows(heads, [])
+        for each in await self.devices.of(jid.local):
+            seen = _stamp(each.first_seen), _stamp(each.last_seen)
+            rows.rows.append((each.id, each.software, each.device, each.password, *seen))
+        return rows
 
     @command(
         "devices-revoke",
