@@ -120,7 +120,9 @@ class Hall:
 class Party:
     """A room with so many in it, one after the other."""
 
-    def __init__(self, log_in: Callable[[str], Client], users: Sequence[str], form: str = "") -> None:
+    def __init__(
+        self, log_in: Callable[[str], Client], users: Sequence[str], form: str = ""
+    ) -> None:
         self.hall = Hall()
         self._last = log_in("alone")
         self._last_nick = "latecomer"

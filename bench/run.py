@@ -134,7 +134,7 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
         for server in servers:
             stack.callback(server.stop)
             server.start()
-            server.register([*USERS, *guests(), *(f"idle{number}" for number in range(plan.sessions))])
+            server.register([*USERS, *guests(), *map("idle{}".format, range(plan.sessions))])
             server.befriend("hub", CONTACTS)
         for number in range(plan.memory_rounds):
             bench.memory(IDLE, number, tls=True)

@@ -45,6 +45,7 @@ from xmppd.api import (
     upsert,
 )
 from xmppd.modules.archive.rules import BODY, JINGLE_MESSAGE, lasting
+from xmppd.modules.muc import Room, member_missed
 
 NS = "urn:xmpp:push:0"
 SUMMARY = "urn:xmpp:push:summary"
@@ -213,17 +214,25 @@ class Push(Module):
     @on(events.message_delivered)
     def notify(self, message: Message, user: JID) -> None:
         """Each device that is not connected; a client that is asleep gets messages at once."""
-        mine = self._services.get(user)
-        if mine is None:
+        if user not in self._services:
             return
         if message.has(ns.PUBSUB, "pubsub"):
             self._obey(message, user)
         if message.from_.bare == user or not lasting(message):
             return
+        self._tell(message, user)
+
+    @on(member_missed)
+    def notify_of_room(self, user: JID, room: Room, message: Message) -> None:
+        """Of a room in which the user is not just now: only what speaks to it."""
+        if user in self._services:
+            self._tell(message, user)
+
+    def _tell(self, message: Message, user: JID) -> None:
         if CALLING.isdisjoint(message.payloads):
             return
         here = {s.jid.resource for s in self.host.sessions.of(user) if s.outlet is not None}
-        for one in mine:
+        for one in self._services[user]:
             if one.resource not in here:
                 one.waiting += 1
                 self._publish(one, message)
