@@ -61,11 +61,8 @@ def test_rooms_are_found_by_words(turns: Turns, database: Database) -> None:
     turns.wait(rooms.put(record("coven", 1, name="Dark Cave")))
     turns.wait(rooms.put(record("ball", 2, description="100% dark")))
     turns.wait(rooms.put(record("secret", 3, name="Dark", public=False)))
-    for wanted, names in (
-        (["dark"], ["ball", "coven"]),
-        (["0%"], ["ball"]),
-        (["coven"], ["coven"]),
-    ):
+    cases = {"dark": ["ball", "coven"], "0%": ["ball"], "coven": ["coven"]}
+    for word, names in cases.items():
         assert [name for name, _ in turns.wait(rooms.searched([word], 10))] == names
     assert len(turns.wait(rooms.searched([], 1))) == 1
 
