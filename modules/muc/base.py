@@ -48,6 +48,7 @@ class RoomBase(DiscoService):
         self._joins = Rates(mine.joins_per_minute / 60, mine.joins_per_minute)
         self._room_joins = Rates(mine.room_joins_per_minute / 60, mine.room_joins_per_minute)
         self._made = Rates(mine.created_per_hour / 3600, mine.created_per_hour)
+        self._hook_entering = host.hooks.of(offered.room_entering)
         self._hook_message = host.hooks.of(offered.room_message)
         self._hook_said = host.hooks.of(offered.room_said)
 
