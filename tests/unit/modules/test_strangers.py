@@ -202,7 +202,8 @@ def test_ids_that_are_no_hashes_take_no_room(listed: Talk, keeper: Client) -> No
     listed.advance(300)
     keeper.sends(
         f"<iq type='set' id='b' to='pubsub.example.org'><pubsub xmlns='{PUBSUB}'>"
-        f"<publish node='bans'><item id='{'x' * 900}'><a xmlns='b'/></item></publish></pubsub></iq>"
+        f"<publish node='bans'><item id='{'x' * 900}'><a xmlns='b'/></item></publish>"
+        "</pubsub></iq>"
     )
     keeper.forget()
     said = listed.run("strangers")
