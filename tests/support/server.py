@@ -73,13 +73,13 @@ class ServerProcess:
     """One server. It is not running until `start`, which returns when it serves.
 
     `hosts` are its virtual hosts, each with a self-signed certificate; `admins` administer all
-    of them. `enable` names modules beside the usual ones, `disable` usual ones not to run. `options` are those of modules, by
-    name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for these tables of the file,
-    `paths` are folders with modules, `ports` the four to listen on (c2s, s2s, each with direct TLS
-    behind it) at the address `interface`, `more` text for its end. `kill -9` is `server.kill()`,
-    after which `start` starts it again with the same data and ports. `python` and `cwd` run
-    another installation than this checkout's. `before` stands before its command, to run it in a
-    network namespace.
+    of them. `enable` names modules beside the usual ones, `disable` those not to run. `options`
+    are those of modules, by name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for
+    these tables of the file, `paths` are folders with modules, `ports` the four to listen on
+    (c2s, s2s, each with direct TLS behind it) at the address `interface`, `more` text for its
+    end. `kill -9` is `server.kill()`, after which `start` starts it again with the same data
+    and ports. `python` and `cwd` run another installation than this checkout's. `before` stands
+    before its command, to run it in a network namespace.
     """
 
     def __init__(
