@@ -68,6 +68,7 @@ from xmppd.watchdog import StallWatch
 
 DAY_S = 86400.0
 SECRET_BYTES = 32
+STORING_S = 3.0  # that modules have at the end to store what they must
 # What stops a start with a sentence; anything else is a bug and comes with its traceback.
 EXPECTED = (
     CertificateError,
@@ -405,6 +406,7 @@ class Process(MultiService):
             await self._components.factory.shutdown()
         if hasattr(self, "_federation"):
             await self._federation.shutdown()
+        self._database.hurry(STORING_S)
         for host in self._hosts.values():
             await tell(host, events.host_stopping)
         for host in self._hosts.values():
