@@ -1,7 +1,8 @@
-"""Avatars: one picture, whether clients keep it in nodes or in the vCard.
+"""Avatars: one picture, in nodes, vCard and presence (XEP-0084 1.1.4, XEP-0153 1.1.1, XEP-0398
+1.0.0).
 
-Personal eventing holds it (XEP-0084 1.1.4). A vCard shows it to who may read it there (XEP-0153
-1.1.1), a picture that comes in a vCard is published, and presence names it (XEP-0398 1.0.0).
+Personal eventing holds it (XEP-0084). A vCard shows it to who may read it there (XEP-0153), a
+picture that comes in a vCard is published, and presence names it (XEP-0398).
 """
 
 import base64

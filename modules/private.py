@@ -4,6 +4,8 @@ The namespace is the key: a set replaces all that was stored in its namespace, a
 all of it (§2.3). An element without content takes away what was there: reading gives the same.
 """
 
+from collections.abc import AsyncIterator, Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
@@ -71,6 +73,12 @@ class Fragments(Repository):
         """Those that have stored something there."""
         return list(tx.scalars(sa.select(fragments.c.user).where(self.mine(fragments, ns=ns))))
 
+    @query
+    def all(self, tx: Tx, user: str) -> list[tuple[str, str]]:
+        """Namespaces with what they hold."""
+        kept = sa.select(fragments.c.ns, fragments.c.xml).where(self.mine(fragments, user=user))
+        return [(row.ns, row.xml) for row in tx.execute(kept.order_by(fragments.c.ns))]
+
     @transaction
     def put(self, tx: Tx, user: str, ns: str, xml: str, count: int, total: int) -> bool:
         """False, and nothing changes, where that is more than `count` namespaces or `total`
@@ -130,20 +138,48 @@ class PrivateStorage(Module):
         given = iq.payload.elements
         if not given:
             raise StanzaError("not-acceptable", "there is nothing to store")
-        ns = _namespace(given, "not-acceptable")
         whole = Element(NS, "query", None, *given)
-        xml, limits = to_xml(whole), self.options
+        self._check(given)
+        if await self.host.hooks.of(private_storing).wait(whole, iq.from_.bare) is not STOP:
+            await self._put(iq.from_.local, given)
+
+    def _check(self, given: list[Element]) -> tuple[str, str]:
+        """Their namespace, and what is stored. Raises StanzaError."""
+        xml, limits = to_xml(Element(NS, "query", None, *given)), self.options
         if len(xml.encode()) > limits.max_size:
             raise StanzaError("not-acceptable", f"over {limits.max_size} bytes")
-        if await self.host.hooks.of(private_storing).wait(whole, iq.from_.bare) is STOP:
-            return
+        return _namespace(given, "not-acceptable"), xml
+
+    async def _put(self, user: str, given: list[Element]) -> None:
+        (ns, xml), limits = self._check(given), self.options
         if not any(element.children or element.attrs for element in given):
-            await self.fragments.drop(iq.from_.local, ns)
+            await self.fragments.drop(user, ns)
             return
-        if not await self.fragments.put(
-            iq.from_.local, ns, xml, limits.max_namespaces, limits.max_total
-        ):
+        if not await self.fragments.put(user, ns, xml, limits.max_namespaces, limits.max_total):
             raise StanzaError("resource-constraint", "too much is stored already")
+
+    # Copies of accounts (XEP-0227 §4.6)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        for ns, xml in await self.fragments.all(user.local):
+            stored = self._readable(xml, user, ns)
+            if stored is not None:
+                yield stored
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (NS, "query"):
+            return None
+        by_namespace: dict[str, list[Element]] = {}
+        for each in element.elements:
+            by_namespace.setdefault(each.ns, []).append(each)
+        for given in by_namespace.values():
+            await self._put(user.local, given)
+        return STOP
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

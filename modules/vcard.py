@@ -3,6 +3,8 @@
 The host has a card too, written in the configuration (§3.3).
 """
 
+from collections.abc import AsyncIterator, Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
@@ -11,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     SELF,
+    STOP,
     Element,
     Module,
     Options,
@@ -153,6 +156,24 @@ class VCard(Module):
                     raise StanzaError(
                         "not-acceptable", f"a picture over {self.options.max_photo} bytes"
                     )
+
+    # Copies of accounts (XEP-0227 §4.7)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        card = await self.card(user)
+        if card is not None:
+            yield card
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (NS, "vCard"):
+            return None
+        await self.replace(user, element)
+        return STOP
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

@@ -12,6 +12,7 @@ from xmppd.hooks import (
     STOP,
     Filter,
     Gather,
+    HandlerCrashed,
     Order,
     Signal,
     Stop,
@@ -45,6 +46,7 @@ from xmppd.routing.router import Destination, Done, Storing
 from xmppd.sessions import (
     CLOSED_BY_CLIENT,
     Binding,
+    Copy,
     Kept,
     Login,
     Managed,
@@ -101,6 +103,7 @@ from xmppd.storage import (
     upsert,
 )
 from xmppd.stream import management
+from xmppd.stream.sasl import HASHES, ScramKeys
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -116,6 +119,7 @@ __all__ = [
     "ACCOUNT",
     "CLOSED_BY_CLIENT",
     "EARLY",
+    "HASHES",
     "HOST",
     "IQ",
     "JID",
@@ -134,6 +138,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copy",
     "Delay",
     "Destination",
     "Done",
@@ -146,6 +151,7 @@ __all__ = [
     "Form",
     "FormType",
     "Gather",
+    "HandlerCrashed",
     "Host",
     "JIDError",
     "Kept",
@@ -170,6 +176,7 @@ __all__ = [
     "Resumption",
     "Rows",
     "Run",
+    "ScramKeys",
     "Secret",
     "Service",
     "ServiceOptions",

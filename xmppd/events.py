@@ -14,6 +14,8 @@ from xmppd.stanza import IQ, Message, Presence, Stanza
 from xmppd.xml import Element
 
 if TYPE_CHECKING:  # this file names sessions in annotations only
+    from collections.abc import AsyncIterator
+
     from xmppd.sessions import Binding, Kept, Login, Resumption, Session, TokenCheck
 
 # A session's life
@@ -190,5 +192,15 @@ password_changed: Signal[JID] = Signal("The password of `user` is another from n
 account_deleting: WaitingFilter[JID, []] = WaitingFilter(
     "The account `user` is about to be removed; its sessions are closed already. Tell others what "
     "they must be told (unsubscriptions) and remove what belongs to it. STOP is not obeyed."
+)
+account_exporting: Gather["AsyncIterator[Element]", [JID]] = Gather(
+    "The account `user` is written into a file (XEP-0227). Handlers give what yields the elements "
+    "that go into its `<user/>`: those of the same name and attributes that follow each other "
+    "become one, so much can be given in pieces."
+)
+account_importing: WaitingFilter[Element, [JID]] = WaitingFilter(
+    "A child of an account's `<user/>` in such a file, or a piece of it with the same name; the "
+    "account is new, and nobody can log in yet. STOP: it is taken, and stored durably. An error "
+    "is told to the operator, as is what nobody takes."
 )
 account_deleted: Signal[JID] = Signal("The account `user` is gone, and its credentials with it.")

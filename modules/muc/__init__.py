@@ -12,11 +12,13 @@ from xmppd.modules.disco import Identity
 from xmppd.modules.muc.commands import RoomCommands
 from xmppd.modules.muc.offered import (
     affiliation_changed,
+    member_missed,
     occupant_joined,
     occupant_left,
     room_configured,
     room_created,
     room_destroyed,
+    room_entering,
     room_features,
     room_forms,
     room_message,
@@ -25,7 +27,7 @@ from xmppd.modules.muc.offered import (
 from xmppd.modules.muc.options import MUCOptions
 from xmppd.modules.muc.resting import RestingRooms, resting
 from xmppd.modules.muc.room import Occupant, Room
-from xmppd.modules.muc.store import affiliations, history, rooms
+from xmppd.modules.muc.store import affiliations, extras, history, rooms
 
 __all__ = [
     "MUC",
@@ -33,13 +35,16 @@ __all__ = [
     "Room",
     "affiliation_changed",
     "affiliations",
+    "extras",
     "history",
+    "member_missed",
     "occupant_joined",
     "occupant_left",
     "resting",
     "room_configured",
     "room_created",
     "room_destroyed",
+    "room_entering",
     "room_features",
     "room_forms",
     "room_message",

@@ -4,15 +4,15 @@ from xmppd.api import JID, CommandError, JIDError, Rows, StanzaError, command, j
 from xmppd.modules.muc import configuring, governing, offered
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import AFFILIATIONS, Affiliation
-from xmppd.modules.muc.moderating import RoomModeration
 from xmppd.modules.muc.presences import Why
 from xmppd.modules.muc.room import Room, Standing
+from xmppd.modules.muc.wizards import RoomWizards
 
 MOST_LISTED = 1000
 ROOM = "Its name: the part before the @."
 
 
-class RoomCommands(RoomModeration):
+class RoomCommands(RoomWizards):
     @command("rooms", "List the rooms of a host.", after="The last name of the page before.")
     async def list_rooms(self, *, after: str = "") -> Rows:
         """Those in memory and those that are stored, 1000 at a time."""

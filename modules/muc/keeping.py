@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from twisted.internet.defer import Deferred, succeed
 
 from xmppd.api import JID, StorageError, spawn
+from xmppd.modules.muc import extras
 from xmppd.modules.muc.config import MOST_HISTORY, Config
 from xmppd.modules.muc.room import Room
 from xmppd.modules.muc.store import Kept, Rooms, revive
@@ -68,6 +69,7 @@ class Keeper:
             stored = await self._stored.get(name, MOST_HISTORY)
             if stored is not None and name not in self._rooms:
                 room = revive(JID(name, self._domain, ""), stored)
+                extras.load(room, stored.extras)
                 await self._recall(room)
                 if name not in self._rooms:
                     self.take(room)

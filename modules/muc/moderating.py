@@ -1,4 +1,4 @@
-"""The service's part in retractions: finding the message, putting a tombstone there, telling all."""
+"""The service's part in retractions: a tombstone in the place of a message, and the news of it."""
 
 import secrets
 

@@ -1,7 +1,7 @@
 """IQs to a room: its lists, its configuration, its end, registration (XEP-0045 §7.10 to §10.9)."""
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from xmppd.api import (
@@ -19,14 +19,17 @@ from xmppd.api import (
     StanzaError,
     iq_get,
     ns,
+    on,
 )
-from xmppd.modules.disco import Description, Item
+from xmppd.modules.disco import Description, Item, disco_items
 from xmppd.modules.muc import (
     configuring,
     discovery,
+    extras,
     governing,
     offered,
     registering,
+    slow,
     store,
 )
 from xmppd.modules.muc.names import ADMIN, OWNER, RESERVED_NICK, UNIQUE, Affiliation
@@ -77,6 +80,8 @@ class RoomOrders(RoomService):
             await self.stand(room, changes)
             outcome = governing.apply_affiliations(room, changes)
             outcome.add(governing.apply_roles(room, roles))
+        if roles:
+            self.remember(room, extras.VOICES)
         self.conclude(room, outcome, changes, iq.result())
 
     # muc#owner
@@ -86,7 +91,7 @@ class RoomOrders(RoomService):
         """The configuration, for owners (§10.2)."""
         room = await self._unlocked(iq)
         configuring.check_owner(room, iq.from_)
-        return Element(OWNER, "query", None, configuring.form(room).element())
+        return Element(OWNER, "query", None, slow.validated(configuring.form(room).element()))
 
     async def _own(self, iq: IQ) -> None:
         room = await self._unlocked(iq)
@@ -103,13 +108,20 @@ class RoomOrders(RoomService):
             self.deliver([iq.result()])
 
     async def _configure(self, room: Room, iq: IQ, form: Any) -> None:
+        await self.configure(room, form, by=iq.from_, result=iq.result())
+
+    async def configure(
+        self, room: Room, form: Form, *, by: JID | None = None, result: IQ | None = None
+    ) -> None:
+        """What a submitted form wants, as an owner or the service itself."""
         async with room.changing:
             self._check_alive(room)
-            configuring.check_owner(room, iq.from_)  # while we waited, that may have changed
+            if by is not None:  # while we waited, that may have changed
+                configuring.check_owner(room, by)
             plan = configuring.read(room, form)
             await self._store(room, plan)
             outcome = configuring.apply(room, plan)
-        self.conclude(room, outcome, plan.changes, iq.result())
+        self.conclude(room, outcome, plan.changes, result)
         self.fire(offered.room_configured, room)
 
     async def _store(self, room: Room, plan: configuring.Plan) -> None:
@@ -122,12 +134,13 @@ class RoomOrders(RoomService):
             row = store.record(room, plan.config)
             changed = [(str(change.user), change.new) for change in plan.changes]
             if was:
-                await self.stored.configure(row, changed)
+                await self.stored.configure(row, changed, self.counted(room, plan.changes))
             else:
                 people = [*store.standings(room), *changed]
                 archived = plan.config.archiving and self.archive is not None
                 said = [] if archived else [store.kept(room, each) for each in room.tail]
-                await self.stored.put_whole(row, people, said)
+                pieces = extras.pieces(room) | self.counted(room, plan.changes)
+                await self.stored.put_whole(row, people, said, pieces)
 
     async def destroy(self, room: Room, venue: Element, result: IQ | None = None) -> None:
         """First what is stored, then the room (§10.9)."""
@@ -165,6 +178,7 @@ class RoomOrders(RoomService):
             nick = registering.wish(room, user, iq.payload)
             if nick is not None and registering.needs_approval(room, user):
                 self.deliver([*registering.apply_for(room, user, nick), iq.result()])
+                self.remember(room, extras.APPLICANTS)
                 return
             change = registering.change(room, user, nick)
             governing.check_owners(room, [change])
@@ -179,13 +193,21 @@ class RoomOrders(RoomService):
             if node:
                 raise StanzaError("item-not-found")
             known.identities[:] = [self.identity._replace(name=self.options.name)]
-            known.features |= discovery.OF_SERVICE
+            known.features |= self.service_features()
             return
         room = await self.room(entity)
         discovery.describe(room, node, asker, known)
         if not node:
             known.features |= self.room_features(room, asker)
             known.forms += self.room_forms(room)
+
+    def service_features(self) -> set[str]:
+        return set(discovery.OF_SERVICE)
+
+    @on(disco_items)
+    def list_service(self, entity: JID, node: str, asker: JID) -> Iterable[Item]:
+        if entity == self.host.domain and not node:
+            yield Item(self.domain, name=self.options.name)
 
     def room_features(self, room: Room, asker: JID) -> set[str]:
         """What a room can do beyond what all can."""
@@ -194,7 +216,7 @@ class RoomOrders(RoomService):
 
     def room_forms(self, room: Room) -> list[Form]:
         """What else is to be said of it; forms of one FORM_TYPE are made one."""
-        return list(self.host.hooks.of(offered.room_forms).gather(room))
+        return [slow.information(room), *self.host.hooks.of(offered.room_forms).gather(room)]
 
     @iq_get(ns.DISCO_INFO, "query", at=SERVICE)
     @iq_get(ns.DISCO_INFO, "query", at=NODE)

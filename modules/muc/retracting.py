@@ -1,4 +1,4 @@
-"""Messages that are taken back, by who said them (XEP-0424 0.4.1) or by a moderator (XEP-0425 0.3.0).
+"""Messages that are taken back: by their authors (XEP-0424 0.4.2), by moderators (XEP-0425 0.3.0).
 
 Of the message a tombstone stays, in the history and in the archive; the retraction is a message of
 its own, and kept like others.
@@ -43,7 +43,7 @@ class Moderation:
 
 
 def wanted(message: Message) -> str:
-    """Which message its author takes back. Raises bad-request, also for what only the room says."""
+    """What its author takes back. Raises bad-request, also for what only the room says."""
     asked = message.child(*RETRACTS)
     id_ = "" if asked is None else asked.get("id") or ""
     if asked is None or not id_ or len(id_) > MOST_ID:

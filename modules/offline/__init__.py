@@ -7,6 +7,7 @@ message: the next session gets it, maybe again.
 """
 
 import time
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +21,9 @@ from xmppd.api import (
     LATE,
     STOP,
     Binding,
+    Copy,
     Delay,
+    Element,
     Host,
     Kept,
     Message,
@@ -41,7 +44,8 @@ from xmppd.api import (
     uses_if,
 )
 from xmppd.modules.archive import Archive
-from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Copy, Delivery, takes
+from xmppd.modules.offline import copies
+from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
 from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
 from xmppd.modules.stanza_ids import id_given
 
@@ -333,13 +337,13 @@ class OfflineMessages(Module):
 
     def holds(self, kept: Kept) -> bool:
         """Whether that stanza is in the store, or on its way there."""
-        return isinstance(kept.copy, Copy) and kept.copy.place != 0
+        return kept.copy is not None and kept.copy.place != 0
 
     @on(events.stanzas_acknowledged)
     def let_go(self, session: Session, handled: list[Kept]) -> None:
         places = []
         for kept in handled:
-            if isinstance(kept.copy, Copy):
+            if kept.copy is not None:
                 kept.copy.needed = False
                 if kept.copy.place:
                     places.append(kept.copy.place)
@@ -404,6 +408,29 @@ class OfflineMessages(Module):
         self._go_on(session.user)
 
     # Accounts
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        """XEP-0227 §4.5."""
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        batch, last = await self.queue.after(user.local, 0), 0
+        while batch:
+            yield copies.written(batch, self.host.domain)
+            last = batch[-1][0]
+            batch = await self.queue.after(user.local, last)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (ns.PIE, "offline-messages"):
+            return None
+        limits = self.options.limit, self.options.max_bytes
+        for at, message in copies.messages(element, user, self.host.domain):
+            letter = Letter(user.local, at, message.write(), *limits)
+            if not await self.queue.put(letter):
+                raise StanzaError("resource-constraint", "too many messages")
+        return STOP
 
     @on(events.account_deleting)
     async def erase(self, user: JID) -> None:

@@ -4,7 +4,7 @@ Publishing creates nodes. Who shares presence with the account is told without h
 by the nodes that their clients' capabilities name (XEP-0060 §9).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     LATE,
+    STOP,
     Element,
     Filter,
     Host,
@@ -22,6 +23,7 @@ from xmppd.api import (
     Presence,
     Session,
     Size,
+    Stop,
     events,
     iq_get,
     iq_set,
@@ -41,6 +43,7 @@ from xmppd.modules.disco import (
 from xmppd.modules.entity_caps import EntityCaps, Key
 from xmppd.modules.pubsub.account import DEAF, LISTENING, AccountFace, may_hear
 from xmppd.modules.pubsub.config import AccessModel, SendLast
+from xmppd.modules.pubsub.copies import Copies
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
 from xmppd.modules.pubsub.items import Items, Latest
@@ -409,6 +412,15 @@ class Pep(Module):
                 await self._send_last([user], session.jid, self._wanted(session))
 
     # Accounts
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield Copies(self.engine, self.store, self.items).written(user)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        copies = Copies(self.engine, self.store, self.items)
+        return STOP if await copies.take(user, element) else None
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

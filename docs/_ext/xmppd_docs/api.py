@@ -33,6 +33,7 @@ WORDS = {
     "Outcome": "What an ad-hoc command may return: a `Result`, a `Form`, or another payload.",
     "Done": "What routing gives: None, or a Deferred that fires when the stanza is dealt with.",
     "metadata": "SQLAlchemy's `MetaData` that all tables belong to.",
+    "HASHES": "The hashes of SCRAM, each with its name in hashlib.",
     "XML_LANG": "The key of ``xml:lang`` among an element's attributes.",
     "ACCOUNT": "Scope of an IQ handler: to any account's bare JID, from anybody.",
     "HOST": "Scope of an IQ handler: to the domain.",

@@ -45,7 +45,9 @@ queue_timeout = 3
 deny = ["denied.example"]
 {peers}
 """
-        return super()._toml(certificate).replace("[s2s]\nenabled = false\n", "") + s2s
+        plain = super()._toml(certificate)
+        assert "[s2s]\nenabled = false\n" in plain
+        return plain.replace("[s2s]\nenabled = false\n", "") + s2s
 
     dead_port: int  # of a name server that hears, and never answers
 

@@ -6,11 +6,9 @@ import pytest
 
 from tests.support.archives import asks, form, page
 from tests.support.rooms import (
-    CRONE,
     CRONE_NICK,
     HAG,
     HAG_NICK,
-    MUC,
     ROOM,
     USER,
     WICCA,
@@ -24,13 +22,11 @@ from tests.support.rooms import (
     seen,
     subject,
 )
-from xmppd.jid import jid
 from xmppd.modules.archive import Archive
-from xmppd.modules.muc import MUC as Rooms
+from xmppd.modules.muc import MUC as ROOMS
 from xmppd.modules.muc.options import MUCOptions
 from xmppd.storage import StorageError
 from xmppd.testing import Client, Talk, error, like, message, result, result_of
-from xmppd.xml import Element
 
 SID, OCCUPANT, MAM = "urn:xmpp:sid:0", "urn:xmpp:occupant-id:0", "urn:xmpp:mam:2"
 RETRACT, MODERATE = "urn:xmpp:message-retract:1", "urn:xmpp:message-moderate:1"
@@ -56,7 +52,7 @@ def said(client: Client, *texts: str) -> list[str]:
 
 def restart(talk: Talk) -> None:
     result_of(talk.host.modules.swap(["muc"], {}))
-    result_of(talk.host.modules.swap((), {Rooms: MUCOptions()}))
+    result_of(talk.host.modules.swap((), {ROOMS: MUCOptions()}))
 
 
 def features(client: Client) -> set[str]:
@@ -189,7 +185,7 @@ def test_what_an_earlier_room_archived_is_not_the_next_ones(talk: Talk) -> None:
     hag = made(talk)
     say(hag, "passing")
     result_of(talk.host.modules.swap(["muc"], {}))
-    result_of(talk.host.modules.swap((), {Rooms: MUCOptions()}))
+    result_of(talk.host.modules.swap((), {ROOMS: MUCOptions()}))
     wicca = joins(talk, WICCA, "wicca")
     configure(wicca)
     wicca.forget()
