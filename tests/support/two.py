@@ -60,9 +60,7 @@ class TwoServers:
         folder: Path,
         *,
         certified: bool = True,
-        direct_tls: bool = False,
         s2s: str = "",
-        capulet_s2s: str = "",
         more_hosts: Sequence[str] = (ROOMS,),
     ) -> None:
         self._authority = Authority.make("Verona") if certified else None
@@ -70,11 +68,10 @@ class TwoServers:
         if self._authority is not None:
             self._authority.write(self._trust)
         ports = {CAPULET: free_ports(4), MONTAGUE: free_ports(4)}
-        place = "tls:127.0.0.1:{}" if direct_tls else "127.0.0.1:{}"
-        to = {of: place.format(each[3 if direct_tls else 2]) for of, each in ports.items()}
+        to = {of: f"127.0.0.1:{each[2]}" for of, each in ports.items()}
         for domain in more_hosts:
             to[domain] = to[CAPULET]
-        self.capulet = self._server([CAPULET, *more_hosts], ports[CAPULET], to, s2s + capulet_s2s)
+        self.capulet = self._server([CAPULET, *more_hosts], ports[CAPULET], to, s2s)
         self.montague = self._server([MONTAGUE], ports[MONTAGUE], to, s2s)
         self.kind = ""  # how a test calls it
         self._clients: list[TLSClient] = []
@@ -110,11 +107,17 @@ class TwoServers:
             server.clean()
 
     @contextmanager
-    def told(self, lines: str) -> Iterator[None]:
-        """Both have these lines in `[s2s]` meanwhile, and no links from before."""
+    def told(self, lines: str, *, direct_tls: bool = False) -> Iterator[None]:
+        """Both have these lines in `[s2s]` meanwhile, reach each other by TLS from the first byte
+        on if that is wanted, and have no links from before.
+        """
         both = (self.capulet, self.montague)
         before = [server.config.read_text() for server in both]
         texts = [text.replace("[s2s]", f"[s2s]\n{lines}", 1) for text in before]
+        if direct_tls:
+            for server in both:
+                place, direct = (f"=127.0.0.1:{server.s2s_port}", server.s2s_tls_port)
+                texts = [text.replace(place, f"=tls:127.0.0.1:{direct}") for text in texts]
         self._reload(both, texts)
         yield
         self._reload(both, before)

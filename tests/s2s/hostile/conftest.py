@@ -39,9 +39,9 @@ routes = [{routes}]
 trust = "{self.trust}"
 nameservers = ["127.0.0.1:{self.dead_port}"]
 dns_timeout = 1
-connect_timeout = 5
+connect_timeout = 3
 negotiation_timeout = 3
-queue_timeout = 5
+queue_timeout = 3
 deny = ["denied.example"]
 {peers}
 """
