@@ -9,6 +9,7 @@ TITLES = {
     "0004": "Data Forms",
     "0012": "Last Activity",
     "0030": "Service Discovery",
+    "0033": "Extended Stanza Addressing",
     "0045": "Multi-User Chat",
     "0048": "Bookmarks",
     "0049": "Private XML Storage",
@@ -86,6 +87,8 @@ TITLES = {
     "0478": "Stream Limits Advertisement",
     "0484": "Fast Authentication Streamlining Tokens",
     "0490": "Message Displayed Synchronization",
+    "0492": "Chat Notification Settings",
+    "0494": "Client Access Management",
 }
 
 

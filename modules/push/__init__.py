@@ -3,7 +3,7 @@
 An account names services of its clients' makers, and for each message that its device does not get
 at once the server publishes a notification there (XEP-0357 0.4.1). What it tells beyond "there is
 something" is the operator's choice: what is published passes through third parties (§9).
-Chats that the account wants to hear nothing of stay silent (XEP-0492).
+Chats that the account wants to hear nothing of stay silent (XEP-0492 0.2.0).
 """
 
 import secrets
