@@ -1,7 +1,7 @@
-"""Push notifications: a device that is not connected is told that there is something for it.
+"""Push notifications: who is not connected is told that there is something (XEP-0357 0.4.1).
 
 An account names services of its clients' makers, and for each message that its device does not get
-at once the server publishes a notification there (XEP-0357 0.4.1). What it tells beyond "there is
+at once the server publishes a notification there. What it tells beyond "there is
 something" is the operator's choice: what is published passes through third parties (§9).
 Chats that the account wants to hear nothing of stay silent (XEP-0492 0.2.0).
 """
