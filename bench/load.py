@@ -69,12 +69,15 @@ def authenticate(mechanism: str, secret: bytes, agent: str, extra: str) -> bytes
 
 
 class Numbers:
-    """Numbers of eight digits in what arrives: each once, one after the other."""
+    """Numbers of eight digits in what arrives: each once, one after the other; the last one again
+    where servers do so.
+    """
 
-    __slots__ = ("_rest", "received")
+    __slots__ = ("_repeated", "_rest", "received")
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeated: bool = False) -> None:
         self.received = 0
+        self._repeated = repeated
         self._rest = b""
 
     @staticmethod
@@ -87,6 +90,8 @@ class Numbers:
         before, end = self.received, 0
         for found in _TOKEN.finditer(data):
             number, end = int(found[1]), found.end()
+            if self._repeated and number == self.received - 1:
+                continue
             if number < self.received:
                 raise LoadError(f"message {number} came twice or late")
             if number > self.received:
@@ -184,11 +189,11 @@ class Client:
         )
         self.ask(header.encode(), b"</stream:features>")
 
-    def ask(self, data: bytes, until: bytes) -> bytes:
-        """Say `data`, read up to `until`; gives what was read."""
+    def ask(self, data: bytes, *until: bytes) -> bytes:
+        """Say `data`, read up to one of `until`; gives what was read."""
         self.send(data)
         heard = b""
-        while until not in heard:
+        while not any(end in heard for end in until):
             heard += self.receive()
             if b"<failure" in heard or b"type='error'" in heard or b"<stream:error" in heard:
                 raise LoadError(f"{self.jid} was refused: {heard.decode(errors='replace')}")
@@ -313,31 +318,47 @@ class Chat(Loop):
         super().__init__(sender, receiver, message(receiver.jid))
 
 
-class Fan:
-    """Presence of one user, delivered to many."""
+SHOWN = b"<presence><status>At the wall%s</status></presence>"
 
-    def __init__(self, sender: Client, receivers: Sequence[Client]) -> None:
+
+class Fan:
+    """What one user says, delivered to many: presence, which comes back to its sender too (RFC
+    6121 §4.2.2), or another numbered stanza, which does not.
+    """
+
+    def __init__(
+        self,
+        sender: Client,
+        receivers: Sequence[Client],
+        stanza: bytes = SHOWN,
+        *,
+        repeated: bool = False,
+    ) -> None:
         self._sender = sender
         self._receivers = receivers
+        self._stanza = stanza
+        self._copies = len(receivers) + (stanza is SHOWN)
         self._sent = 0
         self._selector = selectors.DefaultSelector()
-        for client in (sender, *receivers):  # one's own comes back (RFC 6121 §4.2.2)
-            self._selector.register(client, selectors.EVENT_READ, (client, Numbers()))
+        for client in (sender, *receivers):
+            self._selector.register(
+                client, selectors.EVENT_READ, (client, Numbers(repeated=repeated))
+            )
 
     def run(self, count: int) -> None:
         """`count` times, until all have got it. Raises LoadError if one has not, or twice."""
         for _ in range(count):
             token = Numbers.token(self._sent)
             self._sent += 1
-            self._sender.send(b"<presence><status>At the wall%s</status></presence>" % token)
-            missing = len(self._receivers) + 1
+            self._sender.send(self._stanza % token)
+            missing = self._copies
             while missing:
                 missing -= self._take()
 
     def _take(self) -> int:
         ready = self._selector.select(TIMEOUT_S)
         if not ready:
-            raise LoadError(f"presence {self._sent - 1} did not come to all")
+            raise LoadError(f"number {self._sent - 1} did not come to all")
         came = 0
         for key, _ in ready:
             client, numbers = key.data

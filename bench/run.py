@@ -16,7 +16,9 @@ from bench.crowd import Crowd
 from bench.federation import COUPLES, Couple, FederatedChat
 from bench.load import LoadError
 from bench.measure import memory
+from bench.nodes import NODES, READERS
 from bench.page import OURS, Results, machine, peers_part, write_part
+from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
 from bench.units import (
     ARCHIVED,
@@ -144,14 +146,15 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
         for server in servers:
             stack.callback(server.stop)
             server.start()
-            server.register([*USERS, *(f"idle{number}" for number in range(plan.sessions))])
+            idle = [f"idle{number}" for number in range(plan.sessions)]
+            server.register([*USERS, *READERS, *guests(), *idle])
             server.befriend("hub", CONTACTS)
         for number in range(plan.memory_rounds):
             bench.memory(IDLE, number, tls=True)
             if plan.plain:
                 bench.memory(IDLE_PLAIN, number, tls=False)
         bench.restart()
-        for kind in LOADS:
+        for kind in (*LOADS, RoomLoad, *NODES):
             bench.measure(kind)
         bench.restart(archives=True)
         for kind in ARCHIVED:

@@ -214,10 +214,14 @@ scram_iterations = {ITERATIONS}
 [log]
 level = "warn"
 [modules]
-enable = [{'"archive"' if self.archives else ""}]
+disable = [{"" if self.archives else '"archive"'}]
 [hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"
+[modules.muc]
+joins_per_minute = 0
+presences_per_second = 0
+room_joins_per_minute = 0
 """)
 
     def command(self) -> list[str]:
@@ -265,7 +269,7 @@ data_path = "{data}"
 network_backend = "epoll"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "private", "vcard", "version", "time", "ping",
-    "lastactivity", {'"mam",' if self.archives else ""}
+    "lastactivity", "pep", {'"mam",' if self.archives else ""}
 }}
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
@@ -282,6 +286,9 @@ c2s_direct_tls_ports = {{ }}
 c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
 VirtualHost "{self.domain}"
+Component "pubsub.{self.domain}" "pubsub"
+    admins = {{ "hub@{self.domain}" }}
+Component "conference.{self.domain}" "muc"
 """)
 
     def command(self) -> list[str]:
@@ -360,12 +367,17 @@ api_permissions:
     what: [register, add_rosteritem]
 modules:{MOD_MAM if self.archives else ""}
   mod_admin_extra: {{}}
+  mod_caps: {{}}
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_last: {{}}
+  mod_muc:
+    max_users: 10000
+    default_room_options: {{max_users: 10000}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_private: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
   mod_roster: {{}}
   mod_time: {{}}
   mod_vcard: {{}}

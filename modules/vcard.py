@@ -22,6 +22,7 @@ from xmppd.api import (
     Size,
     StanzaError,
     Stop,
+    WaitingFilter,
     XMLError,
     events,
     iq_get,
@@ -39,6 +40,15 @@ from xmppd.api import (
 NS = "vcard-temp"
 vcard_published: Signal[[JID, Element]] = Signal(
     "`user` published this vCard, and it is stored; one without children took the old one away."
+)
+vcard_storing: WaitingFilter[Element, [JID]] = WaitingFilter(
+    "`user` publishes this vCard, which is well-formed and small enough; it is stored when all"
+    " handlers are through. One without children takes the old one away. STOP: nothing is stored;"
+    " an error is the answer."
+)
+vcard_reading: WaitingFilter[Element, [JID, JID]] = WaitingFilter(
+    "The vCard of `user` is asked for by somebody (the last argument). What comes out is sent; one"
+    " without children stands for none."
 )
 cards = table(
     "vcard",
@@ -94,8 +104,11 @@ class VCard(Module):
 
     @iq_get(NS, "vCard", at=ACCOUNT)
     async def read(self, iq: IQ) -> Element:
-        card = await self.card(iq.to)
-        if card is None:  # of another: no card and no such account must look the same (§3.3)
+        stored = await self.card(iq.to) or Element(NS, "vCard")
+        card = await self.host.hooks.of(vcard_reading).wait(stored, iq.to, iq.from_)
+        if (
+            isinstance(card, Stop) or not card.children
+        ):  # of another: no card and no such account must look the same (§3.3)
             own = iq.from_.bare == iq.to
             raise StanzaError("item-not-found" if own else "service-unavailable")
         return card
@@ -110,18 +123,25 @@ class VCard(Module):
     @iq_set(NS, "vCard", at=SELF)
     async def publish(self, iq: IQ) -> None:
         """The whole card, each time (§3.2); one without children takes it away."""
-        await self._publish(iq.from_.bare, iq.payload)
+        card, user = iq.payload, iq.from_.bare
+        self._check(card)
+        passed = await self.host.hooks.of(vcard_storing).wait(card, user)
+        if not isinstance(passed, Stop):
+            await self.replace(user, passed)
 
-    async def _publish(self, user: JID, card: Element) -> None:
+    async def replace(self, user: JID, card: Element) -> None:
+        """Store a card for an account. Raises not-acceptable."""
+        self._check(card)
         if card.elements:
-            self._check_photos(card)
-            xml = to_xml(card)
-            if len(xml.encode()) > self.options.max_size:
-                raise StanzaError("not-acceptable", f"over {self.options.max_size} bytes")
-            await self.cards.put(user.local, xml)
+            await self.cards.put(user.local, to_xml(card))
         else:
             await self.cards.drop(user.local)
         self.fire(vcard_published, user, card)
+
+    def _check(self, card: Element) -> None:
+        self._check_photos(card)
+        if card.elements and len(to_xml(card).encode()) > self.options.max_size:
+            raise StanzaError("not-acceptable", f"over {self.options.max_size} bytes")
 
     @iq_set(NS, "vCard")
     def refuse(self, iq: IQ) -> None:
@@ -152,7 +172,7 @@ class VCard(Module):
     async def take_over(self, element: Element, user: JID) -> Stop | None:
         if (element.ns, element.name) != (NS, "vCard"):
             return None
-        await self._publish(user, element)
+        await self.replace(user, element)
         return STOP
 
     @on(events.account_deleting)

@@ -42,8 +42,19 @@ from xmppd.module import (
 )
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
-from xmppd.routing.router import Destination, Done
-from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
+from xmppd.routing.router import Destination, Done, Storing
+from xmppd.sessions import (
+    CLOSED_BY_CLIENT,
+    Binding,
+    Copy,
+    Kept,
+    Login,
+    Managed,
+    PerSession,
+    Resumption,
+    Session,
+    TokenCheck,
+)
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -91,6 +102,7 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
+from xmppd.stream import management
 from xmppd.stream.sasl import HASHES, ScramKeys
 from xmppd.xml import (
     XML_LANG,
@@ -126,6 +138,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copy",
     "Delay",
     "Destination",
     "Done",
@@ -141,7 +154,9 @@ __all__ = [
     "HandlerCrashed",
     "Host",
     "JIDError",
+    "Kept",
     "Login",
+    "Managed",
     "Message",
     "Module",
     "ModuleFault",
@@ -158,6 +173,7 @@ __all__ = [
     "Result",
     "ResultSet",
     "ResultSetRequest",
+    "Resumption",
     "Rows",
     "Run",
     "ScramKeys",
@@ -172,6 +188,7 @@ __all__ = [
     "Step",
     "Stop",
     "StorageError",
+    "Storing",
     "StreamError",
     "TokenCheck",
     "WaitingFilter",
@@ -202,6 +219,7 @@ __all__ = [
     "jid",
     "lenient_jid",
     "make_jid",
+    "management",
     "metadata",
     "network_of",
     "nonza",

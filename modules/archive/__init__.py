@@ -10,6 +10,7 @@ Other modules keep archives of other owners here (rooms): see `keep`, `answer` a
 
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from twisted.internet.defer import Deferred, succeed
@@ -21,6 +22,7 @@ from xmppd.api import (
     LATE,
     SELF,
     STOP,
+    Binding,
     Duration,
     Element,
     Host,
@@ -96,7 +98,6 @@ class ArchiveOptions(Options):
 
 class Archive(Module):
     name = "archive"
-    default_on = False
     options: ArchiveOptions
     store: Store
     preference_store: PreferenceStore
@@ -142,13 +143,21 @@ class Archive(Module):
         return str(self.journal.add(owner, peer, stanza))
 
     async def answer(
-        self, iq: IQ, owner: JID, show: Show = as_sent, fields: frozenset[str] | None = None
+        self,
+        iq: IQ,
+        owner: JID,
+        show: Show = as_sent,
+        fields: frozenset[str] | None = None,
+        since: int = 0,
     ) -> Element:
         """Answer a query of the archive of `owner` (§4) that its asker may see: the messages are
         on their way when this returns what goes into the result. `show` makes of what is stored
-        what the asker gets; `fields` are those of the form that may be used.
+        what the asker gets; `fields` are those of the form that may be used. What is older than
+        `since` (microseconds since 1970) was another owner's of the same name.
         """
         asked = read_query(iq.payload, self._fields if fields is None else fields)
+        if since:
+            asked = replace(asked, start=max(asked.start or 0, since))
         await self._turns.enter(iq.from_)
         try:
             found = await self._find(owner, asked)
@@ -160,18 +169,39 @@ class Archive(Module):
             self._note_read(session, found)
         return answers.fin(found)
 
-    async def metadata(self, owner: JID) -> Element:
+    async def metadata(self, owner: JID, since: int = 0) -> Element:
         """What there is in the archive of `owner` (§5)."""
         await self.journal.settle()
-        return answers.metadata(await self.store.ends(owner))
+        return answers.metadata(await self.store.ends(owner, since))
+
+    async def newest(self, owner: JID, most: int, since: int = 0) -> list[Row]:
+        """The last messages in the archive of `owner`, the oldest of them first."""
+        await self.journal.settle()
+        return (await self.store.find(owner, Query(start=since, max=most, backwards=True))).rows
+
+    async def one(self, owner: JID, id_: str) -> bytes | None:
+        """A message in the archive of `owner`, as it is stored; None if there is none."""
+        known = parse_id(id_)
+        await self.journal.settle()
+        return None if known is None else await self.store.one(owner, known)
+
+    async def rewrite(self, owner: JID, id_: str, stanza: bytes) -> None:
+        """Put something else in the place of a message: a tombstone (XEP-0424 §5)."""
+        known = parse_id(id_)
+        await self.journal.settle()
+        if known is not None:
+            await self.store.rewrite(owner, known, stanza)
 
     def form(self, fields: frozenset[str] | None = None) -> Element:
         """The fields that a query may have (§4.1.5)."""
         return blank_form(self._fields if fields is None else fields)
 
-    async def drop(self, owner: JID) -> None:
-        """Remove the archive of `owner`."""
+    async def drop(self, owner: JID, until: int | None = None) -> None:
+        """Remove the archive of `owner`, or what it has `until` then (microseconds since 1970)."""
         await self.journal.settle()
+        if until is not None:
+            await self._trim(owner, until)
+            return
         await self.store.drop(owner)
         self.journal.grown.pop(owner, None)
 
@@ -285,6 +315,11 @@ class Archive(Module):
             said = await self.preference_store.get(session.user.local)
             if said is not None:
                 self._wanted[session.user] = said
+
+    @on(events.bind_extending)
+    async def tell(self, binding: Binding) -> None:
+        """The state of the archive when the resource was bound (XEP-0386 §3.2)."""
+        binding.answers.append(await self.metadata(binding.session.user))
 
     @on(events.session_closed)
     def unload(self, session: Session, why: str) -> None:

@@ -195,10 +195,25 @@ class Store(Repository):
             tx.exec_driver_sql(INSERT[tx.dialect.name], new)
 
     @query
-    def ends(self, tx: Tx, owner: str) -> tuple[Id, Id] | None:
+    def one(self, tx: Tx, owner: str, id_: Id) -> bytes | None:
+        """A single message; None if it is not there (any more)."""
+        mine = self.mine(messages, owner=owner, number=id_.number, token=id_.token)
+        return tx.scalar(sa.select(messages.c.stanza).where(mine))
+
+    @transaction
+    def rewrite(self, tx: Tx, owner: str, id_: Id, stanza: bytes) -> None:
+        """Something else in the place of a message; no search finds what it was."""
+        mine = self.mine(messages, owner=owner, number=id_.number, token=id_.token)
+        tx.execute(messages.update().where(mine).values(stanza=stanza, size=len(stanza)))
+        about = self.mine(search.words, owner=owner, number=id_.number)
+        tx.execute(search.words.delete().where(about))
+
+    @query
+    def ends(self, tx: Tx, owner: str, since: int = 0) -> tuple[Id, Id] | None:
         """The first and the last message (§5); None for an empty archive."""
         number = messages.c.number
         mine = sa.select(number, messages.c.token).where(self.mine(messages, owner=owner)).limit(1)
+        mine = mine.where(number >= since)
         first = tx.execute(mine.order_by(number)).one_or_none()
         last = tx.execute(mine.order_by(number.desc())).one_or_none()
         if first is None or last is None:

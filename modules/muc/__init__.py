@@ -12,6 +12,7 @@ from xmppd.modules.disco import Identity
 from xmppd.modules.muc.commands import RoomCommands
 from xmppd.modules.muc.offered import (
     affiliation_changed,
+    member_missed,
     occupant_joined,
     occupant_left,
     room_configured,
@@ -24,8 +25,9 @@ from xmppd.modules.muc.offered import (
     room_said,
 )
 from xmppd.modules.muc.options import MUCOptions
+from xmppd.modules.muc.resting import RestingRooms, resting
 from xmppd.modules.muc.room import Occupant, Room
-from xmppd.modules.muc.store import affiliations, history, rooms
+from xmppd.modules.muc.store import affiliations, extras, history, rooms
 
 __all__ = [
     "MUC",
@@ -33,9 +35,12 @@ __all__ = [
     "Room",
     "affiliation_changed",
     "affiliations",
+    "extras",
     "history",
+    "member_missed",
     "occupant_joined",
     "occupant_left",
+    "resting",
     "room_configured",
     "room_created",
     "room_destroyed",
@@ -48,7 +53,7 @@ __all__ = [
 ]
 
 
-class MUC(RoomCommands):
+class MUC(RestingRooms, RoomCommands):
     name = "muc"
     subdomain = "conference"
     identity: ClassVar[Identity] = Identity("conference", "text", "Chatrooms")

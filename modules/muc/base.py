@@ -1,28 +1,47 @@
 """What all of the service has in common: the rooms it keeps, what it sends, what it stores."""
 
+import json
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from xmppd.api import (
     IQ,
     JID,
+    Commit,
+    Done,
     Element,
     Host,
+    Message,
     Options,
     Stanza,
     StanzaError,
     StorageError,
     events,
     on,
+    uses_if,
 )
+from xmppd.modules.archive import Archive
 from xmppd.modules.disco import DiscoService
-from xmppd.modules.muc import entering, offered, reloading
+from xmppd.modules.muc import (
+    archiving,
+    entering,
+    extras,
+    missing,
+    offered,
+    reloading,
+    speaking,
+    store,
+)
+from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.governing import Change, Outcome
+from xmppd.modules.muc.history import Said, Tail, new_id
 from xmppd.modules.muc.keeping import Keeper, Writer
-from xmppd.modules.muc.limits import Rates
+from xmppd.modules.muc.lanes import Lanes
+from xmppd.modules.muc.limits import Rates, UserRates
 from xmppd.modules.muc.names import USER, Affiliation
-from xmppd.modules.muc.options import MUCOptions
+from xmppd.modules.muc.options import MUCOptions, new_config
 from xmppd.modules.muc.relaying import Relay
 from xmppd.modules.muc.room import Occupant, Room, Standing
 from xmppd.modules.muc.store import Rooms
@@ -34,20 +53,25 @@ TEND_S = 60.0
 class RoomBase(DiscoService):
     options: MUCOptions
     stored: Rooms
+    archive = uses_if(Archive)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         mine = self.options
         self.writer = Writer(self.stored, self._history_lost)
-        self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms)
+        self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms, self.recall)
+        self.lanes = Lanes(self._send_all)
         self.relay = Relay()
         self._queue: deque[Stanza] = deque()
         self._delivering = False
-        self._messages = Rates(mine.messages_per_second, mine.messages_at_once)
-        self._presences = Rates(mine.presences_per_second, mine.presences_at_once)
-        self._joins = Rates(mine.joins_per_minute / 60, mine.joins_per_minute)
+        served, factor = host.router.serves, mine.remote_domain_factor
+        rates = partial(UserRates, served=served, factor=factor)
+        self._messages = rates(mine.messages_per_second, mine.messages_at_once)
+        self._presences = rates(mine.presences_per_second, mine.presences_at_once)
+        self._joins = rates(mine.joins_per_minute / 60, mine.joins_per_minute)
         self._room_joins = Rates(mine.room_joins_per_minute / 60, mine.room_joins_per_minute)
-        self._made = Rates(mine.created_per_hour / 3600, mine.created_per_hour)
+        self._made = rates(mine.created_per_hour / 3600, mine.created_per_hour)
+        self._hook_missed = host.hooks.of(offered.member_missed)
         self._hook_entering = host.hooks.of(offered.room_entering)
         self._hook_message = host.hooks.of(offered.room_message)
         self._hook_said = host.hooks.of(offered.room_said)
@@ -79,11 +103,12 @@ class RoomBase(DiscoService):
 
     def save(self) -> dict[str, Any]:
         here = (room for room in self.rooms if not room.empty or not room.config.persistent)
-        return {"rooms": [reloading.dump(room) for room in here]}
+        return {"rooms": [reloading.dump(room) for room in here], "relay": self.relay.save()}
 
     def restore(self, saved: dict[str, Any]) -> None:
         for each in saved.get("rooms", ()):
             self.rooms.take(reloading.revived(each))
+        self.relay.restore(saved.get("relay", ()))
 
     def _history_lost(self, error: StorageError) -> None:
         words = "{name}: messages to rooms were not stored: {error}"
@@ -98,6 +123,11 @@ class RoomBase(DiscoService):
         """Send these after all that is being sent: what comes of a stanza on its way (somebody is
         gone) must not overtake it, or occupants would see two orders.
         """
+        if self.lanes:
+            stanzas = [stanza for stanza in stanzas if not self.lanes.follow(stanza)]
+        self._send_all(stanzas)
+
+    def _send_all(self, stanzas: Iterable[Stanza]) -> None:
         self._queue.extend(stanzas)
         if self._delivering:
             return
@@ -130,6 +160,7 @@ class RoomBase(DiscoService):
             return
         if room.empty and (room.locked or not room.config.persistent):
             self.rooms.drop(room)
+            self.erase(room)
             self.fire(offered.room_destroyed, room)
         else:
             self.rooms.settle(room)
@@ -138,8 +169,94 @@ class RoomBase(DiscoService):
         """The room is destroyed; what was stored of it is gone already (§10.9)."""
         self.writer.forget(room.name)
         self.rooms.drop(room)
+        self.erase(room)
         self.deliver([*first, *entering.destroy(room, venue)])
         self.fire(offered.room_destroyed, room)
+
+    # What is said
+
+    def archives(self, room: Room) -> bool:
+        """Whether what is said there goes into an archive."""
+        return room.config.archiving and not room.locked and self.archive is not None
+
+    def utter(
+        self, room: Room, clean: Message, occupant: Occupant | None, *, seen: bool = True
+    ) -> Done:
+        """A message goes to all, into the history if it is to be `seen` later, and into the
+        archive, with the id that it has there.
+        """
+        self.lanes.check(room.name)
+        id_, commit = self._record(room, clean, occupant)
+        said = speaking.said(room, clean, occupant, id_)
+        kept = seen and speaking.keep(room, said)
+        if self._hook_said.handlers:
+            self._hook_said.signal(room, said)
+        if self._hook_missed.handlers:
+            for user in missing.missed_by(room, said.message):
+                self._hook_missed.signal(user, room, said.message)
+        copies = said.message.copies(room.sessions)
+        if commit is not None:
+            return self._when_stored(room, clean, said, commit, copies)
+        stored = kept and room.config.persistent
+        done = self.writer.append(store.kept(room, said)) if stored else None
+        self.deliver(copies)
+        return done
+
+    def _record(
+        self, room: Room, clean: Message, occupant: Occupant | None
+    ) -> tuple[str, Commit | None]:
+        """The id of a message, and when it is in the archive if it goes there."""
+        archive = self.archive
+        if archive is None or not self.archives(room) or not archiving.is_archived(clean):
+            return new_id(), None
+        peer = room.jid if occupant is None else occupant.jid
+        id_ = archive.keep(room.jid, peer, archiving.entry(room, clean, occupant))
+        return id_, archive.journal.commit
+
+    def _when_stored(
+        self, room: Room, clean: Message, said: Said, commit: Commit, copies: list[Message]
+    ) -> Done:
+        def refuse(problem: StanzaError) -> None:
+            room.tail.remove(said)
+            if clean.from_ != room.jid:
+                self.host.router.bounce(clean, problem)
+
+        return self.lanes.hold(room.name, commit, copies, refuse)
+
+    async def recall(self, room: Room) -> None:
+        """The history of a room that is loaded, from its archive if it has one."""
+        if self.archive is None or not room.config.archiving or not room.config.history:
+            return
+        rows = await self.archive.newest(room.jid, room.config.history, room.created)
+        found = [said for row in rows if (said := archiving.said(room, row)) is not None]
+        if found:
+            room.tail = Tail()
+            for said in found:
+                _ = speaking.keep(room, said)
+
+    def new_config(self) -> Config:
+        return new_config(self.options.defaults)
+
+    @staticmethod
+    def news(room: Room, x: Element) -> Iterable[Stanza]:
+        """To all: something is true of the room from now on."""
+        return Message(room.jid, room.jid, "groupchat", None, x).copies(room.sessions)
+
+    def greet(self, room: Room, session: JID, occupant: Occupant) -> None:
+        """A session has entered, and was told all that XEP-0045 wants."""
+
+    def new_room(self, name: str) -> Room:
+        """In memory and locked; of what older rooms of that name archived it sees nothing."""
+        latest = 0 if self.archive is None else self.archive.journal.latest
+        room = self.rooms.create(name, self.new_config(), latest)
+        if self.archive is not None:  # there is something left where the server was killed
+            self.background(self.archive.drop(room.jid, room.created - 1))
+        return room
+
+    def erase(self, room: Room) -> None:
+        """The room is no more, or nobody's archive any more."""
+        if self.archive is not None:
+            self.background(self.archive.drop(room.jid, self.archive.journal.latest))
 
     # What the others share
 
@@ -149,7 +266,23 @@ class RoomBase(DiscoService):
         if new and len(room.standings) + new > self.options.max_affiliations:
             raise StanzaError("resource-constraint", "this room's lists are full")
         if changes and room.config.persistent and not room.locked:
-            await self.stored.stand(room.name, [(str(c.user), c.new) for c in changes])
+            people = [(str(change.user), change.new) for change in changes]
+            await self.stored.stand(room.name, people, self.counted(room, changes))
+
+    @staticmethod
+    def counted(room: Room, changes: Iterable[Change]) -> dict[str, str]:
+        """The versions of affiliations as they are after these changes, to be stored with them."""
+        versions = room.versions.copy()
+        for change in changes:
+            if change.new.affiliation is not change.old:
+                versions.bump(change.user)
+        return {extras.VERSIONS: json.dumps(versions.dump())}
+
+    def remember(self, room: Room, *names: str) -> None:
+        """Store what else is remembered of the room, beside the stanzas' way."""
+        if room.config.persistent and not room.locked:
+            for name in names:
+                self.background(self.stored.put_extra(room.name, name, extras.piece(room, name)))
 
     def conclude(
         self, room: Room, outcome: Outcome, changes: Iterable[Change], result: IQ | None = None

@@ -4,16 +4,15 @@ from xmppd.api import JID, CommandError, JIDError, Rows, StanzaError, command, j
 from xmppd.modules.muc import configuring, governing, offered
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import AFFILIATIONS, Affiliation
-from xmppd.modules.muc.options import new_config
-from xmppd.modules.muc.orders import RoomOrders
 from xmppd.modules.muc.presences import Why
 from xmppd.modules.muc.room import Room, Standing
+from xmppd.modules.muc.wizards import RoomWizards
 
 MOST_LISTED = 1000
 ROOM = "Its name: the part before the @."
 
 
-class RoomCommands(RoomOrders):
+class RoomCommands(RoomWizards):
     @command("rooms", "List the rooms of a host.", after="The last name of the page before.")
     async def list_rooms(self, *, after: str = "") -> Rows:
         """Those in memory and those that are stored, 1000 at a time."""
@@ -55,7 +54,7 @@ class RoomCommands(RoomOrders):
         name, user = self._prepared(room), _bare(owner)
         if await self.rooms.find(name) is not None:
             raise CommandError(f"there is a room {name} already")
-        made = self.rooms.create(name, new_config(self.options.defaults))
+        made = self.new_room(name)
         made.stand(user, Standing(Affiliation.OWNER))
         async with made.changing:
             plan = configuring.Plan(configuring.persistent(made.config), [])

@@ -12,6 +12,8 @@ ADMINS = "muc#roomconfig_roomadmins"
 OWNERS = "muc#roomconfig_roomowners"
 WORDS = tuple(role.word for role in (Role.MODERATOR, Role.PARTICIPANT, Role.VISITOR))
 NO_LIMIT = "none"
+SLOW_MODE = "muc#roomconfig_slow_mode_duration"
+SLOWEST = 86400
 SIZES = ("10", "20", "30", "50", "100", "200", "500", "1000", "5000", NO_LIMIT)
 MOST_HISTORY = 500
 
@@ -33,8 +35,19 @@ class RoomDefaults(Options):
     allow_pm: Literal["anyone", "participants", "moderators", "none"] = option(
         "anyone", "Who may send private messages."
     )
+    archiving: bool = option(
+        True, "Whether its messages are archived, where the host has message archives."
+    )
     logging: bool = option(False, "Whether occupants are told that the room is logged publicly.")
     max_users: int = option(0, "Occupants at a time; 0: no limit.", at_least=0)
+    quiet: bool = option(
+        False,
+        "Whether only the presence of moderators and of who has said something is shown: for "
+        "rooms of thousands.",
+    )
+    slow_mode: int = option(
+        0, "Seconds between two messages of one user (XEP-0500); 0: none.", at_least=0
+    )
     history: int = option(20, "Messages shown to who enters.", at_least=0, at_most=MOST_HISTORY)
     lang: str = option("", "Language that is spoken there.", example="en")
 
@@ -57,12 +70,15 @@ class Config:
     allow_pm: str = "anyone"
     allow_invites: bool = False
     change_subject: bool = False
+    archiving: bool = True
     logging: bool = False
     max_users: int = 0
     history: int = 20
     broadcast: tuple[str, ...] = WORDS
     member_list: tuple[str, ...] = WORDS
     lock_nicks: bool = False
+    quiet: bool = False
+    slow_mode: int = 0
 
     @property
     def anonymous(self) -> bool:
@@ -123,6 +139,9 @@ SETTINGS = (
     Setting(_of("whois"), "whois", ONE, "Who may see real addresses?", WHOIS_OPTIONS, 0, True),
     Setting(_of("maxusers"), "max_users", ONE, "Most occupants at a time", SIZE_OPTIONS),
     Setting(_of("enablelogging"), "logging", BOOLEAN, "Is the room logged publicly?", (), 0, True),
+    Setting(
+        _of("enablearchiving"), "archiving", BOOLEAN, "Archive what is said?", (), 0
+    ),  # the name that other servers gave it
     Setting("muc#maxhistoryfetch", "history", TEXT, "Messages shown to who enters"),
     Setting(_of("changesubject"), "change_subject", BOOLEAN, "May occupants change the subject?"),
     Setting(_of("allowinvites"), "allow_invites", BOOLEAN, "May members invite others?"),
@@ -136,6 +155,8 @@ SETTINGS = (
     Setting(_of("pubsub"), "pubsub", TEXT, "Address of a pubsub node", at_most=2000),
     # not registered, hence the "x-" (XEP-0068 §3.4)
     Setting("x-muc#roomconfig_locknicks", "lock_nicks", BOOLEAN, "Hold members to their nick?"),
+    Setting("x-muc#roomconfig_quiet", "quiet", BOOLEAN, "Show only moderators and who speaks?"),
+    Setting(SLOW_MODE, "slow_mode", TEXT, "Slow mode: seconds between two messages of a user"),
 )
 
 
@@ -189,7 +210,8 @@ def read(asked: Form, given: Form, config: Config) -> Submission:
 def _read(setting: Setting, value: object) -> Any:
     special: dict[str, Callable[[object], object]] = {
         "max_users": lambda size: 0 if size in (None, NO_LIMIT) else int(str(size)),
-        "history": _history,
+        "history": lambda value: _number(value, MOST_HISTORY),
+        "slow_mode": lambda value: _number(value, SLOWEST),
         "broadcast": _roles,
         "member_list": _roles,
     }
@@ -205,12 +227,12 @@ def _read(setting: Setting, value: object) -> Any:
     return text
 
 
-def _history(value: object) -> int:
-    """Clamped: more than is kept cannot be shown."""
-    text = str(value).strip()
+def _number(value: object, most: int) -> int:
+    """Clamped: more history than is kept cannot be shown."""
+    text = "0" if value is None else str(value).strip()
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise StanzaError("not-acceptable", "the history is a number of messages")
-    return min(int(text), MOST_HISTORY)
+        raise StanzaError("not-acceptable", "history and slow mode are numbers")
+    return min(int(text), most)
 
 
 def _roles(value: object) -> tuple[str, ...]:

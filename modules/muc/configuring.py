@@ -18,9 +18,11 @@ from xmppd.api import (
 from xmppd.modules.muc import config, governing
 from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.governing import Change, Outcome
-from xmppd.modules.muc.names import CONFIG, OWNER, USER, Affiliation
-from xmppd.modules.muc.presences import announce, gone, status
+from xmppd.modules.muc.names import CONFIG, OWNER, USER, Affiliation, Role
+from xmppd.modules.muc.presences import Why, announce, gone, roll, status
 from xmppd.modules.muc.room import Occupant, Room, Standing
+
+MOST_SHOWN_AGAIN = 500  # occupants: each is told of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +92,55 @@ def apply(room: Room, plan: Plan) -> Outcome:
     """It is stored: make it so, and tell (§10.2, §10.2.1)."""
     old, new = room.config, plan.config
     room.locked = False
-    room.config = replace(new, broadcast=old.broadcast)  # of what was seen, the end is seen too
+    # of what was seen, the end is seen too
+    room.config = replace(new, broadcast=old.broadcast, quiet=old.quiet)
     outcome = governing.apply_affiliations(room, plan.changes)
     if room.config.members_only and not old.members_only:
         outcome.add(governing.outsiders_out(room))
     _show_roles(room, outcome, new)
+    if old.moderated and not new.moderated:
+        outcome.rest += _voiced(room)
     codes = config.status_codes(old, new)
     if codes:
         x = Element(USER, "x", None, *status(*codes))
         news = Message(room.jid, room.jid, "groupchat", None, x)
         outcome.rest += news.copies(room.sessions)
+    if old.anonymous and not new.anonymous and len(room.occupants) <= MOST_SHOWN_AGAIN:
+        outcome.rest += _addresses(room)
     return outcome
+
+
+def _voiced(room: Room) -> list[Stanza]:
+    """Without moderation only those stay mute whom a moderator has silenced (§5.1)."""
+    told: list[Stanza] = []
+    for occupant in room.occupants.values():
+        if occupant.role is Role.VISITOR and occupant.user not in room.voices:
+            told += governing.in_role(room, occupant, Role.PARTICIPANT, Why())
+    return told
+
+
+def _addresses(room: Room) -> list[Stanza]:
+    """Who did not see addresses sees them now, of all who are there."""
+    seen_now = [o for o in room.occupants.values() if o.role is not Role.MODERATOR]
+    told: list[Stanza] = []
+    for occupant in seen_now:
+        for session in occupant.sessions:
+            told += roll(room, session, occupant, address=True)
+    return told
 
 
 def _show_roles(room: Room, outcome: Outcome, new: Config) -> None:
     """Who is hidden from now on goes, who is shown appears."""
-    change = set(room.config.broadcast) ^ set(new.broadcast)
-    there = [each for each in room.occupants.values() if each.role.word in change]
-    for occupant in there:
-        if room.shows(occupant.role):
+    before = {each: room.shows(each) for each in room.occupants.values()}
+    old, room.config = room.config, new
+    change = [each for each, shown in before.items() if room.shows(each) is not shown]
+    room.config = old
+    for occupant in change:
+        if before[occupant]:
             outcome.rest += _hidden(room, occupant)
     room.config = new
-    for occupant in there:
-        if room.shows(occupant.role):
+    for occupant in change:
+        if not before[occupant]:
             outcome.rest += announce(room, occupant, to=())
 
 

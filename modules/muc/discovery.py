@@ -14,6 +14,7 @@ from xmppd.api import (
     ns,
 )
 from xmppd.modules.disco import Description, Identity, Item
+from xmppd.modules.muc import versions
 from xmppd.modules.muc.names import (
     INFO,
     MUC,
@@ -30,7 +31,7 @@ from xmppd.modules.muc.store import Listed, Rooms
 
 MOST = 250  # rooms in one answer
 OF_SERVICE = frozenset((MUC, UNIQUE, STABLE_ID, OCCUPANT_ID, ns.RSM, ns.STANZA_IDS))
-OF_ROOM = frozenset((ns.DISCO_ITEMS, MUC, STABLE_ID, OCCUPANT_ID, SELF_PING, ns.STANZA_IDS))
+OF_ROOM = OF_SERVICE - {UNIQUE, ns.RSM} | {ns.DISCO_ITEMS, SELF_PING, versions.NS}
 TEXT, BOOLEAN = (FieldType.TEXT_SINGLE, FieldType.BOOLEAN)
 
 

@@ -7,6 +7,8 @@ import hmac
 from dataclasses import dataclass
 
 from xmppd.api import JID, Element, Message, Presence, Stanza, StanzaError, delay
+from xmppd.modules.muc import versions
+from xmppd.modules.muc.config import may_see_members
 from xmppd.modules.muc.history import Asked
 from xmppd.modules.muc.names import MUC, USER, Affiliation, Role, is_same
 from xmppd.modules.muc.presences import (
@@ -36,6 +38,7 @@ class Entry:
     syncs: bool  # it says that it speaks the protocol: it enters, or has lost track (§7.1.1)
     password: str
     history: Asked
+    versions: str | None = None  # of affiliations that it knows; "" wants all (XEP-0463)
 
     @property
     def session(self) -> JID:
@@ -56,7 +59,9 @@ def read(presence: Presence) -> Entry:
     asked = Asked() if wish is None else Asked.from_element(wish)
     asked.check()
     password = "" if x is None else (x.child_text(MUC, "password") or "")
-    return Entry(cleaned(presence, room), x is not None, password, asked)
+    known = None if x is None else x.child(versions.NS, "mav")
+    since = None if known is None else known.get("since") or ""
+    return Entry(cleaned(presence, room), x is not None, password, asked, since)
 
 
 def not_inside(presence: Presence) -> Presence:
@@ -73,6 +78,24 @@ def refusal(presence: Presence, problem: StanzaError) -> Presence:
     problem.by = presence.to.bare
     x = Element(MUC, "x")
     return Presence(presence.from_, presence.to, "error", presence.id, x, problem.element())
+
+
+def probed(room: Room, probe: Presence) -> list[Stanza]:
+    """Who is inside may ask for an occupant's presence again, or whether the room is there
+    (§15.3 rule 4): all that its user's sessions see. Others are told nothing.
+    """
+    session = probe.from_
+    mine = room.sessions.get(session) or next(iter(room.present(session.bare)), None)
+    if mine is None:
+        return []
+    if not probe.to.resource:
+        return [Presence(session, room.jid)]
+    asked = room.occupant(probe.to.resource)
+    if asked is None:
+        return [Presence(session, probe.to, "unavailable")]
+    if asked is not mine and not room.shows(asked):
+        return []
+    return [current(room, asked, address=room.sees_addresses(mine)).copy(to=session)]
 
 
 # Coming
@@ -156,12 +179,36 @@ def _greeting(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Stanza]:
         codes += ("100",)
     if room.config.logging:
         codes += ("170",)
-    told = roll(room, entry.session, occupant, address=room.sees_addresses(occupant))
+    told = [] if entry.versions is None else affiliations(room, entry, occupant)
+    told += roll(room, entry.session, occupant, address=room.sees_addresses(occupant))
     own = [entry.session]
-    told += announce(room, occupant, Why(own=codes), to=own, id=entry.presence.id, others=False)
+    until = None if entry.versions is None else (None, room.versions.current)
+    why = Why(own=codes, versions=until)
+    told += announce(room, occupant, why, to=own, id=entry.presence.id, others=False)
     told += room.tail.newest(entry.history, room.config.history, room.jid, entry.session)
     told.append(subject(room, entry.session))
     return told
+
+
+def affiliations(room: Room, entry: Entry, occupant: Occupant) -> list[Stanza]:
+    """Who has which affiliation, or what of it has changed (XEP-0463 §5.2). For who may not see
+    that, an error.
+    """
+    room.versioned = True
+    mine = room.affiliation(occupant.user)
+    if not may_see_members(room.config, mine, occupant.role):
+        problem = StanzaError("forbidden", "you may not see the affiliations", by=room.jid)
+        return [Message(entry.session, room.jid, "error", entry.presence.id, problem.element())]
+    since = entry.versions or ""
+    changed = room.versions.since(since) if since else None
+    if changed is not None and not changed:
+        return []
+    users = [*room.standings] if changed is None else changed
+    if mine < Affiliation.ADMIN:  # nor who is banned (§9.2)
+        users = [u for u in users if room.affiliation(u) is not Affiliation.OUTCAST]
+    mark = versions.element(room.versions.current, None if changed is None else since)
+    items = [item(room.affiliation(user), address=user) for user in users]
+    return [Message(entry.session, room.jid, "", None, Element(USER, "x", None, mark, *items))]
 
 
 def subject(room: Room, to: JID) -> Message:
@@ -219,7 +266,7 @@ def rename(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
     if not last and was_shown:
         told += announce(room, occupant)
     told += _under(room, entry, nick, occupant.role)
-    if not last and room.shows(occupant.role):  # the old name is another's now, to this session
+    if not last and room.shows(occupant):  # the old name is another's now, to this session
         known = room.sees_addresses(room.sessions[entry.session])
         told.append(current(room, occupant, address=known).copy(to=entry.session))
     return told

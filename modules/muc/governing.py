@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from xmppd.api import JID, Element, JIDError, Message, Stanza, StanzaError, jid
-from xmppd.modules.muc import entering, inviting
+from xmppd.modules.muc import entering, inviting, versions
 from xmppd.modules.muc.config import may_see_members
 from xmppd.modules.muc.names import (
     ADMIN,
@@ -261,7 +261,7 @@ def in_role(room: Room, occupant: Occupant, role: Role, why: Why) -> list[Stanza
     told: list[Stanza] = []
     saw = room.sees_addresses(occupant)
     said = occupant.sessions[occupant.shown]
-    if room.shows(occupant.role) and not room.shows(role):
+    if room.shows(occupant) and not room.shows(occupant, role):
         told += gone(room, occupant, said.copy(children=()), session=occupant.shown)
     occupant.role = role
     occupant.changed()
@@ -288,6 +288,9 @@ def apply_affiliations(room: Room, changes: Iterable[Change], *, quiet: bool = F
         room.stand(change.user, change.new)
         if change.new.affiliation is change.old:
             continue
+        counted = room.versions.bump(change.user)
+        if room.versioned:
+            change = replace(change, why=replace(change.why, versions=counted))
         room.voices.pop(change.user, None)
         there = room.present(change.user)
         for occupant in there:
@@ -344,6 +347,9 @@ def _tell_of_absent(room: Room, change: Change) -> list[Stanza]:
     """Occupants are told who has become what, as far as they may see the address (§10.3)."""
     new = change.new.affiliation
     about = item(new, Role.NONE, address=change.user, nick=change.new.nick)
-    news = Message(room.jid, room.jid, "normal", None, Element(USER, "x", None, about))
+    x = Element(USER, "x", None, about)
+    if change.why.versions is not None:
+        x.append(versions.element(change.why.versions[1], change.why.versions[0]))
+    news = Message(room.jid, room.jid, "normal", None, x)
     seeing = [each for each in room.occupants.values() if room.sees_addresses(each)]
     return list(news.copies(s for occupant in seeing for s in occupant.sessions))

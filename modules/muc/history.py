@@ -11,9 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from xmppd.api import JID, Message, Payload, StanzaError, attr, delay, ns
-from xmppd.modules.muc.names import MUC
+from xmppd.modules.archive.rules import LASTING
+from xmppd.modules.muc.names import MUC, RETRACTED
 
 MOST_BYTES = 1_048_576
+MARKERS = "urn:xmpp:chat-markers:0"
+# What there is to see in it; where who has read what is of no use to who enters.
+SEEN = frozenset([each for each in LASTING if each[0] not in (ns.RECEIPTS, MARKERS)] + [RETRACTED])
 NO_STORE = ((ns.HINTS, "no-store"), (ns.HINTS, "no-permanent-store"))
 
 
@@ -55,6 +59,22 @@ class Tail:
         while len(self._said) > most or self._size > MOST_BYTES:
             self._size -= len(self._said.popleft().message.raw)
 
+    def remove(self, said: Said) -> None:
+        """It was not sent after all."""
+        if said in self._said:
+            self._said.remove(said)
+            self._size -= len(said.message.raw)
+
+    def find(self, id: str) -> Said | None:
+        return next((said for said in self._said if said.id == id), None)
+
+    def replace(self, old: Said, message: Message) -> Said:
+        """Another message in its place."""
+        new = old._replace(message=message)
+        self._said[self._said.index(old)] = new
+        self._size += len(message.raw) - len(old.message.raw)
+        return new
+
     def __len__(self) -> int:
         return len(self._said)
 
@@ -94,7 +114,7 @@ def is_kept(message: Message) -> bool:
     """
     if any(hint in message.payloads for hint in NO_STORE):
         return False
-    return (ns.CLIENT, "body") in message.payloads or (ns.HINTS, "store") in message.payloads
+    return not SEEN.isdisjoint(message.payloads)
 
 
 def new_id() -> str:

@@ -6,11 +6,12 @@ A stored room is loaded when somebody enters or asks; a million others cost noth
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from twisted.internet.defer import Deferred, succeed
 
 from xmppd.api import JID, StorageError, spawn
+from xmppd.modules.muc import extras
 from xmppd.modules.muc.config import MOST_HISTORY, Config
 from xmppd.modules.muc.room import Room
 from xmppd.modules.muc.store import Kept, Rooms, revive
@@ -21,11 +22,19 @@ SECRET_BYTES = 32
 class Keeper:
     """The rooms of one service, by local part."""
 
-    def __init__(self, domain: JID, stored: Rooms, flushed: "Writer", most_idle: int) -> None:
+    def __init__(
+        self,
+        domain: JID,
+        stored: Rooms,
+        flushed: "Writer",
+        most_idle: int,
+        recall: Callable[[Room], Awaitable[None]],
+    ) -> None:
         self._domain = domain.domain
         self._stored = stored
         self._writer = flushed
         self._most_idle = most_idle
+        self._recall = recall  # what the archive has of the room
         self._rooms: dict[str, Room] = {}
         self._idle: OrderedDict[str, None] = OrderedDict()
         self._loading: dict[str, list[Deferred[None]]] = {}
@@ -59,24 +68,28 @@ class Keeper:
             await self._writer.flushed()
             stored = await self._stored.get(name, MOST_HISTORY)
             if stored is not None and name not in self._rooms:
-                self.take(revive(JID(name, self._domain, ""), stored))
+                room = revive(JID(name, self._domain, ""), stored)
+                extras.load(room, stored.extras)
+                await self._recall(room)
+                if name not in self._rooms:
+                    self.take(room)
         finally:
             del self._loading[name]
             for turn in waiting:
                 turn.callback(None)
         return self._rooms.get(name)
 
-    def create(self, name: str, config: Config) -> Room:
-        """A new room, in memory and locked."""
+    def create(self, name: str, config: Config, after: int = 0) -> Room:
+        """A new room, in memory and locked, made later than `after`."""
         address = JID(name, self._domain, "")
         room = Room(address, secrets.token_bytes(SECRET_BYTES), config, locked=True)
-        room.created = self._number()
+        room.created = self._number(after)
         self._rooms[name] = room
         return room
 
-    def _number(self) -> int:
+    def _number(self, after: int) -> int:
         """When it was made, in microseconds, and not the same as any other."""
-        self._last_number = max(self._last_number + 1, int(time.time() * 1e6))
+        self._last_number = max(self._last_number + 1, after + 1, int(time.time() * 1e6))
         return self._last_number
 
     @staticmethod

@@ -1,7 +1,9 @@
 """How often somebody may do something: buckets that fill up with time."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+
+from xmppd.api import JID
 
 
 class Rates:
@@ -29,3 +31,23 @@ class Rates:
         if len(self._known) > self._keys:
             self._known.popitem(last=False)
         return allowed
+
+
+class UserRates:
+    """Of each user, by bare JID. The users of a domain that is not `served` here have together
+    only `factor` times as much: who runs it can invent as many users as there are names.
+    """
+
+    __slots__ = ("_domains", "_served", "_users")
+
+    def __init__(
+        self, per_s: float, burst: float, *, served: Callable[[str], bool], factor: float
+    ) -> None:
+        self._users = Rates(per_s, burst)
+        self._domains = Rates(per_s * factor, burst * factor)
+        self._served = served
+
+    def take(self, user: JID, now: float) -> bool:
+        if not self._served(user.domain) and not self._domains.take(user.domain, now):
+            return False
+        return self._users.take(user, now)

@@ -20,6 +20,7 @@ TRAFFIC: Final = f"{MUC}#traffic"
 SELF_PING: Final = f"{MUC}#self-ping-optimization"
 STABLE_ID: Final = f"{MUC}#stable_id"
 RESERVED_NICK: Final = "x-roomuser-item"
+RETRACTED: Final = ("urn:xmpp:message-retract:1", "retracted")  # a tombstone
 OCCUPANT_ID: Final = "urn:xmpp:occupant-id:0"
 
 

@@ -16,6 +16,10 @@ room_message: Filter[Message, [Room, Occupant]] = Filter(
 room_said: Signal[[Room, Said]] = Signal(
     "A message goes to all occupants: with its id, its time, and as they will read it."
 )
+member_missed: Signal[[JID, Room, Message]] = Signal(
+    "A message speaks to the user, a member who is not inside: by its nickname, or by a reference."
+    " It is sent to all, and not to the user; in the archive it may wait to be stored."
+)
 room_features: Gather[str, [Room]] = Gather("What else can this room, in its disco#info?")
 room_forms: Gather[Form, [Room]] = Gather(
     "What else is to be said of this room, in forms of type result?"

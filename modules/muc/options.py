@@ -44,6 +44,16 @@ class MUCOptions(ServiceOptions):
     max_affiliations: int = option(
         20_000, "Members, banned users and others that one room may list.", at_least=10
     )
+    remote_domain_factor: float = option(
+        50.0,
+        "How many times what one user may do in these times the users of one remote domain may do "
+        "together.",
+        at_least=1,
+    )
+    max_card: Size = option(
+        65536, "Largest card of a room, with its avatar, in bytes.", at_least=1024
+    )
+    max_found: int = option(1000, "Rooms without occupants that one search looks at.", at_least=1)
     defaults: RoomDefaults = option(RoomDefaults(), "How a new room is configured.")
 
 

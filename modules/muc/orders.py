@@ -1,7 +1,7 @@
 """IQs to a room: its lists, its configuration, its end, registration (XEP-0045 §7.10 to §10.9)."""
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from xmppd.api import (
@@ -11,6 +11,7 @@ from xmppd.api import (
     SERVICE,
     Done,
     Element,
+    Form,
     Host,
     Options,
     ResultSetRequest,
@@ -18,14 +19,17 @@ from xmppd.api import (
     StanzaError,
     iq_get,
     ns,
+    on,
 )
-from xmppd.modules.disco import Description, Item
+from xmppd.modules.disco import Description, Item, disco_items
 from xmppd.modules.muc import (
     configuring,
     discovery,
+    extras,
     governing,
     offered,
     registering,
+    slow,
     store,
 )
 from xmppd.modules.muc.names import ADMIN, OWNER, RESERVED_NICK, UNIQUE, Affiliation
@@ -76,6 +80,8 @@ class RoomOrders(RoomService):
             await self.stand(room, changes)
             outcome = governing.apply_affiliations(room, changes)
             outcome.add(governing.apply_roles(room, roles))
+        if roles:
+            self.remember(room, extras.VOICES)
         self.conclude(room, outcome, changes, iq.result())
 
     # muc#owner
@@ -85,7 +91,7 @@ class RoomOrders(RoomService):
         """The configuration, for owners (§10.2)."""
         room = await self._unlocked(iq)
         configuring.check_owner(room, iq.from_)
-        return Element(OWNER, "query", None, configuring.form(room).element())
+        return Element(OWNER, "query", None, slow.validated(configuring.form(room).element()))
 
     async def _own(self, iq: IQ) -> None:
         room = await self._unlocked(iq)
@@ -102,13 +108,20 @@ class RoomOrders(RoomService):
             self.deliver([iq.result()])
 
     async def _configure(self, room: Room, iq: IQ, form: Any) -> None:
+        await self.configure(room, form, by=iq.from_, result=iq.result())
+
+    async def configure(
+        self, room: Room, form: Form, *, by: JID | None = None, result: IQ | None = None
+    ) -> None:
+        """What a submitted form wants, as an owner or the service itself."""
         async with room.changing:
             self._check_alive(room)
-            configuring.check_owner(room, iq.from_)  # while we waited, that may have changed
+            if by is not None:  # while we waited, that may have changed
+                configuring.check_owner(room, by)
             plan = configuring.read(room, form)
             await self._store(room, plan)
             outcome = configuring.apply(room, plan)
-        self.conclude(room, outcome, plan.changes, iq.result())
+        self.conclude(room, outcome, plan.changes, result)
         self.fire(offered.room_configured, room)
 
     async def _store(self, room: Room, plan: configuring.Plan) -> None:
@@ -121,11 +134,13 @@ class RoomOrders(RoomService):
             row = store.record(room, plan.config)
             changed = [(str(change.user), change.new) for change in plan.changes]
             if was:
-                await self.stored.configure(row, changed)
+                await self.stored.configure(row, changed, self.counted(room, plan.changes))
             else:
                 people = [*store.standings(room), *changed]
-                said = [store.kept(room, each) for each in room.tail]
-                await self.stored.put_whole(row, people, said)
+                archived = plan.config.archiving and self.archive is not None
+                said = [] if archived else [store.kept(room, each) for each in room.tail]
+                pieces = extras.pieces(room) | self.counted(room, plan.changes)
+                await self.stored.put_whole(row, people, said, pieces)
 
     async def destroy(self, room: Room, venue: Element, result: IQ | None = None) -> None:
         """First what is stored, then the room (§10.9)."""
@@ -135,6 +150,8 @@ class RoomOrders(RoomService):
                 self.writer.forget(room.name)
                 await self.writer.flushed()
                 await self.stored.drop(room.name)
+                if self.archive is not None:
+                    await self.archive.drop(room.jid)
             self.end(room, venue)
         if result is not None:
             self.deliver([result])
@@ -161,6 +178,7 @@ class RoomOrders(RoomService):
             nick = registering.wish(room, user, iq.payload)
             if nick is not None and registering.needs_approval(room, user):
                 self.deliver([*registering.apply_for(room, user, nick), iq.result()])
+                self.remember(room, extras.APPLICANTS)
                 return
             change = registering.change(room, user, nick)
             governing.check_owners(room, [change])
@@ -175,15 +193,30 @@ class RoomOrders(RoomService):
             if node:
                 raise StanzaError("item-not-found")
             known.identities[:] = [self.identity._replace(name=self.options.name)]
-            known.features |= discovery.OF_SERVICE
+            known.features |= self.service_features()
             return
         room = await self.room(entity)
         discovery.describe(room, node, asker, known)
         if not node:
-            if self.options.registration:
-                known.features.add(ns.REGISTER)
-            known.features.update(self.host.hooks.of(offered.room_features).gather(room))
-            known.forms += self.host.hooks.of(offered.room_forms).gather(room)
+            known.features |= self.room_features(room, asker)
+            known.forms += self.room_forms(room)
+
+    def service_features(self) -> set[str]:
+        return set(discovery.OF_SERVICE)
+
+    @on(disco_items)
+    def list_service(self, entity: JID, node: str, asker: JID) -> Iterable[Item]:
+        if entity == self.host.domain and not node:
+            yield Item(self.domain, name=self.options.name)
+
+    def room_features(self, room: Room, asker: JID) -> set[str]:
+        """What a room can do beyond what all can."""
+        mine = {ns.REGISTER} if self.options.registration else set()
+        return mine.union(self.host.hooks.of(offered.room_features).gather(room))
+
+    def room_forms(self, room: Room) -> list[Form]:
+        """What else is to be said of it; forms of one FORM_TYPE are made one."""
+        return [slow.information(room), *self.host.hooks.of(offered.room_forms).gather(room)]
 
     @iq_get(ns.DISCO_INFO, "query", at=SERVICE)
     @iq_get(ns.DISCO_INFO, "query", at=NODE)

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xmppd.api import JID, Element, Presence, Stanza, ns
-from xmppd.modules.muc.names import MUC, OCCUPANT_ID, USER, Affiliation, Role
+from xmppd.modules.muc import hats, versions
+from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Affiliation, Role
 from xmppd.modules.muc.room import Occupant, Room
 
 # What only the room says, whoever sends it (§15.3; XEP-0421 §4); by expanded name.
-RESERVED = frozenset((USER, MUC, OCCUPANT_ID))
+RESERVED = frozenset((USER, MUC, OCCUPANT_ID, hats.NS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Why:
     actor: str = ""  # a nickname
     reason: str = ""
     nick: str = ""
+    versions: tuple[str | None, str] | None = None  # of affiliations, before and after (XEP-0463)
 
 
 PLAIN = Why()
@@ -36,7 +38,7 @@ def cleaned(presence: Presence, room: JID) -> Presence:
 
 def is_forged(child: Element, room: JID) -> bool:
     """Whether it is something that the room alone says."""
-    if child.ns in RESERVED:
+    if child.ns in RESERVED or (child.ns, child.name) == RETRACTED:
         return True
     if (child.ns, child.name) == (ns.STANZA_IDS, "stanza-id"):
         return child.get("by") == room
@@ -88,7 +90,7 @@ def _available(
     real = occupant.shown if address else None
     about = item(room.affiliation(occupant.user), occupant.role, address=real, why=why)
     said = occupant.sessions[occupant.shown]
-    return _made(room, occupant, said, "", about, codes)
+    return _made(room, occupant, said, "", about, codes, why)
 
 
 def _made(
@@ -98,10 +100,16 @@ def _made(
     type_: str,
     about: Element,
     codes: Iterable[str],
+    why: Why = PLAIN,
 ) -> Presence:
     x = Element(USER, "x", None, about, *status(*codes))
-    tag = Element(OCCUPANT_ID, "occupant-id", {"id": occupant.id})
-    made = said.copy(to=room.jid, from_=occupant.jid, type=type_, id=None, add=[x, tag])
+    if why.versions is not None:
+        x.append(versions.element(why.versions[1], why.versions[0]))
+    added = [x, Element(OCCUPANT_ID, "occupant-id", {"id": occupant.id})]
+    worn = room.hats.of(occupant.user) if room.hats else None
+    if worn is not None:
+        added.append(worn)
+    made = said.copy(to=room.jid, from_=occupant.jid, type=type_, id=None, add=added)
     made.directed = True
     return made
 
@@ -126,11 +134,11 @@ def announce(
 
 def to_others(room: Room, occupant: Occupant, why: Why = PLAIN) -> list[Stanza]:
     """The occupant's presence to all sessions of others."""
-    if not room.shows(occupant.role):
+    if not room.shows(occupant):
         return []
     told: list[Stanza] = []
     for address, sessions in zip((True, False), room.others(occupant), strict=True):
-        if sessions and (why.codes or why.reason or why.actor):
+        if sessions and (why.codes or why.reason or why.actor or why.versions):
             told += _available(room, occupant, address, why, why.codes).copies(sessions)
         elif sessions:
             told += current(room, occupant, address=address).copies(sessions)
@@ -139,7 +147,10 @@ def to_others(room: Room, occupant: Occupant, why: Why = PLAIN) -> list[Stanza]:
 
 def roll(room: Room, to: JID, but: Occupant, *, address: bool) -> list[Stanza]:
     """The presence of everybody else, for one session (§7.2.3)."""
-    shown = {role for role in Role if room.shows(role)}
+    if room.config.quiet:
+        there = [each for each in room.occupants.values() if each is not but and room.shows(each)]
+        return [current(room, each, address=address).copy(to=to) for each in there]
+    shown = {role for role in Role if role.word in room.config.broadcast}
     return [
         current(room, occupant, address=address).copy(to=to)
         for occupant in room.occupants.values()
@@ -159,7 +170,7 @@ def gone(
     """To all others: the occupant is not there any more (§7.14), or not under this name (§7.6).
     `session` is the real JID that it had.
     """
-    if not room.shows(occupant.role):
+    if not room.shows(occupant):
         return []
     told: list[Stanza] = []
     for address, sessions in zip((True, False), room.others(occupant), strict=True):
@@ -183,4 +194,4 @@ def farewell(
         affiliation = room.affiliation(occupant.user)
     role = occupant.role if why.nick else Role.NONE
     about = item(affiliation, role, address=address, nick=why.nick, why=why)
-    return _made(room, occupant, said, "unavailable", about, (*why.codes, *codes))
+    return _made(room, occupant, said, "unavailable", about, (*why.codes, *codes), why)

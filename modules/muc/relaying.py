@@ -4,9 +4,10 @@ who asks whether it is still inside (XEP-0410 1.1.0).
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from xmppd.api import IQ, JID, Element, StanzaError, ns
+from xmppd.api import IQ, JID, Element, StanzaError, lenient_jid, ns
 from xmppd.modules.muc.room import Occupant, Room
 
 VCARD = "vcard-temp"
@@ -32,6 +33,15 @@ class Relay:
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
+
+    def save(self) -> list[tuple[str, ...]]:
+        """As plain values, for who takes this one's place."""
+        return [tuple(map(str, (id, *each))) for id, each in self._waiting.items()]
+
+    def restore(self, saved: Iterable[tuple[str, ...]]) -> None:
+        for id, asked, asker, asker_id, occupant, room, until in saved:
+            waiting = (lenient_jid(asked), lenient_jid(asker), asker_id, lenient_jid(occupant))
+            self._waiting[id] = Waiting(*waiting, room, float(until))
 
     def __len__(self) -> int:
         return len(self._waiting)

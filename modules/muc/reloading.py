@@ -3,6 +3,7 @@
 from typing import Any
 
 from xmppd.api import XML_LANG, Presence, lenient_jid, ns, parse
+from xmppd.modules.muc import extras
 from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.history import Said
 from xmppd.modules.muc.names import AFFILIATIONS, ROLES
@@ -35,12 +36,11 @@ def dump(room: Room) -> dict[str, Any]:
                 str(occupant.user),
                 occupant.role.word,
                 [(str(s), presence.write()) for s, presence in occupant.sessions.items()],
+                occupant.active,
             )
             for occupant in room.occupants.values()
         ],
-        "voices": [(str(user), role.word) for user, role in room.voices.items()],
-        "invited": [(str(who), str(by)) for who, by in room.invited.items()],
-        "applicants": [(str(user), nick) for user, nick in room.applicants.items()],
+        "extras": extras.pieces(room),
     }
 
 
@@ -55,19 +55,15 @@ def revived(saved: dict[str, Any]) -> Room:
         message = read_message(xml)
         if message is not None:
             room.tail.append(Said(id, moment(at), message), room.config.history)
-    for user, word in saved["voices"]:
-        room.voices[lenient_jid(user)] = ROLES[word]
-    for who, by in saved["invited"]:
-        room.invited[lenient_jid(who)] = lenient_jid(by)
-    for user, nick in saved["applicants"]:
-        room.applicants[lenient_jid(user)] = nick
+    extras.load(room, saved["extras"])
     _seat(room, saved)
     return room
 
 
 def _seat(room: Room, saved: dict[str, Any]) -> None:
-    for nick, user, word, sessions in saved["occupants"]:
+    for nick, user, word, sessions, active in saved["occupants"]:
         occupant = room.seat(nick, lenient_jid(user), ROLES[word])
+        occupant.active = active
         for session, xml in sessions:
             full = lenient_jid(session)
             room.sessions[full] = occupant

@@ -15,8 +15,10 @@ from twisted.internet.defer import DeferredLock
 
 from xmppd.api import JID, Element, Presence, StanzaError, ns
 from xmppd.modules.muc.config import Config
+from xmppd.modules.muc.hats import Hats
 from xmppd.modules.muc.history import Tail
 from xmppd.modules.muc.names import OCCUPANT_ID, Affiliation, Role, folded
+from xmppd.modules.muc.versions import Versions
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -46,7 +48,7 @@ class Subject:
 class Occupant:
     """Who is in the room under one nickname, with one or more sessions (§7.2.8)."""
 
-    __slots__ = ("id", "jid", "presences", "role", "sessions", "shown", "tag", "user")
+    __slots__ = ("active", "id", "jid", "presences", "role", "sessions", "shown", "tag", "user")
 
     def __init__(self, jid: JID, user: JID, role: Role, id: str) -> None:
         self.jid = jid
@@ -56,6 +58,7 @@ class Occupant:
         self.tag = f"<occupant-id xmlns='{OCCUPANT_ID}' id='{id}'/>".encode()
         self.sessions: dict[JID, Presence] = {}  # by full JID; the last to speak is the last
         self.shown = user  # the session whose presence the others see
+        self.active = False  # has said something
         self.presences: dict[bool, Presence] = {}  # as written, with and without the real JID
 
     @property
@@ -112,6 +115,11 @@ class Room:
     asked: OrderedDict[tuple[JID, str], tuple[JID, JID]] = field(default_factory=OrderedDict)
     changing: DeferredLock = field(default_factory=DeferredLock)  # for what is stored first
     destroyed: bool = False
+    vcard: str = ""  # of the room itself, with its avatar (XEP-0486)
+    hats: Hats = field(default_factory=Hats)
+    versions: Versions = field(default_factory=Versions)
+    versioned: bool = False  # somebody inside counts them
+    said_at: OrderedDict[JID, float] = field(default_factory=OrderedDict)  # for slow mode
 
     @property
     def name(self) -> str:
@@ -234,9 +242,14 @@ class Room:
 
     # Who sees what
 
-    def shows(self, role: Role) -> bool:
-        """Whether the presence of those in this role is shown to others (presencebroadcast)."""
-        return role.word in self.config.broadcast
+    def shows(self, occupant: Occupant, role: Role | None = None) -> bool:
+        """Whether the occupant's presence is shown to others: by its role (presencebroadcast), or
+        the one it is about to have; in a quiet room when it has said something.
+        """
+        role = occupant.role if role is None else role
+        if role.word not in self.config.broadcast:
+            return False
+        return not self.config.quiet or occupant.active or role is Role.MODERATOR
 
     def sees_addresses(self, occupant: Occupant) -> bool:
         return occupant.role is Role.MODERATOR or not self.config.anonymous

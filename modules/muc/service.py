@@ -20,10 +20,12 @@ from xmppd.api import (
 from xmppd.modules.muc import (
     configuring,
     entering,
+    extras,
     governing,
     inviting,
     offered,
     registering,
+    slow,
     speaking,
     store,
     voice,
@@ -31,8 +33,8 @@ from xmppd.modules.muc import (
 from xmppd.modules.muc.base import RoomBase
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import USER, Affiliation, Role
-from xmppd.modules.muc.options import new_config
-from xmppd.modules.muc.presences import Why
+from xmppd.modules.muc.presences import Why, to_others
+from xmppd.modules.muc.retracting import RETRACTS
 from xmppd.modules.muc.room import Occupant, Room, Standing, remember
 
 # Errors that say that nobody is there (§14.1.2); from whom we send presence and messages to all,
@@ -90,18 +92,32 @@ class RoomService(RoomBase):
         if speaking.is_subject_change(message):
             speaking.check_subject(room, occupant)
             return self.later(message, self._subject(room, message, occupant))
+        if RETRACTS in message.payloads:
+            return self.retract(room, message, occupant)
+        if room.config.slow_mode and speaking.BODY in message.payloads:
+            slow.check(room, occupant, self._now())
+        return self._speak(room, message, occupant)
+
+    def retract(self, room: Room, message: Message, occupant: Occupant) -> Done:
+        """An occupant takes back what it said: see `moderating`."""
+        return self._speak(room, message, occupant)
+
+    def _speak(self, room: Room, message: Message, occupant: Occupant) -> Done:
         if self._hook_message.handlers:
             passed = self._hook_message.filter(message, room, occupant)
             if passed is STOP:
                 return None
             message = passed
-        said = speaking.said(room, message, occupant)
-        kept = speaking.keep(room, said) and room.config.persistent
-        stored = self.writer.append(store.kept(room, said)) if kept else None
-        if self._hook_said.handlers:
-            self._hook_said.signal(room, said)
-        self.deliver(said.message.copies(room.sessions))
-        return stored
+        if room.config.quiet and not occupant.active:
+            self.deliver(self._appear(room, occupant))
+        return self.utter(room, speaking.purified(room, message), occupant)
+
+    @staticmethod
+    def _appear(room: Room, occupant: Occupant) -> list[Stanza]:
+        """In a quiet room others see who speaks from the first word on."""
+        shown = room.shows(occupant)
+        occupant.active = True
+        return [] if shown else to_others(room, occupant)
 
     async def _subject(self, room: Room, message: Message, occupant: Occupant) -> None:
         """Stored first, then told to all (§8.1)."""
@@ -111,9 +127,9 @@ class RoomService(RoomBase):
             if room.config.persistent:
                 await self.stored.put(store.record(room, subject=subject))
             room.subject = subject
-        said = speaking.said(room, message, occupant)
-        self._hook_said.signal(room, said)
-        self.deliver(said.message.copies(room.sessions))
+            done = self.utter(room, speaking.purified(room, message), occupant, seen=False)
+        if done is not None:
+            await done
 
     def _to_one(self, room: Room, message: Message) -> Done:
         made, sessions = speaking.private(room, message)
@@ -131,6 +147,7 @@ class RoomService(RoomBase):
             return self.later(message, self._invite(room, message, x))
         if x is not None and x.child(USER, "decline") is not None:
             self.deliver(inviting.declined(room, message, x))
+            self.remember(room, extras.INVITED)
             return None
         if form is not None:
             return self._form(room, message, form)
@@ -148,6 +165,7 @@ class RoomService(RoomBase):
             outcome = governing.apply_affiliations(room, changes, quiet=True)
         for invitation in made:
             inviting.note(room, invitation, message.from_)
+        self.remember(room, extras.INVITED)
         self.deliver([*outcome.news, *(each.message for each in made)])
 
     @staticmethod
@@ -173,6 +191,7 @@ class RoomService(RoomBase):
         visitor = voice.approved(room, occupant, form)
         if visitor is not None:
             room.remember_voice(visitor.user, Role.PARTICIPANT)
+            self.remember(room, extras.VOICES)
             why = Why(actor=occupant.nick)
             self.deliver(governing.in_role(room, visitor, Role.PARTICIPANT, why))
         return None
@@ -181,6 +200,7 @@ class RoomService(RoomBase):
         async with room.changing:
             self._check_alive(room)
             change = registering.answered(room, admin, form)
+            self.remember(room, extras.APPLICANTS)
             if change is None:
                 return
             await self.stand(room, [change])
@@ -223,6 +243,8 @@ class RoomService(RoomBase):
             if room is not None:
                 self._leave(room, presence)
             return None
+        if presence.type == "probe" and room is not None:
+            self.deliver(entering.probed(room, presence))
         if presence.type:
             return None  # no request to come or go (§15.3)
         try:
@@ -277,7 +299,7 @@ class RoomService(RoomBase):
         if room is not None:
             self._enter(room, entry)
             return
-        room = self._create(name, entry.session.bare)
+        room = self.make(name, entry.session.bare)
         try:
             self._enter(room, entry, ("201",))
         except StanzaError:
@@ -285,12 +307,12 @@ class RoomService(RoomBase):
             raise
         self.fire(offered.room_created, room, entry.session.bare)
 
-    def _create(self, name: str, user: JID) -> Room:
+    def make(self, name: str, user: JID) -> Room:
         """A new room of this user. Raises not-allowed, resource-constraint."""
         self.check_creator(user)
         if len(self.rooms) >= self.options.max_rooms or not self._made.take(user, self._now()):
             raise StanzaError("resource-constraint", "too many rooms were made", type="wait")
-        room = self.rooms.create(name, new_config(self.options.defaults))
+        room = self.new_room(name)
         room.stand(user, Standing(Affiliation.OWNER))
         return room
 
@@ -312,6 +334,7 @@ class RoomService(RoomBase):
         self.deliver(told)
         occupant = room.sessions[entry.session]
         self.fire(offered.occupant_joined, room, occupant, entry.session)
+        self.greet(room, entry.session, occupant)
         if room.applicants and room.affiliation(occupant.user) >= Affiliation.ADMIN:
             to = entry.session
             self.deliver(

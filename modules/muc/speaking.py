@@ -7,8 +7,8 @@ telling the address (XEP-0421 1.0.1). What a sender forges of that is removed.
 from datetime import UTC, datetime
 
 from xmppd.api import JID, Element, Message, StanzaError, ns
-from xmppd.modules.muc.history import Said, is_kept, new_id
-from xmppd.modules.muc.names import MUC, OCCUPANT_ID, USER, Role
+from xmppd.modules.muc.history import Said, is_kept
+from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Role
 from xmppd.modules.muc.presences import is_forged
 from xmppd.modules.muc.room import Occupant, Room, Subject, escaped
 
@@ -16,7 +16,7 @@ BODY, SUBJECT, THREAD = ((ns.CLIENT, name) for name in ("body", "subject", "thre
 STANZA_ID = (ns.STANZA_IDS, "stanza-id")
 ADDED = ((OCCUPANT_ID, "occupant-id"), STANZA_ID)
 # Cheap to ask of each message: none of these, and nothing has to be taken out.
-SUSPECT = frozenset((*ADDED, (USER, "x"), (MUC, "x"), (ns.DELAY, "delay")))
+SUSPECT = frozenset((*ADDED, RETRACTED, (USER, "x"), (MUC, "x"), (ns.DELAY, "delay")))
 NEEDED_FOR_PM = {
     "anyone": Role.VISITOR,
     "participants": Role.PARTICIPANT,
@@ -59,28 +59,28 @@ def purified(room: Room, message: Message) -> Message:
     return message.copy(without=lambda child: is_forged(child, room.jid))
 
 
-def numbered(room: Room, message: Message, occupant: Occupant, id: str) -> Message:
-    """As all will read it: from the occupant, with the room's id and the occupant's. Nothing is
-    parsed or written anew, bytes are joined.
+def numbered(room: Room, message: Message, occupant: Occupant | None, id: str) -> Message:
+    """As all will read it: from the occupant (or the room), with the room's id and the
+    occupant's. Nothing is parsed or written anew, bytes are joined.
     """
+    author, tag = (room.jid, b"") if occupant is None else (occupant.jid, occupant.tag)
     added = f"<stanza-id xmlns='{ns.STANZA_IDS}' by='{escaped(room.jid)}' id='{id}'/>"
     made = Message(
         room.jid,
-        occupant.jid,
+        author,
         "groupchat",
         message.id,
         lang=message.lang,
-        raw=message.raw + occupant.tag + added.encode(),
+        raw=message.raw + tag + added.encode(),
         payloads=(*message.payloads, *ADDED),
         extra=message.extra,
     )
     return made
 
 
-def said(room: Room, message: Message, occupant: Occupant) -> Said:
+def said(room: Room, clean: Message, occupant: Occupant | None, id: str) -> Said:
     """The message as it goes to all."""
-    id = new_id()
-    return Said(id, datetime.now(UTC), numbered(room, purified(room, message), occupant, id))
+    return Said(id, datetime.now(UTC), numbered(room, clean, occupant, id))
 
 
 def keep(room: Room, what: Said) -> bool:

@@ -62,6 +62,14 @@ history = table(
 of_room = sa.Index("muc_history_room", history.c.host, history.c.room, history.c.number)
 
 
+extras = table(
+    "muc_extras",
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),  # see `extras`
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+
 class Listed(NamedTuple):
     """A line in the list of rooms."""
 
@@ -79,6 +87,7 @@ class Stored(NamedTuple):
     subject: str
     standings: list[tuple[str, str, str, str]]  # user, affiliation, nick, reason
     history: list[tuple[str, int, bytes]]
+    extras: dict[str, str]
 
 
 class Kept(NamedTuple):
@@ -114,7 +123,24 @@ class Rooms(Repository):
             row.subject,
             [(each.user, each.affiliation, each.nick, each.reason) for each in people],
             self._history(tx, name, most),
+            self._extras(tx, name),
         )
+
+    def _extras(self, tx: Tx, name: str) -> dict[str, str]:
+        chosen = sa.select(extras.c.name, extras.c.value).where(self.mine(extras, room=name))
+        return {row.name: row.value for row in tx.execute(chosen)}
+
+    @transaction
+    def put_extra(self, tx: Tx, room: str, name: str, value: str) -> None:
+        """A piece of what else is remembered; "" for nothing."""
+        self._put_extras(tx, room, {name: value})
+
+    def _put_extras(self, tx: Tx, room: str, pieces: dict[str, str]) -> None:
+        for name, value in pieces.items():
+            if value:
+                tx.execute(upsert(extras, host=self.host, room=room, name=name, value=value))
+            else:
+                tx.execute(extras.delete().where(self.mine(extras, room=room, name=name)))
 
     def _history(self, tx: Tx, name: str, most: int) -> list[tuple[str, int, bytes]]:
         newest = (
@@ -132,7 +158,12 @@ class Rooms(Repository):
 
     @transaction
     def put_whole(
-        self, tx: Tx, room: "Record", people: list[tuple[str, Standing]], said: list[Kept]
+        self,
+        tx: Tx,
+        room: "Record",
+        people: list[tuple[str, Standing]],
+        said: list[Kept],
+        pieces: dict[str, str],
     ) -> None:
         """A room that was in memory only becomes persistent; of an older one of that name nothing
         is left.
@@ -141,16 +172,27 @@ class Rooms(Repository):
         tx.execute(upsert(rooms, host=self.host, **room._asdict()))
         self._stand(tx, room.room, people)
         self._append(tx, said)
+        self._put_extras(tx, room.room, pieces)
 
     @transaction
-    def configure(self, tx: Tx, room: "Record", people: list[tuple[str, Standing]]) -> None:
+    def configure(
+        self,
+        tx: Tx,
+        room: "Record",
+        people: list[tuple[str, Standing]],
+        pieces: dict[str, str],
+    ) -> None:
         """The owner's form, all of it or nothing."""
+        self._put_extras(tx, room.room, pieces)
         tx.execute(upsert(rooms, host=self.host, **room._asdict()))
         self._stand(tx, room.room, people)
 
     @transaction
-    def stand(self, tx: Tx, name: str, people: list[tuple[str, Standing]]) -> None:
+    def stand(
+        self, tx: Tx, name: str, people: list[tuple[str, Standing]], pieces: dict[str, str]
+    ) -> None:
         """Store affiliations, all of them or none."""
+        self._put_extras(tx, name, pieces)
         self._stand(tx, name, people)
 
     def _stand(self, tx: Tx, name: str, people: Iterable[tuple[str, Standing]]) -> None:
@@ -177,13 +219,19 @@ class Rooms(Repository):
         self._drop(tx, name)
 
     def _drop(self, tx: Tx, name: str) -> None:
-        for each in (rooms, affiliations, history):
+        for each in (rooms, affiliations, history, extras):
             tx.execute(each.delete().where(self.mine(each, room=name)))
 
     @transaction
     def append(self, tx: Tx, said: list[Kept], trim: bool) -> None:
         """Store messages; with `trim` the oldest of their rooms go."""
         self._append(tx, said, trim=trim)
+
+    @transaction
+    def rewrite(self, tx: Tx, name: str, id: str, stanza: bytes) -> None:
+        """Something else in the place of a message."""
+        mine = self.mine(history, room=name, id=id)
+        tx.execute(history.update().where(mine).values(stanza=stanza))
 
     def _append(self, tx: Tx, said: list[Kept], *, trim: bool = True) -> None:
         if not said:
@@ -224,6 +272,16 @@ class Rooms(Repository):
         found = found.order_by(column.desc() if backwards else column).limit(most)
         lines = [Listed(row.room, row.title, row.created) for row in tx.execute(found)]
         return lines[::-1] if backwards else lines
+
+    @query
+    def searched(self, tx: Tx, words: list[str], most: int) -> list[tuple[str, str]]:
+        """Public rooms in which these words occur somewhere, with their configuration."""
+        chosen = sa.select(rooms.c.room, rooms.c.config).where(self.mine(rooms, public=True))
+        for word in words:
+            text = sa.func.lower(rooms.c.room + " " + rooms.c.config)
+            chosen = chosen.where(text.contains(word, autoescape=True))
+        found = tx.execute(chosen.order_by(rooms.c.room).limit(most))
+        return [(row.room, row.config) for row in found]
 
     @query
     def count(self, tx: Tx) -> int:

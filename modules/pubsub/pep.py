@@ -4,7 +4,7 @@ Publishing creates nodes. Who shares presence with the account is told without h
 by the nodes that their clients' capabilities name (XEP-0060 §9).
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -154,6 +154,22 @@ class Pep(Module):
         item = Element(NS, "item", {"id": id_}, payload)
         await self.publishing.publish(user, node, user, [item])
 
+    async def publish_items(self, user: JID, node: str, payloads: Mapping[str, Element]) -> None:
+        """Publish several items at once, by their ids. Raises StanzaError."""
+        items = [Element(NS, "item", {"id": id_}, it) for id_, it in payloads.items()]
+        await self.publishing.publish(user, node, user, items)
+
+    async def open(self, user: JID, node: str) -> bool:
+        """Whether anybody may read the items of that node, which is there."""
+        found = await self.engine.find(user, node)
+        return found is not None and found.config.access_model is AccessModel.OPEN
+
+    async def private(self, user: JID, node: str) -> bool:
+        """Whether the items of a node of that name, there or to come, are for the user alone."""
+        found = await self.engine.find(user, node)
+        its = self.engine.face.defaults(user, node) if found is None else found.config
+        return its.access_model is AccessModel.WHITELIST
+
     async def latest(self, user: JID, node: str, most: int = 1) -> list[Item]:
         """The last items of a node, the oldest of them first; none where there is no such node."""
         found = await self.engine.find(user, node)
@@ -273,6 +289,11 @@ class Pep(Module):
         if before is None or before.key != key:
             hearer = self.wants[session] = Hearer(key)
             self.background(self._learn_own(session, hearer, before))
+
+    @on(events.session_restored)
+    def hear_again(self, session: Session) -> None:
+        if session.presence is not None:
+            self.hear_own(session, session.presence, None)
 
     async def _learn_own(self, session: Session, hearer: Hearer, before: Hearer | None) -> None:
         """Send what the client has not been sent by now."""

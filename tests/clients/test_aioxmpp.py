@@ -34,10 +34,12 @@ roster = scenario("roster")
 presence = scenario("presence", "presence-romeo", "presence-juliet")
 chat = scenario("chat")
 offline = scenario("offline")
+resumption = scenario("resumption")
 services = scenario("services")
 devices = scenario("devices")
 conflict = scenario("conflict")
 registration = scenario("registration")
+rooms = scenario("rooms")
 
 
 @pytest.mark.parametrize("way", ["starttls", "direct-tls"])
@@ -90,9 +92,7 @@ def test_sees_a_friend_away(presence: Facts) -> None:
     assert presence["away"] == ["away", "on the balcony"]
 
 
-@pytest.mark.parametrize(
-    "fact", ["left", "came back", "lost its connection", "reconnected by itself"]
-)
+@pytest.mark.parametrize("fact", ["left", "came back", "is away again"])
 def test_sees_that_a_friend(presence: Facts, fact: str) -> None:
     assert presence[fact]
 
@@ -127,8 +127,8 @@ def test_discovers_its_account(services: Facts) -> None:
     assert ["account", "registered"] in services["account identities"]
 
 
-def test_the_server_has_no_items(services: Facts) -> None:
-    assert services["items"] == []
+def test_finds_the_services_of_the_server(services: Facts) -> None:
+    assert {"conference.example.org", "pubsub.example.org"} <= set(services["items"])
 
 
 @pytest.mark.parametrize("whom", ["server", "account", "friend"])
@@ -166,6 +166,13 @@ def test_registers_and_has(registration: Facts, fact: str) -> None:
     assert registration[fact]
 
 
+def test_resumes_after_its_connection_was_cut(resumption: Facts) -> None:
+    assert resumption["managed"] == [True, True]
+    told = [resumption[fact] for fact in ("before", "meanwhile", "afterwards")]
+    assert told == ["one", "two", "three"]
+    assert resumption["more"] == 0
+
+
 def test_carbons_bring_both_sides_to_another_device(devices: Facts) -> None:
     assert devices["sent"] == ["But soft", True]
     assert devices["received"] == ["Ay me", True]
@@ -175,3 +182,10 @@ def test_whom_one_blocks_meets_nobody_and_is_not_spoken_to(devices: Facts) -> No
     assert devices["pings the blocker"] == "service-unavailable"
     assert devices["pings the blocked"] == "not-acceptable"
     assert devices["pings when unblocked"] == "answered"
+
+
+def test_talks_in_a_room(rooms: Facts) -> None:
+    assert {"muc#roomconfig_roomname", "muc#roomconfig_slow_mode_duration"} <= set(rooms["form"])
+    assert rooms["members"] == ["Juliet", "Romeo"]
+    assert rooms["heard"] == ["Ay me!", "Juliet"]
+    assert rooms["left"] == "Juliet"

@@ -100,7 +100,7 @@ def test_well_known_nodes_are_configured_as_their_specifications_want(
 def test_only_the_account_itself_publishes_and_creates(talk: Stage[Actor], juliet: Actor) -> None:
     romeo = talk.bind(READING)
     ask(romeo, "set", f"<publish node='n'>{ITEM}</publish>", to=JULIET)
-    romeo.receives(refused("cancel", "item-not-found"))
+    romeo.receives(refused("auth", "forbidden"))
     ask(romeo, "set", "<create node='n'/>", to=JULIET)
     romeo.receives(refused("auth", "forbidden"))
     publish(juliet, "n", access_model="open")

@@ -20,20 +20,25 @@ from xmppd.testing import error, message, presence, result
 DISCO = "http://jabber.org/protocol/disco#info"
 DIALBACK = 'certificates = "dialback"\n'
 KINDS = {
-    "EXTERNAL": {},
-    "EXTERNAL, one way": {"s2s": "bidi = false\n"},
     "EXTERNAL, direct TLS": {"direct_tls": True},
     "dialback": {"certified": False, "s2s": DIALBACK},
-    "dialback, one way": {"certified": False, "s2s": f"{DIALBACK}bidi = false\n"},
     "dialback, direct TLS": {"certified": False, "direct_tls": True, "s2s": DIALBACK},
 }
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServers]:
+    """By STARTTLS and EXTERNAL: what people do does not depend on the kind of stream."""
+    with TwoServers(tmp_path_factory.mktemp("two")) as servers:
+        servers.kind = "EXTERNAL"
+        yield servers
+
+
 @pytest.fixture(scope="module", params=list(KINDS))
-def two(
+def other(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TwoServers]:
-    folder = tmp_path_factory.mktemp("two")
+    folder = tmp_path_factory.mktemp("other")
     with TwoServers(folder, **KINDS[request.param]) as servers:
         servers.kind = request.param
         yield servers
@@ -49,7 +54,8 @@ def close(two: TwoServers, *clients: object) -> None:
         client.leaves()  # type: ignore[attr-defined]
 
 
-def test_a_chat_goes_both_ways_and_is_authenticated_as_it_should_be(two: TwoServers) -> None:
+def chats(two: TwoServers, directions: set[str]) -> None:
+    """A chat goes both ways, and the links are authenticated as they should be."""
     juliet, romeo = two.online(JULIET), two.online(ROMEO)
     juliet.sends(f"<message to='{ROMEO}' type='chat' id='a'><body>Wherefore?</body></message>")
     heard = hears(romeo, message("Wherefore?"))
@@ -60,9 +66,71 @@ def test_a_chat_goes_both_ways_and_is_authenticated_as_it_should_be(two: TwoServ
     how = two.kind.partition(",")[0]
     assert {link["how"] for link in links} <= {how, "certificate", "bidi"}
     assert all(link["tls"] == "TLSv1.3" for link in links)
-    wanted = {"in", "out"} if "one way" in two.kind else {"both"}
-    assert {link["direction"] for link in links} == wanted
+    assert {link["direction"] for link in links} == directions
     close(two, juliet, romeo)
+
+
+def shares(two: TwoServers) -> bool:
+    """Two domains of one server write; whether they do so on one stream (XEP-0220 §2.6.1)."""
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
+    hears(romeo, message("one"))
+    rosaline = two.online(f"rosaline@{ROOMS}/hall")
+    rosaline.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
+    hears(romeo, message("two"))
+    romeo.sends(f"<message to='rosaline@{ROOMS}/hall' type='chat'><body>three</body></message>")
+    hears(rosaline, message("three"))
+    close(two, juliet, romeo, rosaline)
+    return any(link["here"] == f"{CAPULET} {ROOMS}" for link in two.links(two.capulet))
+
+
+def restarts(two: TwoServers) -> None:
+    """One side, in the middle of a conversation, which goes on afterwards."""
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
+    hears(romeo, message("before"))
+    romeo.socket.close()  # or it would be waited for
+    two.montague.stop()
+    wait_until(lambda: not authenticated(two), "the links are gone")
+    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
+    heard = hears(juliet, message(id="lost"))
+    assert heard.attrs["type"] == "error"
+    two.montague.start()
+    romeo = two.online(ROMEO)
+    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
+    hears(juliet, message("back"))
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
+    hears(romeo, message("after"))
+    close(two, juliet, romeo)
+
+
+def test_a_chat_goes_both_ways(two: TwoServers) -> None:
+    chats(two, {"both"})
+
+
+def test_a_chat_needs_two_streams_where_bidi_is_off(two: TwoServers) -> None:
+    with two.told("bidi = false"):
+        chats(two, {"in", "out"})
+
+
+def test_each_kind_of_stream_carries_a_chat(other: TwoServers) -> None:
+    chats(other, {"both"})
+    assert shares(other) == ("dialback" in other.kind)
+
+
+def test_each_kind_of_stream_carries_a_chat_one_way(other: TwoServers) -> None:
+    with other.told("bidi = false"):
+        chats(other, {"in", "out"})
+        assert shares(other) == ("dialback" in other.kind)
+
+
+def test_after_a_restart_the_conversation_goes_on(two: TwoServers) -> None:
+    restarts(two)
+
+
+def test_after_a_restart_each_kind_of_stream_comes_back(other: TwoServers) -> None:
+    """With another secret for its dialback keys."""
+    restarts(other)
 
 
 def test_subscriptions_presence_and_its_end(two: TwoServers) -> None:
@@ -124,37 +192,8 @@ def test_a_message_for_somebody_away_is_kept(two: TwoServers) -> None:
     close(two, juliet, romeo)
 
 
-def test_another_domain_uses_a_connection_that_is_there(two: TwoServers) -> None:
-    """Sender multiplexing, XEP-0220 §2.6.1."""
-    juliet, romeo = two.online(JULIET), two.online(ROMEO)
-    rosaline = two.online(f"rosaline@{ROOMS}/hall")
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
-    hears(romeo, message("one"))
-    rosaline.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
-    hears(romeo, message("two"))
-    romeo.sends(f"<message to='rosaline@{ROOMS}/hall' type='chat'><body>three</body></message>")
-    hears(rosaline, message("three"))
-    shared = any(link["here"] == f"{CAPULET} {ROOMS}" for link in two.links(two.capulet))
-    assert shared == ("dialback" in two.kind)  # the certificate of one is not that of the other
-    close(two, juliet, romeo, rosaline)
-
-
-def test_after_one_side_was_restarted_the_conversation_goes_on(two: TwoServers) -> None:
-    juliet, romeo = two.online(JULIET), two.online(ROMEO)
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
-    hears(romeo, message("before"))
-    two.montague.stop()
-    wait_until(lambda: not authenticated(two), "the links are gone")
-    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
-    heard = hears(juliet, message(id="lost"))
-    assert heard.attrs["type"] == "error"
-    two.montague.start()
-    romeo = two.online(ROMEO)
-    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
-    hears(juliet, message("back"))
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
-    hears(romeo, message("after"))
-    close(two, juliet, romeo)
+def test_the_certificate_of_one_domain_is_not_that_of_another(two: TwoServers) -> None:
+    assert not shares(two)
 
 
 def test_an_operator_closes_a_link_and_it_comes_back(two: TwoServers) -> None:

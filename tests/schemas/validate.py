@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from xmppd.ns import CLIENT, DELAY, FORMS, STANZA_IDS
+from xmppd.ns import CLIENT, DELAY, STANZA_IDS
 from xmppd.xml import Element, to_xml
 
 FOLDER = Path(__file__).parent
@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent
 ADDED = {DELAY, STANZA_IDS}
 # XEP-0122 puts this into the fields of forms, which the schema of XEP-0004 does not know.
 IN_FORMS = "{http://jabber.org/protocol/xdata-validate}validate"
+# XEP-0463 puts this into what XEP-0045 says about users.
+IN_ROOMS = "{urn:xmpp:muc:affiliations:1}mav"
 XS = "{http://www.w3.org/2001/XMLSchema}"
 
 
@@ -56,8 +58,7 @@ def _judge(element: Element, whole: Element) -> None:
     if schema is None:
         return
     document = etree.fromstring(to_xml(element).encode())
-    if element.ns == FORMS:
-        etree.strip_elements(document, IN_FORMS)
+    etree.strip_elements(document, IN_FORMS, IN_ROOMS)
     try:
         schema.assertValid(document)
     except etree.DocumentInvalid as broken:

@@ -46,7 +46,8 @@ def configure(client: Actor, room: str = ROOM, id: str = "cfg", **settings: obje
 def _name(name: str) -> str:
     if name == "maxhistoryfetch":
         return "muc#maxhistoryfetch"
-    return "x-muc#roomconfig_locknicks" if name == "locknicks" else f"muc#roomconfig_{name}"
+    ours = name in ("locknicks", "quiet")
+    return f"x-muc#roomconfig_{name}" if ours else f"muc#roomconfig_{name}"
 
 
 def made(stage: Stage[A], room: str = ROOM, **settings: object) -> A:

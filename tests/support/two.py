@@ -1,14 +1,16 @@
 """Two servers of ours that find each other by `s2s.routes`, over loopback."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from tests.schemas.validate import validate
 from tests.support.authority import Authority
 from tests.support.client import TLSClient
-from tests.support.server import PATIENCE_S, ServerProcess, free_ports
+from tests.support.server import PATIENCE_S, CommandFailed, ServerProcess, free_ports
 from xmppd.jid import jid
 from xmppd.ns import CLIENT
 from xmppd.testing import presence
@@ -93,17 +95,39 @@ class TwoServers:
         return server
 
     def __enter__(self) -> Self:
-        self.capulet.start()
-        self.montague.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(ServerProcess.start, (self.capulet, self.montague)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for client in self._clients:
             client.socket.close()
-        for server in (self.capulet, self.montague):
-            if server.running:
-                server.stop() if kind is None else server.kill()
+        with ThreadPoolExecutor() as pool:
+            end = ServerProcess.stop if kind is None else ServerProcess.kill
+            both = (self.capulet, self.montague)
+            list(pool.map(end, (server for server in both if server.running)))
+        for server in both:
             server.clean()
+
+    @contextmanager
+    def told(self, lines: str) -> Iterator[None]:
+        """Both have these lines in `[s2s]` meanwhile, and no links from before."""
+        both = (self.capulet, self.montague)
+        before = [server.config.read_text() for server in both]
+        texts = [text.replace("[s2s]", f"[s2s]\n{lines}", 1) for text in before]
+        self._reload(both, texts)
+        yield
+        self._reload(both, before)
+
+    def _reload(self, servers: Sequence[ServerProcess], texts: Sequence[str]) -> None:
+        for server, text in zip(servers, texts, strict=True):
+            server.config.write_text(text)
+            server.run("reload", config=True)
+            for domain in {link["there"] for link in self.links(server) if link["how"]}:
+                with suppress(CommandFailed):  # the other has closed it
+                    server.run("s2s-close", domain=domain)
+        for server in servers:
+            wait_until(lambda server=server: not self.links(server), "no link is left")
 
     def server_of(self, domain: str) -> ServerProcess:
         return self.montague if domain == MONTAGUE else self.capulet

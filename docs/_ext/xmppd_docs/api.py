@@ -46,6 +46,7 @@ WORDS = {
     "NORMAL": "Phase of a hook's handler: work.",
     "LATE": "Phase of a hook's handler: copies.",
     "STOP": "The answer of a Filter's handler that swallows the value.",
+    "management": "The grammar of stream management (XEP-0198), without sockets.",
     "events": "The hooks of the core: :doc:`hooks`.",
     "ns": "XML namespaces that more than one module speaks of.",
     "forms": "Functions to build, read and check data forms (XEP-0004).",

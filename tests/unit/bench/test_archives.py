@@ -12,7 +12,7 @@ from bench.servers import ALL, Server
 from bench.units import PAGE_ASKED, PageLoad
 
 TARGET = Target("127.0.0.1", 5222, "bench.example", "secret")
-TURNED_ON = {"xmppd": '"archive"', "prosody": '"mam"', "ejabberd": "mod_mam:"}
+TURNED_ON = {"xmppd": "disable = []", "prosody": '"mam"', "ejabberd": "mod_mam:"}
 
 
 def configured(server: Server) -> str:

@@ -79,6 +79,7 @@ def test_the_form_shows_what_was_submitted(talk: Talk) -> None:
         "roomsecret": "cauldronburn",
         "whois": "anyone",
         "maxusers": "50",
+        "enablearchiving": "0",
         "enablelogging": "1",
         "maxhistoryfetch": "5",
         "changesubject": "1",
@@ -88,6 +89,8 @@ def test_the_form_shows_what_was_submitted(talk: Talk) -> None:
         "getmemberlist": ["moderator", "participant"],
         "pubsub": "xmpp:pubsub.example.org?;node=coven",
         "locknicks": "1",
+        "quiet": "1",
+        "slow_mode_duration": "20",
         "roomadmins": ["wicca@example.org", "hecate@example.org"],
         "roomowners": ["crone1@example.org"],
     }
@@ -96,7 +99,7 @@ def test_the_form_shows_what_was_submitted(talk: Talk) -> None:
     assert len(wanted) == len(SETTINGS) + 2  # no field is forgotten
     for name, value in wanted.items():
         var = {"maxhistoryfetch": "muc#maxhistoryfetch"}.get(name, f"muc#roomconfig_{name}")
-        var = "x-muc#roomconfig_locknicks" if name == "locknicks" else var
+        var = f"x-{var}" if name in ("locknicks", "quiet") else var
         assert shown[var] == (value if isinstance(value, list) else [value])
 
 
@@ -155,6 +158,8 @@ def test_occupants_are_told_of_changes(
     configure(crone, **settings)
     crone.receives(result("cfg", ""), news(*codes))
     hag.receives(news(*codes))
+    if "172" in codes:  # and sees whom that is about
+        hag.receives(seen(CRONE_NICK, jid=CRONE))
     configure(crone, **settings)
     crone.receives(result("cfg", ""))
     hag.receives_nothing()

@@ -120,10 +120,18 @@ class Views(RuleBasedStateMachine):
         whois=st.sampled_from(["anyone", "moderators"]),
         shown=st.sets(st.sampled_from(WORDS)),
         most=st.sampled_from([0, 2]),
+        quiet=st.booleans(),
         lock=st.booleans(),
     )
     def configure(
-        self, members: bool, moderated: bool, whois: str, shown: set[str], most: int, lock: bool
+        self,
+        members: bool,
+        moderated: bool,
+        whois: str,
+        shown: set[str],
+        most: int,
+        quiet: bool,
+        lock: bool,
     ) -> None:
         config = replace(
             self.room.config,
@@ -131,6 +139,7 @@ class Views(RuleBasedStateMachine):
             moderated=moderated,
             whois=whois,
             max_users=most,
+            quiet=quiet,
             lock_nicks=lock,
             broadcast=tuple(word for word in WORDS if word in shown),
         )
@@ -157,7 +166,7 @@ class Views(RuleBasedStateMachine):
                 each.sessions[each.shown].show,
             )
             for each in self.room.occupants.values()
-            if each is viewer or self.room.shows(each.role)
+            if each is viewer or self.room.shows(each)
         }
 
     @invariant()
