@@ -1,4 +1,4 @@
-"""Client access management: users see what has access to their account (XEP-0494 0.2.0).
+"""Client access management: users see what has access to their account (XEP-0494 0.1.0).
 
 A client that names its installation (XEP-0388 §2.2) is remembered; others are listed while they
 are connected. What a password was given to can only be shut out by another password; all else is

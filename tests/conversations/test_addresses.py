@@ -1,4 +1,4 @@
-"""One stanza to many (XEP-0033), contacts recommended (XEP-0144), clients listed (XEP-0494)."""
+"""To many at once (XEP-0033), contacts recommended (XEP-0144), clients listed (XEP-0494)."""
 
 from xmppd.testing import Actor, Stage, error, like
 
