@@ -133,8 +133,9 @@ class RoomBase(DiscoService):
             return
         self._delivering = True
         try:
+            route = self.host.router.route  # nobody waits for it
             while self._queue:
-                self.send(self._queue.popleft())
+                route(self._queue.popleft())
         finally:
             self._delivering = False
 
@@ -314,6 +315,7 @@ class RoomBase(DiscoService):
         """Who takes the name next has none of its rights."""
         await self.stored.forget(str(user))
         for room in self.rooms:
-            room.voices.pop(user, None)
+            for known in (room.voices, room.invited, room.applicants, room.hats.worn):
+                known.pop(user, None)
             if user in room.standings:
                 room.stand(user, Standing(Affiliation.NONE))

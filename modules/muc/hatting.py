@@ -17,6 +17,8 @@ from xmppd.api import (
     FieldType,
     Form,
     FormType,
+    Host,
+    Options,
     Outcome,
     Rows,
     StanzaError,
@@ -61,26 +63,27 @@ class Given:
 
 
 class RoomHats(RoomModeration):
-    _executors: dict[str, Executor]
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self._executors: dict[str, Executor] = {}
 
     def executor(self, room: Room) -> Executor:
         """Of the commands of one room."""
-        known = self.__dict__.setdefault("_executors", {})
+        known = self._executors
         if room.name not in known:
             while len(known) >= MOST_EXECUTORS:
                 known.pop(next(iter(known))).stop()
             known[room.name] = Executor(self.host.clock, partial(self._commands, room.name))
-        made: Executor = known[room.name]
-        return made
+        return known[room.name]
 
     async def stop(self) -> None:
-        for each in self.__dict__.get("_executors", {}).values():
+        for each in self._executors.values():
             each.stop()
         await super().stop()
 
     @on(offered.room_destroyed)
     def forget_commands(self, room: Room) -> None:
-        gone = self.__dict__.get("_executors", {}).pop(room.name, None)
+        gone = self._executors.pop(room.name, None)
         if gone is not None:
             gone.stop()
 

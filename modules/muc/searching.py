@@ -10,6 +10,8 @@ from xmppd.api import (
     FieldType,
     Form,
     FormType,
+    Host,
+    Options,
     Page,
     ResultSetRequest,
     StanzaError,
@@ -81,6 +83,10 @@ class Search:
 
 
 class RoomSearch(RoomPictures):
+    def __init__(self, host: Host, options: Options) -> None:
+        super().__init__(host, options)
+        self._searches = Rates(A_SECOND, AT_ONCE)
+
     @iq_get(NS, "search", at=SERVICE)
     async def search(self, iq: IQ) -> Element:
         """The form, or what was found."""
@@ -92,11 +98,6 @@ class RoomSearch(RoomPictures):
             raise StanzaError("resource-constraint", "slower, please", type="wait", app=limited)
         wanted = read(forms.submission(submitted, PARAMS))
         return await self._found(wanted, ResultSetRequest.of(iq.payload))
-
-    @property
-    def _searches(self) -> Rates:
-        made: Rates = self.__dict__.setdefault("_search_rates", Rates(A_SECOND, AT_ONCE))
-        return made
 
     async def _found(self, wanted: Search, request: ResultSetRequest | None) -> Element:
         request = request or ResultSetRequest()

@@ -1,5 +1,6 @@
 """What is stored of persistent rooms: configuration, affiliations, subject, recent history."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -254,7 +255,13 @@ class Rooms(Repository):
 
     @transaction
     def forget(self, tx: Tx, user: str) -> None:
-        """An account is gone: who takes the name next is not the same person."""
+        """An account is gone: who takes the name next is not the same person, and has none of its
+        hats or voices.
+        """
+        named = extras.c.value.contains(json.dumps(user, ensure_ascii=False), autoescape=True)
+        about = sa.select(extras).where(self.mine(extras), named)
+        for row in tx.execute(about).all():
+            self._put_extras(tx, row.room, {row.name: without_user(row.value, user)})
         tx.execute(affiliations.delete().where(self.mine(affiliations, user=user)))
 
     # Lists
@@ -313,6 +320,16 @@ class Record(NamedTuple):
     config: str
     secret: bytes
     subject: str
+
+
+def without_user(text: str, user: str) -> str:
+    """A piece of `extras` in which the user does not occur any more."""
+    value = json.loads(text)
+    if isinstance(value, list):
+        value = [pair for pair in value if user not in pair]
+    elif "worn" in value:
+        value["worn"].pop(user, None)
+    return json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def record(room: Room, config: Config | None = None, subject: Subject | None = None) -> Record:

@@ -56,6 +56,28 @@ def test_a_room_is_kept_with_all_that_is_known_of_it(turns: Turns, database: Dat
     assert again.extras == {}
 
 
+def test_an_account_that_is_gone_leaves_no_hats_and_no_voice(
+    turns: Turns, database: Database
+) -> None:
+    rooms = Rooms(database, HOST)
+    pieces = {
+        "voices": '[["hag@x", "visitor"], ["crone@x", "visitor"]]',
+        "applicants": '[["hag@x", "hag"]]',
+        "hats": '{"hats": [], "worn": {"hag@x": ["urn:a"], "shag@x": ["urn:a"]}}',
+        "vcard": '"<vCard/>"',
+    }
+    turns.wait(rooms.put_whole(record("coven", 1), [("hag@x", HAG)], [], pieces))
+    turns.wait(rooms.forget("hag@x"))
+    found = turns.wait(rooms.get("coven", 20))
+    assert found is not None
+    assert found.standings == []
+    assert found.extras == {
+        "voices": '[["crone@x", "visitor"]]',
+        "hats": '{"hats": [], "worn": {"shag@x": ["urn:a"]}}',
+        "vcard": '"<vCard/>"',
+    }
+
+
 def test_rooms_are_found_by_words(turns: Turns, database: Database) -> None:
     rooms = Rooms(database, HOST)
     turns.wait(rooms.put(record("coven", 1, name="Dark Cave")))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.rooms import configure, enter, order, say
 from xmppd.api import (
     IQ,
     SERVICE,
@@ -273,3 +274,21 @@ def test_a_forged_answer_changes_nothing(talk: Talk, app: AppServer, romeo: Clie
     assert len(romeo.inbox) == 1  # one at a time
     romeo.sends(forged.replace("error", "result"))
     assert len(romeo.inbox) == 2
+
+
+def test_who_is_spoken_to_in_a_room_while_away_is_notified(
+    talk: Talk, app: AppServer, romeo: Client
+) -> None:
+    phone = talk.online(PHONE)
+    enables(phone)
+    phone.leaves()
+    room = "verona@conference.example.org"
+    enter(romeo, "Romeo", room)
+    configure(romeo, room, persistentroom=1)
+    order(romeo, "<item jid='juliet@example.org' affiliation='member' nick='Juliet'/>", room)
+    before = len(app.published)
+    say(romeo, "it is the east", room)
+    assert len(app.published) == before
+    say(romeo, "and Juliet is the sun", room)
+    assert len(app.published) == before + 1
+    assert "the sun" not in app.last
