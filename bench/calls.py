@@ -190,6 +190,35 @@ def presence(server: Inside) -> Step:
     return step
 
 
+def room(server: Inside) -> Step:
+    """A message to a room of 100."""
+    inside = [server.online(f"guest{number}@{DOMAIN}/y") for number in range(100)]
+    for number, each in enumerate(inside):
+        enter = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x>"
+        each.says(f"<presence to='hall@conference.{DOMAIN}/n{number}'>{enter}</presence>".encode())
+        if not number:
+            each.says(UNLOCK)
+    for each in inside:
+        each.hears()
+
+    def step() -> None:
+        heard = [inside[0].says(HEAR), *(each.hears() for each in inside[1:])]
+        assert all(each.count(b"</message>") == 1 for each in heard)
+
+    return step
+
+
+HEAR: Final = (
+    f"<message to='hall@conference.{DOMAIN}' type='groupchat' id='m1'>"
+    "<body>Hear, hear</body></message>"
+).encode()
+UNLOCK: Final = (
+    f"<iq type='set' id='u' to='hall@conference.{DOMAIN}'>"
+    "<query xmlns='http://jabber.org/protocol/muc#owner'>"
+    "<x xmlns='jabber:x:data' type='submit'/></query></iq>"
+).encode()
+
+
 def offline(server: Inside) -> Step:
     """A message that is stored. What the database's own thread costs is not in it."""
     romeo = server.online("romeo@example.org/x")
@@ -231,6 +260,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "ping": Unit(ping),
     "roster-get-100": Unit(roster_get),
     "presence-100": Unit(presence, per=100),
+    "room-100": Unit(room, per=100),
     "offline": Unit(offline),
     "login": Unit(login),
 }

@@ -81,7 +81,7 @@ class Hall:
     def heard_by_all(self) -> None:
         """Until nobody has less than all. Raises LoadError."""
         missing = sum(self.sent - each.received for each in self._heard.values())
-        while missing:
+        while missing > 0:
             missing -= self._listen()
 
     def ask(self, client: Client, data: str, answer: bytes) -> None:

@@ -10,6 +10,7 @@ TITLES = {
     "0012": "Last Activity",
     "0016": "Privacy Lists",
     "0030": "Service Discovery",
+    "0033": "Extended Stanza Addressing",
     "0045": "Multi-User Chat",
     "0048": "Bookmarks",
     "0049": "Private XML Storage",

@@ -165,7 +165,7 @@ class Carbons(Module):
         if wanting is None:
             return
         others = tuple(self._without(wanting, message))
-        if others and self._is_copied(message, user):
+        if others and self.copies(message, user):
             self._send("received", message, others)
 
     def _without(self, sessions: Iterable[Session], message: Message) -> Iterable[Session]:
@@ -179,7 +179,8 @@ class Carbons(Module):
             if not got and each.jid != message.from_:
                 yield each
 
-    def _is_copied(self, message: Message, user: JID) -> bool:
+    def copies(self, message: Message, user: JID) -> bool:
+        """Whether sessions that want copies got one of a message that `user` received."""
         if message.type == "error":
             answered = (message.from_, message.id or "")
             return answered in self._sent.get(user, ())

@@ -266,11 +266,8 @@ class ClientAccess(Module):
     @command("devices", "List the clients that have access to an account.", jid="Its bare JID.")
     async def show(self, jid: JID) -> Rows:
         heads = ("id", "software", "device", "password", "first seen", "last seen")
-        rows = Rows(heads, [])
-        for each in await self.devices.of(jid.local):
-            seen = _stamp(each.first_seen), _stamp(each.last_seen)
-            rows.rows.append((each.id, each.software, each.device, each.password, *seen))
-        return rows
+        known = await self.devices.of(jid.local)
+        return Rows(heads, [_row(each) for each in known])
 
     @command(
         "devices-revoke",
@@ -309,6 +306,11 @@ def _agent(client: Client) -> Iterable[Element]:
     ]
     if told:
         yield Element(NS, "user-agent", None, *told)
+
+
+def _row(client: Client) -> tuple[str | bool, ...]:
+    seen = _stamp(client.first_seen), _stamp(client.last_seen)
+    return client.id, client.software, client.device, client.password, *seen
 
 
 def _stamp(seconds: int) -> str:

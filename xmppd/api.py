@@ -46,6 +46,7 @@ from xmppd.routing.router import Destination, Done, Storing
 from xmppd.sessions import (
     CLOSED_BY_CLIENT,
     Binding,
+    Copy,
     Kept,
     Login,
     Managed,
@@ -137,6 +138,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copy",
     "Delay",
     "Destination",
     "Done",

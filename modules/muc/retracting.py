@@ -1,4 +1,4 @@
-"""Messages that are taken back: by their authors (XEP-0424 0.4.1), by moderators (XEP-0425 0.3.0).
+"""Messages that are taken back: by their authors (XEP-0424 0.4.2), by moderators (XEP-0425 0.3.0).
 
 Of the message a tombstone stays, in the history and in the archive; the retraction is a message of
 its own, and kept like others.

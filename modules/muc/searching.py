@@ -1,4 +1,4 @@
-"""Search for public rooms by words (XEP-0433 0.2.0)."""
+"""Search for public rooms by words (XEP-0433 0.1.0)."""
 
 from dataclasses import dataclass
 from typing import Final

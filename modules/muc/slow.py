@@ -1,4 +1,4 @@
-"""Slow mode: some time between two messages of a user (XEP-0500 0.2.0)."""
+"""Slow mode: some time between two messages of a user (XEP-0500 0.1.1)."""
 
 from xmppd.api import Element, FieldType, Form, FormType, StanzaError, forms, ns
 from xmppd.modules.muc.config import SLOW_MODE

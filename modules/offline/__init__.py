@@ -21,6 +21,7 @@ from xmppd.api import (
     LATE,
     STOP,
     Binding,
+    Copy,
     Delay,
     Element,
     Host,
@@ -44,7 +45,7 @@ from xmppd.api import (
 )
 from xmppd.modules.archive import Archive
 from xmppd.modules.offline import copies
-from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Copy, Delivery, takes
+from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
 from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
 from xmppd.modules.stanza_ids import id_given
 
@@ -336,13 +337,13 @@ class OfflineMessages(Module):
 
     def holds(self, kept: Kept) -> bool:
         """Whether that stanza is in the store, or on its way there."""
-        return isinstance(kept.copy, Copy) and kept.copy.place != 0
+        return kept.copy is not None and kept.copy.place != 0
 
     @on(events.stanzas_acknowledged)
     def let_go(self, session: Session, handled: list[Kept]) -> None:
         places = []
         for kept in handled:
-            if isinstance(kept.copy, Copy):
+            if kept.copy is not None:
                 kept.copy.needed = False
                 if kept.copy.place:
                     places.append(kept.copy.place)

@@ -1,23 +1,11 @@
 """The state of a delivery: how far an account's messages have come on their way to a session."""
 
-from xmppd.api import Session, Stanza, StanzaError
+from xmppd.api import Copy, Session, Stanza, StanzaError
 
 # Newer messages that wait in memory for a session's older ones: what a fast sender says until some
 # thousands of those have been read.
 MAX_HELD = 5000
 MAX_HELD_BYTES = 4 << 20
-
-
-class Copy:
-    """What is in the store of a message that waits for an acknowledgement, too: at which place.
-    None: it is being stored; 0: there was no room.
-    """
-
-    __slots__ = ("needed", "place")
-
-    def __init__(self, place: int | None = None) -> None:
-        self.place = place
-        self.needed = True  # until the client has the message
 
 
 class Delivery:

@@ -7,6 +7,7 @@ Chats that the account wants to hear nothing of stay silent (XEP-0492).
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,6 +48,7 @@ from xmppd.api import (
     uses_if,
 )
 from xmppd.modules.archive.rules import BODY, JINGLE_MESSAGE, lasting
+from xmppd.modules.muc import Room, member_missed
 from xmppd.modules.pubsub import Pep
 from xmppd.modules.push import settings
 
@@ -218,19 +220,28 @@ class Push(Module):
     @on(events.message_delivered)
     def notify(self, message: Message, user: JID) -> None:
         """Each device that is not connected; a client that is asleep gets messages at once."""
-        mine = self._services.get(user)
-        if mine is None:
+        if user not in self._services:
             return
         if message.has(ns.PUBSUB, "pubsub"):
             self._obey(message, user)
         if message.from_.bare == user or not _calls(message):
             return
-        here = {s.jid.resource for s in self.host.sessions.of(user) if s.outlet is not None}
-        away = [one for one in mine if one.resource not in here]
+        away = self._away(user, self._services.get(user, ()))
         if message.type == "groupchat":  # it is that occupant's alone
             away = [one for one in away if one.resource == message.to.resource]
         if away:
             self.background(self._tell(user, away, message))
+
+    @on(member_missed)
+    def notify_of_room(self, user: JID, room: Room, message: Message) -> None:
+        """Of a room in which the user is not just now: only what speaks to it."""
+        away = self._away(user, self._services.get(user, ()))
+        if away and _calls(message):
+            self.background(self._tell(user, away, message))
+
+    def _away(self, user: JID, mine: Iterable[Service]) -> list[Service]:
+        here = {s.jid.resource for s in self.host.sessions.of(user) if s.outlet is not None}
+        return [one for one in mine if one.resource not in here]
 
     async def _tell(self, user: JID, away: list[Service], message: Message) -> None:
         """Those that still want it, if the account wants to be told of this chat (XEP-0492)."""

@@ -31,6 +31,7 @@ from xmppd.api import (
     Resumption,
     Session,
     Size,
+    Stanza,
     StanzaError,
     StreamError,
     events,
@@ -93,6 +94,7 @@ class StreamManagement(Module):
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
+        self._stored_all = False
         self._connected: set[Session] = set()
         self._expiring: dict[Session, Any] = {}  # IDelayedCall, of which mypy knows too little
 
@@ -107,6 +109,15 @@ class StreamManagement(Module):
             if waiting.active():
                 waiting.cancel()
         self._expiring.clear()
+        if not self._stored_all and self.host.modules.get(self.name) is None:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """It is disabled: nobody acknowledges any more, and nobody can resume."""
+        for session in list(self.host.sessions):
+            if session.managed is not None:
+                session.close(StreamError("reset", "stream management is disabled"))
+                self.pass_on(session, "stream management is disabled")
 
     def _look_after(self, session: Session) -> None:
         managed = session.managed
@@ -308,14 +319,17 @@ class StreamManagement(Module):
             other is not session
             and other.outlet is not None
             and other.opened_at <= kept.at
-            and self._got(other, kept.stanza.to)
+            and self._got(other, kept.stanza)
             for other in self.host.sessions.of(session.user)
         )
 
-    def _got(self, other: Session, to: JID) -> bool:
-        if to.is_bare and other.priority is not None and other.priority >= 0:
+    def _got(self, other: Session, message: Stanza) -> bool:
+        if message.to.is_bare and other.priority is not None and other.priority >= 0:
             return True
-        return self.carbons is not None and self.carbons.wanted[other]
+        carbons = self.carbons
+        if carbons is None or not carbons.wanted[other] or not isinstance(message, Message):
+            return False
+        return carbons.copies(message, other.user)
 
     # Resumption (§5)
 
@@ -435,6 +449,7 @@ class StreamManagement(Module):
     @on(events.host_stopping)
     async def store_all(self, host: JID) -> None:
         """Sessions that hibernate, all connections being closed, shall outlive the process."""
+        self._stored_all = True
         for session in list(self.host.sessions):
             if not session.hibernating or session.managed is None:
                 continue

@@ -9,6 +9,7 @@ from xmppd.api import (
     IQ,
     JID,
     XML_LANG,
+    Copy,
     Host,
     Kept,
     Managed,
@@ -21,7 +22,6 @@ from xmppd.api import (
     ns,
     parse,
 )
-from xmppd.modules.offline.delivery import Copy
 from xmppd.modules.sm.store import Saved
 
 KINDS: dict[str, type[Stanza]] = {"message": Message, "presence": Presence, "iq": IQ}
@@ -80,7 +80,7 @@ def revive(saved: Saved, host: Host, manage: Callable[[str, float], Managed]) ->
 
 
 def _place(kept: Kept) -> int | None:
-    return kept.copy.place if isinstance(kept.copy, Copy) else None
+    return None if kept.copy is None else kept.copy.place
 
 
 def read_stanza(xml: str) -> Stanza:

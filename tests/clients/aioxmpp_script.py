@@ -489,11 +489,41 @@ async def echo(script: Script) -> None:
         script.tell("saw leave", [str(gone.from_), gone.status.any() if gone.status else None])
 
 
+async def rooms(script: Script) -> None:
+    """One makes a room, the other enters; they talk, and one leaves."""
+    address = aioxmpp.JID.fromstr("aio-ball@conference.example.org")
+    async with online(script.romeo) as one, online(script.juliet) as two:
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        left: asyncio.Queue[Any] = asyncio.Queue()
+        service, other = one.summon(aioxmpp.MUCClient), two.summon(aioxmpp.MUCClient)
+        room, entered = service.join(address, "Romeo")
+        room.on_message.connect(
+            lambda message, member, source, **_: heard.put_nowait(
+                (message.body.any(), member.nick)
+            )
+        )
+        room.on_leave.connect(lambda member, mode=None, **_: left.put_nowait(member.nick))
+        await until(entered)
+        form = await until(service.get_room_config(address))
+        script.tell("form", sorted(field.var for field in form.fields if field.var))
+        form.type_ = aioxmpp.forms.DataType.SUBMIT
+        await until(service.set_room_config(address, form))
+        theirs, entered = other.join(address, "Juliet")
+        await until(entered)
+        script.tell("members", sorted(member.nick for member in theirs.members))
+        message = aioxmpp.Message(type_=aioxmpp.MessageType.GROUPCHAT, to=address)
+        message.body[None] = "Ay me!"
+        await until(theirs.send_message(message))
+        script.tell("heard", await until(heard.get()))
+        await until(theirs.leave())
+        script.tell("left", await until(left.get()))
+
+
 SCENARIOS: dict[str, Callable[[Script], Coroutine[Any, Any, None]]] = {
     scenario.__name__: scenario
     for scenario in (
         *(login, wrong_password, roster, presence, chat, offline),
-        *(resumption, services, devices, conflict, registration, echo),
+        *(resumption, services, devices, conflict, registration, echo, rooms),
     )
 }
 

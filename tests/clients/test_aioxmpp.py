@@ -39,6 +39,7 @@ services = scenario("services")
 devices = scenario("devices")
 conflict = scenario("conflict")
 registration = scenario("registration")
+rooms = scenario("rooms")
 
 
 @pytest.mark.parametrize("way", ["starttls", "direct-tls"])
@@ -181,3 +182,10 @@ def test_whom_one_blocks_meets_nobody_and_is_not_spoken_to(devices: Facts) -> No
     assert devices["pings the blocker"] == "service-unavailable"
     assert devices["pings the blocked"] == "not-acceptable"
     assert devices["pings when unblocked"] == "answered"
+
+
+def test_talks_in_a_room(rooms: Facts) -> None:
+    assert {"muc#roomconfig_roomname", "muc#roomconfig_slow_mode_duration"} <= set(rooms["form"])
+    assert rooms["members"] == ["Juliet", "Romeo"]
+    assert rooms["heard"] == ["Ay me!", "Juliet"]
+    assert rooms["left"] == "Juliet"

@@ -159,8 +159,8 @@ def runs(server: ServerProcess, rounds: int, *, archive: bool) -> None:
 
 @pytest.mark.parametrize("archive", [True, False], ids=["archive", "offline store"])
 def test_kills_lose_and_double_nothing(archive: bool) -> None:
-    enable = ["archive"] if archive else []
-    with ServerProcess(enable=["register", *enable], options=BIG) as server:
+    disable = [] if archive else ["archive"]
+    with ServerProcess(disable=disable, options=BIG) as server:
         populate(server)
         runs(server, ROUNDS, archive=archive)
 
@@ -168,9 +168,9 @@ def test_kills_lose_and_double_nothing(archive: bool) -> None:
 @NEEDS_POSTGRESQL
 @pytest.mark.parametrize("archive", [True, False], ids=["archive", "offline store"])
 def test_kills_lose_and_double_nothing_on_postgresql(cluster: Cluster, archive: bool) -> None:
-    enable = ["archive"] if archive else []
+    disable = [] if archive else ["archive"]
     database = f'url = "{cluster.url}"'
-    with ServerProcess(enable=["register", *enable], options=BIG, database=database) as server:
+    with ServerProcess(disable=disable, options=BIG, database=database) as server:
         populate(server)
         runs(server, ROUNDS, archive=archive)
         for user in server.accounts():

@@ -23,18 +23,27 @@ if TYPE_CHECKING:
 COST = 200  # bytes of a stanza in memory beside its content
 
 
-class Kept:
-    """A stanza that waits for its acknowledgement, since `at` (of the host's clock).
-
-    `copy` is whatever a module that has stored it wants to remember of that.
+class Copy:
+    """What is in a store of a message that waits for an acknowledgement, too: at which place.
+    None: it is being stored; 0: there was no room.
     """
+
+    __slots__ = ("needed", "place")
+
+    def __init__(self, place: int | None = None) -> None:
+        self.place = place
+        self.needed = True  # until the client has the message
+
+
+class Kept:
+    """A stanza that waits for its acknowledgement, since `at` (of the host's clock)."""
 
     __slots__ = ("at", "copy", "stanza")
 
     def __init__(self, stanza: Stanza, at: float) -> None:
         self.stanza = stanza
         self.at = at
-        self.copy: object = None
+        self.copy: Copy | None = None
 
     @property
     def size(self) -> int:

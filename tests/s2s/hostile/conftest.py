@@ -45,8 +45,9 @@ queue_timeout = 5
 deny = ["denied.example"]
 {peers}
 """
-        plain = super()._toml(certificate).partition("[s2s]")[0]
-        return plain + s2s
+        plain = super()._toml(certificate)
+        assert "[s2s]\nenabled = false\n" in plain
+        return plain.replace("[s2s]\nenabled = false\n", "") + s2s
 
     dead_port: int  # of a name server that hears, and never answers
 

@@ -435,6 +435,60 @@ def test_offline_messages_are_kept_until_acknowledged(
     assert bodies(fresh.sends("<presence/>")) == ["2"]
 
 
+@pytest.mark.parametrize(
+    "more, kept",
+    [("", []), ("<private xmlns='urn:xmpp:carbons:2'/>", ["1"])],
+    ids=["copy", "none"],
+)
+def test_a_carbon_copy_is_as_good_as_the_message(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], clock: Clock, more: str, kept: list[str]
+) -> None:
+    tablet = connect()
+    tablet.binds("tablet")
+    tablet.sends("<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq><presence/>")
+    tablet.hears()
+    phone.client.cuts()
+    say(romeo, "1", to=str(BALCONY), more=more)
+    assert len(bodies(tablet.hears())) == 1 - len(kept)
+    clock.advance(31)
+    assert bodies(tablet.hears()) == kept
+
+
+def test_without_the_module_managed_sessions_end_and_keep_their_messages(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host
+) -> None:
+    tablet = Phone(connect(), "tablet", presence=False)
+    phone.client.cuts()
+    say(romeo, "1")
+    result_of(host.modules.swap(["sm"], {}))
+    assert "<reset " in tablet.client.hears()
+    assert not host.sessions.of(BALCONY.bare)
+    fresh = connect()
+    fresh.binds("fresh")
+    assert bodies(fresh.sends("<presence/>")) == ["1"]
+
+
+def test_a_reload_loses_nobody(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    phone.client.cuts()
+    say(romeo, "1")
+    old = [host.modules.find(cls) for cls in MODULES if cls.name in ("sm", "offline")]
+    classes = {type(each): each.options for each in old if each is not None}
+    result_of(host.modules.swap([cls.name for cls in classes], classes))
+    say(romeo, "2")
+    again = connect()
+    heard = resume(again, phone.id, 1)
+    assert bodies(heard) == ["1", "2"]
+    again.sends(f"<a xmlns='{SM}' h='3'/>")
+    again.cuts()
+    clock.advance(31)
+    assert host.sessions.get(BALCONY) is None
+    fresh = connect()
+    fresh.binds("fresh")
+    assert bodies(fresh.sends("<presence/>")) == []
+
+
 # Within the login (§9)
 
 
