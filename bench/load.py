@@ -323,7 +323,7 @@ SHOWN = b"<presence><status>At the wall%s</status></presence>"
 
 class Fan:
     """What one user says, delivered to many: presence, which comes back to its sender too (RFC
-    6121 §4.2.2), or another numbered stanza, which does not.
+    6121 §4.2.2), or another numbered stanza; whether that does is not looked at.
     """
 
     def __init__(
@@ -340,10 +340,12 @@ class Fan:
         self._copies = len(receivers) + (stanza is SHOWN)
         self._sent = 0
         self._selector = selectors.DefaultSelector()
-        for client in (sender, *receivers):
-            self._selector.register(
-                client, selectors.EVENT_READ, (client, Numbers(repeated=repeated))
-            )
+        for client in receivers:
+            self._register(client, Numbers(repeated=repeated))
+        self._register(sender, Numbers() if stanza is SHOWN else None)
+
+    def _register(self, client: Client, numbers: Numbers | None) -> None:
+        self._selector.register(client, selectors.EVENT_READ, (client, numbers))
 
     def run(self, count: int) -> None:
         """`count` times, until all have got it. Raises LoadError if one has not, or twice."""
@@ -362,7 +364,8 @@ class Fan:
         came = 0
         for key, _ in ready:
             client, numbers = key.data
-            came += numbers.take(client.receive_all())
+            data = client.receive_all()
+            came += 0 if numbers is None else numbers.take(data)
         return came
 
     def close(self) -> None:

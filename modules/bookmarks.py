@@ -95,7 +95,10 @@ class Bookmarks(Module):
         """The list that the items make, with what else is stored (URLs)."""
         if await self.pep.engine.find(user, NS) is None:
             return None
-        items = await self._items(user)
+        try:
+            items = await self._items(user)
+        except StanzaError:
+            return None
         return Element(query.ns, query.name, None, _list(items, query.child(OLD, "storage")))
 
     # The nodes
@@ -139,7 +142,10 @@ class Bookmarks(Module):
             self.log.info("bookmarks of {user} not converted: {error}", user=user, error=error)
 
     async def _items(self, user: JID) -> dict[str, Element]:
+        """Raises not-acceptable where they would never fit into one list."""
         items = await self.pep.latest(user, NS, self.pep.options.max_items)
+        if sum(len(item.xml) for item in items) > self.pep.options.max_payload:
+            raise StanzaError("not-acceptable", "the bookmarks are too long for one list")
         parsed = ((item.id, _parsed(item)) for item in items)
         return {id_: element for id_, element in parsed if element is not None}
 

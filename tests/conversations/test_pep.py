@@ -82,6 +82,28 @@ def test_publish_options_configure_a_new_node_and_bind_later(juliet: Actor) -> N
         ("urn:xmpp:omemo:2:devices", {"access_model": "open"}),
         ("urn:xmpp:omemo:2:bundles", {"access_model": "open", "max_items": "max"}),
         ("eu.siacs.conversations.axolotl.bundles:31415", {"access_model": "open"}),
+        ("eu.siacs.conversations.axolotl.devicelist", {"access_model": "open"}),
+        ("urn:xmpp:openpgp:0:public-keys", {"access_model": "open"}),
+        ("urn:xmpp:openpgp:0:public-keys:1357", {"access_model": "open"}),
+        (
+            "urn:xmpp:openpgp:0:secret-key",
+            {"access_model": "whitelist", "send_last_published_item": "never"},
+        ),
+        ("urn:xmpp:vcard4", {"access_model": "open", "deliver_payloads": "false"}),
+        (
+            "urn:xmpp:microblog:0",
+            {
+                "max_items": "max",
+                "persist_items": "true",
+                "notify_retract": "true",
+                "send_last_published_item": "never",
+            },
+        ),
+        ("urn:xmpp:microblog:0:comments/1", {"max_items": "max", "access_model": "open"}),
+        ("http://jabber.org/protocol/nick", {"access_model": "presence", "max_items": "1"}),
+        ("http://jabber.org/protocol/mood", {"access_model": "presence", "max_items": "1"}),
+        ("http://jabber.org/protocol/activity", {"access_model": "presence", "max_items": "1"}),
+        ("http://jabber.org/protocol/tune", {"access_model": "presence", "max_items": "1"}),
         (
             "urn:xmpp:mds:displayed:0",
             {"max_items": "max", "access_model": "whitelist", "persist_items": "true"},
