@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from xmppd.api import (
@@ -134,11 +134,12 @@ class OfflineMessages(Module):
         return self._put(message, user).addCallback(self._stored, user)
 
     def _put(self, message: Stanza, user: JID) -> Deferred[int]:
+        return self.queue.put(self._letter(message, user))
+
+    def _letter(self, message: Stanza, user: JID) -> Letter:
         self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
         options = self.options
-        return self.queue.put(
-            Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
-        )
+        return Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
 
     def _stored(self, place: int, user: JID) -> Stop | None:
         if not place:
@@ -312,6 +313,31 @@ class OfflineMessages(Module):
         return self._put(message, user).addCallbacks(
             self._is_stored, self._not_stored, callbackArgs=(copy, user), errbackArgs=(copy,)
         )
+
+    def park_all(self, waiting: list[tuple[Kept, Message]], user: JID) -> "Deferred[list[int]]":
+        """As `park`, for what waits when a connection is lost or a session ends. Never fails."""
+        parked = [
+            (kept, self._letter(message, user))
+            for kept, message in waiting
+            if (kept.copy is None or kept.copy.place == 0) and self._is_parked(message)
+        ]
+        if not parked:
+            return succeed([])
+        copies = []
+        for kept, _ in parked:
+            kept.copy = Copy()
+            copies.append(kept.copy)
+        return self.queue.put_all([letter for _, letter in parked]).addCallbacks(
+            self._are_stored, self._none_stored, callbackArgs=(copies, user), errbackArgs=(copies,)
+        )
+
+    def _are_stored(self, places: list[int], copies: list[Copy], user: JID) -> list[int]:
+        return [
+            self._is_stored(place, copy, user) for place, copy in zip(places, copies, strict=True)
+        ]
+
+    def _none_stored(self, failure: Failure, copies: list[Copy]) -> list[int]:
+        return [self._not_stored(failure, copy) for copy in copies]
 
     def _is_parked(self, message: Message) -> bool:
         """Copies and results are of messages that are stored elsewhere."""

@@ -107,6 +107,14 @@ class Queue(Repository):
     @batch
     def put(self, tx: Tx, letters: Sequence[Letter]) -> list[int]:
         """Where each is in its queue; 0 where that is full."""
+        return self._append(tx, letters)
+
+    @transaction
+    def put_all(self, tx: Tx, letters: Sequence[Letter]) -> list[int]:
+        """As `put`, for many that come at once: one piece of work for the database."""
+        return self._append(tx, letters)
+
+    def _append(self, tx: Tx, letters: Sequence[Letter]) -> list[int]:
         ends: dict[str, End] = {}
         rows: list[dict[str, Any]] = []
         places: list[int] = []

@@ -12,7 +12,10 @@ Sessions survive a restart of the server: they are stored when it stops (`snapsh
 import hmac
 import secrets
 import time
+from collections.abc import Awaitable, Iterable
 from typing import Any
+
+from twisted.internet.defer import succeed
 
 from xmppd.api import (
     IQ,
@@ -47,6 +50,7 @@ from xmppd.modules.carbons import Carbons
 from xmppd.modules.offline import OfflineMessages
 from xmppd.modules.sm.snapshot import dump, revive
 from xmppd.modules.sm.store import Ended, Store, sessions
+from xmppd.modules.stanza_ids import id_given
 
 __all__ = ["StreamManagement", "sessions"]
 
@@ -266,8 +270,9 @@ class StreamManagement(Module):
         assert managed is not None
         self._connected.discard(session)
         self._expire_later(session, managed.max_s)
-        for kept in managed.unacked():
-            self._park(session, kept)
+        if self.offline is not None:
+            waiting = self._left(session, managed, managed.unacked())
+            self.background(self.offline.park_all(waiting, session.user))
         if managed.late:
             self.host.clock.callLater(0, self._relieve, session)
         self.background(self._store_count(session, managed))
@@ -419,23 +424,40 @@ class StreamManagement(Module):
         managed, session.managed = session.managed, None
         if managed is None:
             return
-        for kept in managed.drain():
+        unacked = managed.drain()
+        for kept in unacked:
             if isinstance(kept.stanza, IQ) and kept.stanza.is_request:
                 self.host.router.bounce(kept.stanza, StanzaError("service-unavailable"))
-            elif isinstance(kept.stanza, Message):
-                self._send_on(session, managed, kept)
+        left = self._left(session, managed, unacked)
+        stored = None if self.offline is None else self.offline.park_all(left, session.user)
+        self.background(self._refuse_rest(stored, left, session.user))
 
-    def _send_on(self, session: Session, managed: Managed, kept: Kept) -> None:
-        message = managed.stamped(kept, self.host.domain)
-        assert isinstance(message, Message)
-        if message.type not in ("normal", "chat") or self._has_another(session, kept):
-            return
-        if self.offline is not None and self.offline.holds(kept):
-            return
-        if not is_copy(message):
-            done = self.host.delivery.store(message, session.user)
-            if done is not None:
-                self.background(done)
+    def _left(
+        self, session: Session, managed: Managed, unacked: Iterable[Kept]
+    ) -> list[tuple[Kept, Message]]:
+        """The messages that nobody has but this session, with the time since when they wait."""
+        left = []
+        for kept in unacked:
+            message = managed.stamped(kept, self.host.domain)
+            if (
+                isinstance(message, Message)
+                and message.type in ("normal", "chat")
+                and not is_copy(message)
+                and not self._has_another(session, kept)
+            ):
+                left.append((kept, message))
+        return left
+
+    async def _refuse_rest(
+        self, stored: Awaitable[object] | None, left: list[tuple[Kept, Message]], user: JID
+    ) -> None:
+        """What is neither in the store nor in the archive is stored elsewhere, or refused."""
+        if stored is not None:
+            await stored
+        for kept, message in left:
+            held = self.offline is not None and self.offline.holds(kept)
+            if not held and not id_given(message, user):
+                await (self.host.delivery.store(message, user) or succeed(None))
 
     @on(events.account_deleted)
     def erase(self, user: JID) -> None:
