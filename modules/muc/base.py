@@ -88,6 +88,12 @@ class RoomBase(DiscoService):
         for room in self.rooms:
             async with room.changing:
                 pass
+        await self._settled()
+
+    async def _settled(self) -> None:
+        """Nothing waits for the archive any more."""
+        if self.archive is not None and self.lanes:
+            await self.archive.journal.settle()
 
     @property
     def _replaced(self) -> bool:
@@ -99,6 +105,7 @@ class RoomBase(DiscoService):
         if not self._replaced:
             for room in self.rooms:
                 self.deliver(entering.close(room))
+        await self._settled()
         await self.writer.flushed()
 
     def save(self) -> dict[str, Any]:

@@ -237,19 +237,22 @@ class Push(Module):
         """Of a room in which the user is not just now: only what speaks to it."""
         away = self._away(user, self._services.get(user, ()))
         if away and _calls(message):
-            self.background(self._tell(user, away, message))
+            self.background(self._tell(user, away, message, mentioned=True))
 
     def _away(self, user: JID, mine: Iterable[Service]) -> list[Service]:
         here = {s.jid.resource for s in self.host.sessions.of(user) if s.outlet is not None}
         return [one for one in mine if one.resource not in here]
 
-    async def _tell(self, user: JID, away: list[Service], message: Message) -> None:
+    async def _tell(
+        self, user: JID, away: list[Service], message: Message, *, mentioned: bool = False
+    ) -> None:
         """Those that still want it, if the account wants to be told of this chat (XEP-0492)."""
         bookmark = None
         if self.pep is not None:
             chat = message.from_.bare
             bookmark = await self.pep.item(user, settings.BOOKMARKS, chat)
-        if not settings.wanted(None if bookmark is None else bookmark.xml, message):
+        xml = None if bookmark is None else bookmark.xml
+        if not settings.wanted(xml, message, mentioned=mentioned):
             return
         for one in away:
             if one in self._services.get(user, ()):

@@ -24,14 +24,16 @@ class Wanted(StrEnum):
     NEVER = "never"
 
 
-def wanted(bookmark: str | None, message: Message) -> bool:
-    """Whether a device shall be told of the message; `bookmark` is that of its chat, if any."""
+def wanted(bookmark: str | None, message: Message, *, mentioned: bool = False) -> bool:
+    """Whether a device shall be told of the message; `bookmark` is that of its chat, if any.
+    `mentioned`: it is known already that the message speaks to the user.
+    """
     element = _readable(bookmark)
     when = _setting(element)
     if when is None:  # §4: nobody knows here whether a room is public, and then that is the rule
         when = Wanted.ON_MENTION if message.type == "groupchat" else Wanted.ALWAYS
     if when is Wanted.ON_MENTION:
-        return _mentions(message, element)
+        return mentioned or _mentions(message, element)
     return when is Wanted.ALWAYS
 
 

@@ -3,6 +3,7 @@ XEP-0425).
 """
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.support.archives import asks, form, page
 from tests.support.rooms import (
@@ -10,6 +11,7 @@ from tests.support.rooms import (
     HAG,
     HAG_NICK,
     ROOM,
+    SERVICE,
     USER,
     WICCA,
     affiliate,
@@ -23,6 +25,7 @@ from tests.support.rooms import (
     subject,
 )
 from xmppd.modules.archive import Archive
+from xmppd.modules.archive.store import Values
 from xmppd.modules.muc import MUC as ROOMS
 from xmppd.modules.muc.options import MUCOptions
 from xmppd.storage import StorageError
@@ -326,3 +329,34 @@ def test_a_retracted_message_is_found_by_no_search(talk: Talk) -> None:
     retracts(crone, id_)
     crone.forget()
     assert asks(crone, words, to=ROOM).ids == []
+
+
+def test_what_follows_a_message_in_its_room_waits_for_the_disk_and_other_rooms_do_not(
+    talk: Talk,
+) -> None:
+    crone = made(talk, persistentroom=1)
+    hag = joins(talk, HAG, HAG_NICK, ROOM, crone)
+    other = f"heath@{SERVICE}"
+    enter(crone, CRONE_NICK, other)
+    configure(crone, other, enablearchiving=0)
+    enter(hag, HAG_NICK, other)
+    for each in (crone, hag):
+        each.forget()
+    archive = talk.module(Archive)
+    disk: Deferred[None] = Deferred()
+    put = archive.store.put
+
+    async def slowly(rows: list[Values]) -> None:
+        await disk
+        await put(rows)
+
+    archive.store.put = slowly  # type: ignore[method-assign,assignment]
+    say(crone, "first")
+    hag.sends(f"<presence to='{ROOM}/{HAG_NICK}'><show>away</show></presence>")
+    crone.receives_nothing()
+    say(hag, "elsewhere", other)
+    hag.receives(message("elsewhere"))
+    disk.callback(None)
+    hag.receives(message("first"), seen(HAG_NICK))
+    crone.forget()
+    assert asks(crone, to=ROOM).bodies == ["first"]

@@ -23,7 +23,7 @@ from tests.support.rooms import (
     subject,
 )
 from xmppd.testing import Client, Talk, error, like, message, result
-from xmppd.xml import Element
+from xmppd.xml import Element, to_xml
 
 SID, OCCUPANT = "urn:xmpp:sid:0", "urn:xmpp:occupant-id:0"
 FORM = "jabber:x:data"
@@ -283,10 +283,13 @@ def test_an_invitation_is_passed_on_by_the_room(talk: Talk, hag: Client) -> None
         " from='forged@example.org'><reason>Hey</reason><continue thread='t'/></invite></x>"
         "</message>"
     )
-    wicca.receives(
-        f"<message from='{ROOM}' id='i'><x xmlns='{USER}'><invite from='{ROOM}/{HAG_NICK}'>"
-        "<reason>Hey</reason><continue thread='t'/></invite></x></message>"
+    invited = wicca.receives(
+        like(
+            f"<message from='{ROOM}' id='i'><x xmlns='{USER}'><invite from='{ROOM}/{HAG_NICK}'>"
+            "<reason>Hey</reason><continue thread='t'/></invite></x></message>"
+        )
     )
+    assert "forged" not in to_xml(invited)
 
 
 def test_with_the_password_and_in_an_open_room_with_the_address(talk: Talk) -> None:
@@ -295,8 +298,11 @@ def test_with_the_password_and_in_an_open_room_with_the_address(talk: Talk) -> N
     invite(crone, "wicca@example.org", HAG)
     for each in (wicca, hag):
         each.receives(
-            f"<message from='{ROOM}' id='i'><x xmlns='{USER}'><invite from='crone1@example.org'>"
-            "<reason>Hey</reason></invite><password>x</password></x></message>"
+            like(
+                f"<message from='{ROOM}' id='i'><x xmlns='{USER}'>"
+                "<invite from='crone1@example.org'><reason>Hey</reason></invite>"
+                "<password>x</password></x></message>"
+            )
         )
 
 
