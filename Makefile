@@ -11,10 +11,10 @@ PYTEST_ARGS ?=
 CODE := xmppd modules tests bench docs twisted
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test test-packaging test-peers lint format docs bench fuzz example clean
+.PHONY: help run test test-packaging test-peers lint format docs bench fuzz crash example clean
 
 help:
-	@echo "make run | test | test-packaging | test-peers | lint | docs | bench | fuzz | example | clean"
+	@echo "make run | test | test-packaging | test-peers | lint | docs | bench | fuzz | crash | example | clean"
 
 define CHECK_PYTHON
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -75,6 +75,11 @@ format: $(VENV)/.lint
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
+# kills servers at random moments, 50 times each way; CRASHES=500 SEED=7 for more and others
+crash: $(VENV)/.test
+	XMPPD_TEST_CRASHES=$(or $(CRASHES),50) XMPPD_TEST_SEED=$(or $(SEED),1) \
+	  $(BIN)/python -m pytest -s tests/faults/test_crash.py $(PYTEST_ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

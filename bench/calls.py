@@ -249,12 +249,14 @@ class Unit(NamedTuple):
     make: Callable[[Inside], Step]
     tls: bool = False
     per: int = 1  # so many are counted as one step
+    archives: bool = False
 
 
 UNITS: Final[Mapping[str, Unit]] = {
     "chat": Unit(chat),
     "chat-tls": Unit(chat, tls=True),
     "chat-to-bare": Unit(chat_to_bare),
+    "chat-archived": Unit(chat, archives=True),
     "ping": Unit(ping),
     "roster-get-100": Unit(roster_get),
     "presence-100": Unit(presence, per=100),
@@ -267,7 +269,7 @@ UNITS: Final[Mapping[str, Unit]] = {
 def count(name: str) -> Counts:
     """Measure one unit, in a server of its own."""
     unit = UNITS[name]
-    server = Inside(tls=unit.tls)
+    server = Inside(tls=unit.tls, archives=unit.archives)
     step = unit.make(server)
     for _ in range(WARM):
         step()

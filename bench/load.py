@@ -11,6 +11,7 @@ import re
 import selectors
 import socket
 import ssl
+import uuid
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -27,6 +28,10 @@ BIND = (
 SASL = b"xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
 AUTH = b"<auth " + SASL + b" mechanism='SCRAM-%s'>%s</auth>"
 RESPONSE = b"<response " + SASL + b">%s</response>"
+
+
+FAST = "urn:xmpp:fast:0"
+TOKEN_MECHANISM = "HT-SHA-256-NONE"
 
 
 class LoadError(Exception):
@@ -46,13 +51,33 @@ class Target(NamedTuple):
     tls: bool = True
 
 
+class Token(NamedTuple):
+    """With which a client logs in instead of the password (XEP-0484)."""
+
+    user: str
+    agent: str
+    secret: bytes
+
+
+def authenticate(mechanism: str, secret: bytes, agent: str, extra: str) -> bytes:
+    """All of a login in one element (XEP-0388 §2.2)."""
+    return (
+        f"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'><initial-response>"
+        f"{base64.b64encode(secret).decode()}</initial-response><user-agent id='{agent}'/>"
+        f"{extra}</authenticate>"
+    ).encode()
+
+
 class Numbers:
-    """Numbers of eight digits in what arrives: each once, one after the other."""
+    """Numbers of eight digits in what arrives: each once, one after the other; the last one again
+    where servers do so.
+    """
 
-    __slots__ = ("_rest", "received")
+    __slots__ = ("_repeated", "_rest", "received")
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeated: bool = False) -> None:
         self.received = 0
+        self._repeated = repeated
         self._rest = b""
 
     @staticmethod
@@ -65,6 +90,8 @@ class Numbers:
         before, end = self.received, 0
         for found in _TOKEN.finditer(data):
             number, end = int(found[1]), found.end()
+            if self._repeated and number == self.received - 1:
+                continue
             if number < self.received:
                 raise LoadError(f"message {number} came twice or late")
             if number > self.received:
@@ -89,20 +116,50 @@ class Client:
         """Connect, STARTTLS, SASL, bind. `resumed` is a TLS session to go on with: whether the
         server did is told by `resumes`. Raises LoadError when refused.
         """
+        client = cls._connect(target, user, resumed)
+        client._authenticate()
+        client._open_stream()
+        client.ask(BIND, b"</iq>")
+        return client
+
+    @classmethod
+    def _connect(cls, target: Target, user: str, resumed: ssl.SSLSession | None = None) -> Self:
+        """Connected, secured, and offered mechanisms."""
         connected = socket.create_connection((target.address, target.port), timeout=TIMEOUT_S)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = cls(connected, target, user)
         client._open_stream()
         if target.tls:
-            client._ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
+            client.ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
             client._socket = _tls().wrap_socket(
                 connected, server_hostname=target.domain, session=resumed
             )
             client.resumes = bool(client._socket.session_reused)
             client._open_stream()
-        client._authenticate()
-        client._open_stream()
-        client._ask(BIND, b"</iq>")
+        return client
+
+    @classmethod
+    def ask_token(cls, target: Target, user: str) -> "Token":
+        """A token for later logins (XEP-0484 §3.3). Raises LoadError where there is none."""
+        client = cls._connect(target, user)
+        agent = str(uuid.uuid4())
+        secret = f"\0{user}\0{target.password}".encode()
+        extra = f"<request-token xmlns='{FAST}' mechanism='{TOKEN_MECHANISM}'/>"
+        heard = client.ask(authenticate("PLAIN", secret, agent, extra), b"</success>")
+        client.close()
+        found = re.search(rb" token=['\"]([^'\"]+)", heard)
+        if found is None:
+            raise LoadError(f"{target.address} gives no token to {user}")
+        return Token(user, agent, found[1])
+
+    @classmethod
+    def log_in_by(cls, target: Target, token: "Token") -> Self:
+        """As `log_in`, with a token, and with the bind in the same round trip (XEP-0386)."""
+        client = cls._connect(target, token.user)
+        proof = hmac.digest(token.secret, b"Initiator", "sha256")
+        secret = token.user.encode() + b"\0" + proof
+        extra = f"<fast xmlns='{FAST}'/><bind xmlns='urn:xmpp:bind:0'><tag>bench</tag></bind>"
+        client.ask(authenticate(TOKEN_MECHANISM, secret, token.agent, extra), b"</success>")
         return client
 
     def _authenticate(self) -> None:
@@ -112,9 +169,9 @@ class Client:
         name = self._target.scram
         first = f"n={self._user},r={base64.b64encode(os.urandom(15)).decode()}"
         data = base64.b64encode(f"n,,{first}".encode())
-        challenge = _content(self._ask(AUTH % (name.encode(), data), b"</challenge>"))
+        challenge = _content(self.ask(AUTH % (name.encode(), data), b"</challenge>"))
         final, signature = scram(name, self._target.password, first, challenge)
-        heard = self._ask(RESPONSE % base64.b64encode(final), b"<success")
+        heard = self.ask(RESPONSE % base64.b64encode(final), b"<success")
         if _content(heard) != b"v=" + signature:
             raise LoadError(f"{self._target.address} does not know the password of {self.jid}")
 
@@ -130,13 +187,13 @@ class Client:
             f"<?xml version='1.0'?><stream:stream to='{self._target.domain}' version='1.0' "
             "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
         )
-        self._ask(header.encode(), b"</stream:features>")
+        self.ask(header.encode(), b"</stream:features>")
 
-    def _ask(self, data: bytes, until: bytes) -> bytes:
-        """Say `data`, read up to `until`; gives what was read."""
+    def ask(self, data: bytes, *until: bytes) -> bytes:
+        """Say `data`, read up to one of `until`; gives what was read."""
         self.send(data)
         heard = b""
-        while until not in heard:
+        while not any(end in heard for end in until):
             heard += self.receive()
             if b"<failure" in heard or b"type='error'" in heard or b"<stream:error" in heard:
                 raise LoadError(f"{self.jid} was refused: {heard.decode(errors='replace')}")
@@ -144,12 +201,12 @@ class Client:
 
     def be_available(self) -> None:
         """Send presence, and see it come back (RFC 6121 §4.2.2)."""
-        self._ask(b"<presence/>", b"<presence")
+        self.ask(b"<presence/>", b"<presence")
 
     def sync(self) -> None:
         """Until the server has seen all that was sent: a ping (XEP-0199) comes back."""
         ping = "<iq type='get' id='sync' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
-        self._ask((ping % self._target.domain).encode(), b"sync")
+        self.ask((ping % self._target.domain).encode(), b"sync")
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -261,35 +318,54 @@ class Chat(Loop):
         super().__init__(sender, receiver, message(receiver.jid))
 
 
-class Fan:
-    """Presence of one user, delivered to many."""
+SHOWN = b"<presence><status>At the wall%s</status></presence>"
 
-    def __init__(self, sender: Client, receivers: Sequence[Client]) -> None:
+
+class Fan:
+    """What one user says, delivered to many: presence, which comes back to its sender too (RFC
+    6121 §4.2.2), or another numbered stanza; whether that does is not looked at.
+    """
+
+    def __init__(
+        self,
+        sender: Client,
+        receivers: Sequence[Client],
+        stanza: bytes = SHOWN,
+        *,
+        repeated: bool = False,
+    ) -> None:
         self._sender = sender
         self._receivers = receivers
+        self._stanza = stanza
+        self._copies = len(receivers) + (stanza is SHOWN)
         self._sent = 0
         self._selector = selectors.DefaultSelector()
-        for client in (sender, *receivers):  # one's own comes back (RFC 6121 §4.2.2)
-            self._selector.register(client, selectors.EVENT_READ, (client, Numbers()))
+        for client in receivers:
+            self._register(client, Numbers(repeated=repeated))
+        self._register(sender, Numbers() if stanza is SHOWN else None)
+
+    def _register(self, client: Client, numbers: Numbers | None) -> None:
+        self._selector.register(client, selectors.EVENT_READ, (client, numbers))
 
     def run(self, count: int) -> None:
         """`count` times, until all have got it. Raises LoadError if one has not, or twice."""
         for _ in range(count):
             token = Numbers.token(self._sent)
             self._sent += 1
-            self._sender.send(b"<presence><status>At the wall%s</status></presence>" % token)
-            missing = len(self._receivers) + 1
+            self._sender.send(self._stanza % token)
+            missing = self._copies
             while missing:
                 missing -= self._take()
 
     def _take(self) -> int:
         ready = self._selector.select(TIMEOUT_S)
         if not ready:
-            raise LoadError(f"presence {self._sent - 1} did not come to all")
+            raise LoadError(f"number {self._sent - 1} did not come to all")
         came = 0
         for key, _ in ready:
             client, numbers = key.data
-            came += numbers.take(client.receive_all())
+            data = client.receive_all()
+            came += 0 if numbers is None else numbers.take(data)
         return came
 
     def close(self) -> None:

@@ -132,6 +132,8 @@ def serve(
     install_first()
     from twisted.internet import reactor, threads
 
+    from xmppd.transport.accepted import make_lean  # imports the reactor
+
     globalLogBeginner.beginLoggingTo([discard], redirectStandardIO=False)
     talk = Talk()
     users = [f"idle{number}" for number in range(WARM + sessions)]
@@ -142,6 +144,7 @@ def serve(
     server: Any = reactor
     server.flusher = service.flusher
     port = server.listenTCP(0, factory, interface="127.0.0.1")
+    make_lean(port)
     target = Target("127.0.0.1", port.getHost().port, DOMAIN, PASSWORD, "SHA-1", tls)
 
     def done(outcome: object) -> None:

@@ -16,10 +16,22 @@ from bench.crowd import Crowd
 from bench.federation import COUPLES, Couple, FederatedChat
 from bench.load import LoadError
 from bench.measure import memory
+from bench.nodes import NODES, READERS
 from bench.page import OURS, Results, machine, peers_part, write_part
 from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
-from bench.units import CONTACTS, LOADS, NEWER, NEWER_LOGINS, USERS, Load, Step, Unit, goals
+from bench.units import (
+    ARCHIVED,
+    CONTACTS,
+    LOADS,
+    NEWER,
+    NEWER_LOGINS,
+    USERS,
+    Load,
+    Step,
+    Unit,
+    goals,
+)
 
 WARM = 20  # sessions that come and go before memory is measured
 SETTLE_S = 8.0  # ejabberd gives back 15 MB of what its start took
@@ -87,10 +99,10 @@ class Bench:
                 self.note(EMPTY, server, before[server.name] / 1024)
                 self.note(unit, server, grown / self._plan.sessions)
 
-    def restart(self, scram: str = "SHA-1") -> None:
+    def restart(self, scram: str = "SHA-1", *, archives: bool = False) -> None:
         for server in self._servers:
             server.stop()
-            server.scram = scram
+            server.scram, server.archives = scram, archives
             server.configure()
             server.start()
 
@@ -134,14 +146,18 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
         for server in servers:
             stack.callback(server.stop)
             server.start()
-            server.register([*USERS, *guests(), *map("idle{}".format, range(plan.sessions))])
+            idle = [f"idle{number}" for number in range(plan.sessions)]
+            server.register([*USERS, *READERS, *guests(), *idle])
             server.befriend("hub", CONTACTS)
         for number in range(plan.memory_rounds):
             bench.memory(IDLE, number, tls=True)
             if plan.plain:
                 bench.memory(IDLE_PLAIN, number, tls=False)
         bench.restart()
-        for kind in (*LOADS, RoomLoad):
+        for kind in (*LOADS, RoomLoad, *NODES):
+            bench.measure(kind)
+        bench.restart(archives=True)
+        for kind in ARCHIVED:
             bench.measure(kind)
         bench.restart("SHA-256")
         for server in servers:

@@ -33,6 +33,10 @@ PASSWORD = "but soft"  # of accounts that live for minutes, on loopback
 ITERATIONS = 10_000  # of PBKDF2, where a server lets us choose
 START_S = 60.0
 ROOT = Path(__file__).parents[1]
+MOD_MAM = """
+  mod_mam:
+    default: always
+    db_type: mnesia"""
 
 
 class ServerError(Exception):
@@ -145,6 +149,7 @@ class Server(Process):
     """One of those that are compared: it serves `domain`, and `register` makes accounts."""
 
     domain = DOMAIN
+    has_tokens: ClassVar[bool] = False  # for logins in one round trip (XEP-0484)
 
     def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
         self.folder = folder / self.name
@@ -153,6 +158,7 @@ class Server(Process):
         self.key = key
         self.port = free_port(self.address)
         self.scram = "SHA-1"  # for which hash it keeps keys of passwords, where it must choose
+        self.archives = False  # whether it archives what users send
         self.configure()
 
     @property
@@ -183,6 +189,7 @@ class Xmppd(Server):
 
     name = "xmppd"
     address = "127.0.0.11"
+    has_tokens = True
     needs = sys.executable
 
     @property
@@ -206,6 +213,8 @@ enabled = false
 scram_iterations = {ITERATIONS}
 [log]
 level = "warn"
+[modules]
+disable = [{"" if self.archives else '"archive"'}]
 [hosts."{self.domain}"]
 certificate = "{self.certificate}"
 key = "{self.key}"
@@ -260,13 +269,14 @@ data_path = "{data}"
 network_backend = "epoll"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "private", "vcard", "version", "time", "ping",
-    "lastactivity",
+    "lastactivity", "pep", {'"mam",' if self.archives else ""}
 }}
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
 default_iteration_count = {ITERATIONS}
 password_hash = "{self.scram}"
-storage = {{ offline = "sql" }}
+storage = {{ offline = "sql"; archive = "sql" }}
+default_archive_policy = true
 default_storage = "internal"
 sql = {{ driver = "SQLite3", database = "{self.folder}/prosody.sqlite" }}
 log = {{ warn = "*console" }}
@@ -276,6 +286,8 @@ c2s_direct_tls_ports = {{ }}
 c2s_require_encryption = false
 ssl = {{ certificate = "{self.certificate}"; key = "{self.key}" }}
 VirtualHost "{self.domain}"
+Component "pubsub.{self.domain}" "pubsub"
+    admins = {{ "hub@{self.domain}" }}
 Component "conference.{self.domain}" "muc"
 """)
 
@@ -353,8 +365,9 @@ api_permissions:
     from: mod_http_api
     who: [{{ip: "127.0.0.0/8"}}]
     what: [register, add_rosteritem]
-modules:
+modules:{MOD_MAM if self.archives else ""}
   mod_admin_extra: {{}}
+  mod_caps: {{}}
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_last: {{}}
@@ -364,6 +377,7 @@ modules:
   mod_offline: {{}}
   mod_ping: {{}}
   mod_private: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
   mod_roster: {{}}
   mod_time: {{}}
   mod_vcard: {{}}

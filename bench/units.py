@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from bench.load import Chat, Client, Fan, LoadError, Loop, Numbers, message
+from bench.load import Chat, Client, Fan, LoadError, Loop, Numbers, Token, message
 from bench.measure import cpu_s
 from bench.pairs import Flow, Pairs
 from bench.servers import DOMAIN, Server
@@ -22,7 +22,12 @@ USERS: Final = [*NAMED, *CONTACTS, *LOGINS, *LEFT, *RIGHT]
 RATE: Final = 1000.0
 WINDOW: Final = 200
 CALM_S: Final = 0.05
+PAGE_SIZE: Final = 50
 PING: Final = f"<iq type='get' to='{DOMAIN}' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
+PAGE_ASKED: Final = (
+    "<iq type='set' id='%s'><query xmlns='urn:xmpp:mam:2'><set "
+    f"xmlns='http://jabber.org/protocol/rsm'><max>{PAGE_SIZE}</max><before/></set></query></iq>"
+)
 ROSTER: Final = "<iq type='get' id='%s'><query xmlns='jabber:iq:roster'/></iq>"
 
 
@@ -50,6 +55,9 @@ ROSTER_100 = Unit("roster of 100 contacts, TLS")
 PRESENCE = Unit("presence delivered, 100 contacts, TLS", goals=goals(0.25, 0.10))
 STORED = Unit("offline message stored, TLS", goals=goals(0.40, 0.20))
 FETCHED = Unit("offline message fetched and dropped, TLS")
+ARCHIVE = Unit("archived chat message, one in flight, TLS", goals=goals(0.5, 0.05))
+ARCHIVE_10 = Unit("archived chat message, ten in flight, TLS", goals=goals(0.5, 0.05))
+PAGE = Unit("page of 50 from the archive, TLS")
 OPEN = Unit("chat message, 1000 a second, 10 pairs, TLS")
 OPEN_P50 = Unit("its latency, median", "ms")
 OPEN_P99 = Unit("its latency, 99th percentile", "ms")
@@ -58,6 +66,7 @@ MOST_PER_S = Unit("messages a second then", "1/s", cost=False)
 LOGIN_256 = Unit("login, TLS and SCRAM-SHA-256", goals=goals(0.6, 0.4))
 LOGIN_1 = Unit("login, TLS and SCRAM-SHA-1", goals=goals(0.6, 0.4))
 RESUMED = Unit("login, TLS resumed by ticket, SCRAM-SHA-256")
+BY_TOKEN = Unit("login, TLS and a token (FAST)")
 
 
 class Done(NamedTuple):
@@ -188,6 +197,51 @@ class PresenceLoad(Load):
     def close(self) -> None:
         self._fan.run(1)
         self._fan.close()
+
+
+class ArchivedChatLoad(ChatLoad):
+    """Between two users whose server archives it for both."""
+
+    units = ((ARCHIVE, 1), (ARCHIVE_10, 10))
+
+
+class PageLoad(Load):
+    """The newest page of an archive, asked for again and again."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        super().__init__(server, max(count // 20, 5))
+        self._reader = self.client("alone")
+        self._fill(self._reader)
+        self.check(self._reader, server.name)
+        self._loop = Loop(self._reader, self._reader, PAGE_ASKED.encode())
+
+    def _fill(self, to: Client) -> None:
+        """With messages that bear no numbers: only the answers have them."""
+        to.be_available()
+        sender = self.client("sender")
+        for _ in range(PAGE_SIZE * 2):
+            sender.send(message(to.jid) % b"")
+        sender.sync()
+        to.sync()
+        sender.close()
+        self.calm()
+
+    @staticmethod
+    def check(reader: Client, name: str) -> None:
+        """Raises LoadError where a page is not what was asked for."""
+        found = reader.ask((PAGE_ASKED % "check").encode(), b"</iq>").count(b"<result ")
+        if found != PAGE_SIZE:
+            raise LoadError(f"{name} has put {found} messages onto a page")
+
+    def steps(self) -> Sequence[Step]:
+        return [Step(PAGE, self._run)]
+
+    def _run(self) -> Done:
+        self._loop.run(self.count, 1)
+        return Done(self.count)
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 class OfflineLoad(Load):
@@ -324,6 +378,29 @@ class NewerLoginLoad(LoginLoad):
         return Done(self.count)
 
 
+class TokenLoad(LoginLoad):
+    """In one round trip (XEP-0484), where the server can; each login spends no token."""
+
+    unit = BY_TOKEN
+    users = NEWER_LOGINS
+
+    def __init__(self, server: Server, count: int) -> None:
+        super().__init__(server, count)
+        self._tokens: list[Token] = []
+        if server.has_tokens:
+            self._tokens = [Client.ask_token(server.target, user) for user in self.users]
+
+    def steps(self) -> Sequence[Step]:
+        return super().steps() if self._tokens else []
+
+    def _full(self) -> Done:
+        for number in range(self.count):
+            token = self._tokens[number % len(self._tokens)]
+            Client.log_in_by(self.server.target, token).close()
+        self.calm()
+        return Done(self.count)
+
+
 LOADS: Final[tuple[type[Load], ...]] = (
     ChatLoad,
     PlainChatLoad,
@@ -333,4 +410,8 @@ LOADS: Final[tuple[type[Load], ...]] = (
     OfflineLoad,
     LoginLoad,
 )
-NEWER: Final[tuple[type[Load], ...]] = (NewerLoginLoad,)  # the servers keep keys for SHA-256
+ARCHIVED: Final[tuple[type[Load], ...]] = (ArchivedChatLoad, PageLoad)  # with archives on
+NEWER: Final[tuple[type[Load], ...]] = (
+    NewerLoginLoad,
+    TokenLoad,
+)  # the servers keep keys for SHA-256

@@ -13,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     LATE,
+    Binding,
     Host,
     Message,
     Module,
@@ -77,7 +78,9 @@ class Carbons(Module):
 
     @iq_set(ns.CARBONS, "enable", at=ACCOUNT)
     def enable(self, iq: IQ) -> None:
-        session = self._own(iq)
+        self._enable(self._own(iq))
+
+    def _enable(self, session: Session) -> None:
         if not self.wanted[session]:
             self.wanted[session] = True
             self._add(session)
@@ -85,6 +88,21 @@ class Carbons(Module):
     @iq_set(ns.CARBONS, "disable", at=ACCOUNT)
     def disable(self, iq: IQ) -> None:
         self._remove(self._own(iq))
+
+    @on(events.bind_features)
+    def offer(self) -> list[str]:
+        return [ns.CARBONS]
+
+    @on(events.bind_extending)
+    def enable_at_once(self, binding: Binding) -> None:
+        """XEP-0386 §3.2: no answer is needed."""
+        if binding.request.child(ns.CARBONS, "enable") is not None:
+            self._enable(binding.session)
+
+    @on(events.session_restored)
+    def enable_again(self, session: Session) -> None:
+        if self.wanted[session]:
+            self._add(session)
 
     def _own(self, iq: IQ) -> Session:
         session = self.host.sessions.get(iq.from_)
@@ -147,7 +165,7 @@ class Carbons(Module):
         if wanting is None:
             return
         others = tuple(self._without(wanting, message))
-        if others and self._is_copied(message, user):
+        if others and self.copies(message, user):
             self._send("received", message, others)
 
     def _without(self, sessions: Iterable[Session], message: Message) -> Iterable[Session]:
@@ -161,7 +179,8 @@ class Carbons(Module):
             if not got and each.jid != message.from_:
                 yield each
 
-    def _is_copied(self, message: Message, user: JID) -> bool:
+    def copies(self, message: Message, user: JID) -> bool:
+        """Whether sessions that want copies got one of a message that `user` received."""
         if message.type == "error":
             answered = (message.from_, message.id or "")
             return answered in self._sent.get(user, ())

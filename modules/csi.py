@@ -15,6 +15,7 @@ from xmppd.api import (
     JID,
     LATE,
     STOP,
+    Binding,
     Element,
     Host,
     Message,
@@ -137,6 +138,27 @@ class ClientState(Module):
         if session is not None and session in self._inactive:
             self._give(session)
             self.forget(session, "")
+
+    @on(events.bind_features)
+    def offer_within(self) -> list[str]:
+        return [ns.CSI]
+
+    @on(events.bind_extending)
+    def begin(self, binding: Binding) -> None:
+        """XEP-0386 §3.2: the session begins in that state."""
+        inactive = binding.request.child(ns.CSI, "inactive")
+        if inactive is not None:
+            self.sleep(binding.session, inactive)
+
+    @on(events.session_resumed)
+    def begin_anew(self, session: Session) -> None:
+        """A resumed stream is active (§5.2)."""
+        self.wake(session, Element(ns.CSI, "active"))
+
+    @on(events.host_stopping)  # after what rooms say, before `sm` stores what waits for clients
+    def give_all(self, host: JID) -> None:
+        for session in [each for each in self._inactive if each.hibernating]:
+            self._give(session)
 
     @on(events.session_closed)
     def forget(self, session: Session, why: str) -> None:

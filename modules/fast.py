@@ -111,6 +111,15 @@ class Tokens(Repository):
     def drop_all(self, tx: Tx, user: str) -> None:
         tx.execute(self._drop(user=user))
 
+    @query
+    def agents(self, tx: Tx, user: str, now: int) -> set[str]:
+        live = self.mine(tokens, user=user), tokens.c.expires >= now
+        return set(tx.scalars(sa.select(tokens.c.agent).where(*live).distinct()))
+
+    @transaction
+    def drop_agent(self, tx: Tx, user: str, agent: str) -> None:
+        tx.execute(self._drop(user=user, agent=agent))
+
     @transaction
     def drop_expired(self, tx: Tx, now: int) -> None:
         tx.execute(self._drop().where(tokens.c.expires < now))
@@ -130,6 +139,16 @@ class Fast(Module):
 
     async def start(self) -> None:
         self.every(HOUR_S, lambda: self.tokens.drop_expired(int(time.time())))
+
+    # For other modules
+
+    async def agents(self, user: JID) -> set[str]:
+        """The installations of an account that have tokens."""
+        return await self.tokens.agents(user.local, int(time.time()))
+
+    async def revoke_client(self, user: JID, agent: str) -> None:
+        """Take the tokens of one installation away."""
+        await self.tokens.drop_agent(user.local, agent)
 
     @on(events.inline_features)
     def offer(self, mechanisms: tuple[str, ...]) -> Iterable[Element]:

@@ -220,7 +220,12 @@ class PresenceBroadcast(Module):
         if self.host.sessions.available(user):
             self.send_in_turn(Presence(i.contact, user, "probe") for i in found if i.to)
 
-    # For the subscriptions module
+    # For other modules
+
+    def change(self, session: Session, presence: Presence) -> None:
+        """Tell all who may see an available session something else of it, in its name."""
+        session.presence = presence
+        self._broadcast(session, presence)
 
     def introduce(self, user: JID, contact: JID) -> None:
         """`contact` may see `user` from now on: send what there is to see (§3.1.5)."""

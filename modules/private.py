@@ -4,6 +4,8 @@ The namespace is the key: a set replaces all that was stored in its namespace, a
 all of it (§2.3). An element without content takes away what was there: reading gives the same.
 """
 
+from collections.abc import AsyncIterator, Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
@@ -11,12 +13,15 @@ from xmppd.api import (
     IQ,
     JID,
     SELF,
+    STOP,
     Element,
     Module,
     Options,
     Repository,
     Size,
     StanzaError,
+    Stop,
+    WaitingFilter,
     XMLError,
     events,
     iq_get,
@@ -33,6 +38,15 @@ from xmppd.api import (
 
 NS = "jabber:iq:private"
 RESERVED = ("jabber:", "http://jabber.org/")  # what begins so is not for clients to fill (§2.3)
+private_storing: WaitingFilter[Element, [JID]] = WaitingFilter(
+    "A client of the account stores this `<query/>`; all its elements are of one namespace, and it"
+    " is small enough. It is stored when all handlers are through. STOP: it is not; an error is"
+    " the answer."
+)
+private_reading: WaitingFilter[Element, [JID]] = WaitingFilter(
+    "A client of the account gets this `<query/>`: what is stored, or the empty element that it"
+    " asked for. What comes out is sent."
+)
 fragments = table(
     "private",
     sa.Column("user", sa.String, primary_key=True),
@@ -53,6 +67,17 @@ class Fragments(Repository):
     def get(self, tx: Tx, user: str, ns: str) -> str | None:
         kept = sa.select(fragments.c.xml).where(self.mine(fragments, user=user, ns=ns))
         return tx.scalar(kept)
+
+    @query
+    def users(self, tx: Tx, ns: str) -> list[str]:
+        """Those that have stored something there."""
+        return list(tx.scalars(sa.select(fragments.c.user).where(self.mine(fragments, ns=ns))))
+
+    @query
+    def all(self, tx: Tx, user: str) -> list[tuple[str, str]]:
+        """Namespaces with what they hold."""
+        kept = sa.select(fragments.c.ns, fragments.c.xml).where(self.mine(fragments, user=user))
+        return [(row.ns, row.xml) for row in tx.execute(kept.order_by(fragments.c.ns))]
 
     @transaction
     def put(self, tx: Tx, user: str, ns: str, xml: str, count: int, total: int) -> bool:
@@ -82,6 +107,13 @@ class PrivateStorage(Module):
     options: PrivateOptions
     fragments: Fragments
 
+    # For other modules
+
+    async def stored(self, user: JID, ns: str) -> Element | None:
+        """The `<query/>` that an account has stored in a namespace."""
+        xml = await self.fragments.get(user.local, ns)
+        return None if xml is None else self._readable(xml, user, ns)
+
     @iq_get(NS, "query", at=SELF)
     async def read(self, iq: IQ) -> Element:
         """Where nothing was stored, the empty element of the question comes back (§2.3)."""
@@ -89,9 +121,10 @@ class PrivateStorage(Module):
         if not asked:
             raise StanzaError("bad-request", "name the element to read")
         ns = _namespace(asked, "bad-request")
-        xml = await self.fragments.get(iq.from_.local, ns)
-        stored = None if xml is None else self._readable(xml, iq.from_.bare, ns)
-        return stored or Element(NS, "query", None, Element(ns, asked[0].name))
+        stored = await self.stored(iq.from_.bare, ns)
+        found = stored or Element(NS, "query", None, Element(ns, asked[0].name))
+        passed = await self.host.hooks.of(private_reading).wait(found, iq.from_.bare)
+        return found if isinstance(passed, Stop) else passed
 
     def _readable(self, xml: str, user: JID, ns: str) -> Element | None:
         try:
@@ -105,18 +138,48 @@ class PrivateStorage(Module):
         given = iq.payload.elements
         if not given:
             raise StanzaError("not-acceptable", "there is nothing to store")
-        ns = _namespace(given, "not-acceptable")
-        if not any(element.children or element.attrs for element in given):
-            await self.fragments.drop(iq.from_.local, ns)
-            return
-        xml = to_xml(Element(NS, "query", None, *given))
-        limits = self.options
+        whole = Element(NS, "query", None, *given)
+        self._check(given)
+        if await self.host.hooks.of(private_storing).wait(whole, iq.from_.bare) is not STOP:
+            await self._put(iq.from_.local, given)
+
+    def _check(self, given: list[Element]) -> tuple[str, str]:
+        """Their namespace, and what is stored. Raises StanzaError."""
+        xml, limits = to_xml(Element(NS, "query", None, *given)), self.options
         if len(xml.encode()) > limits.max_size:
             raise StanzaError("not-acceptable", f"over {limits.max_size} bytes")
-        if not await self.fragments.put(
-            iq.from_.local, ns, xml, limits.max_namespaces, limits.max_total
-        ):
+        return _namespace(given, "not-acceptable"), xml
+
+    async def _put(self, user: str, given: list[Element]) -> None:
+        (ns, xml), limits = self._check(given), self.options
+        if not any(element.children or element.attrs for element in given):
+            await self.fragments.drop(user, ns)
+            return
+        if not await self.fragments.put(user, ns, xml, limits.max_namespaces, limits.max_total):
             raise StanzaError("resource-constraint", "too much is stored already")
+
+    # Copies of accounts (XEP-0227 §4.6)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        for ns, xml in await self.fragments.all(user.local):
+            stored = self._readable(xml, user, ns)
+            if stored is not None:
+                yield stored
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (NS, "query"):
+            return None
+        by_namespace: dict[str, list[Element]] = {}
+        for each in element.elements:
+            by_namespace.setdefault(each.ns, []).append(each)
+        for given in by_namespace.values():
+            await self._put(user.local, given)
+        return STOP
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

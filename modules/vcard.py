@@ -3,6 +3,8 @@
 The host has a card too, written in the configuration (§3.3).
 """
 
+from collections.abc import AsyncIterator, Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
@@ -11,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     SELF,
+    STOP,
     Element,
     Module,
     Options,
@@ -18,6 +21,8 @@ from xmppd.api import (
     Signal,
     Size,
     StanzaError,
+    Stop,
+    WaitingFilter,
     XMLError,
     events,
     iq_get,
@@ -35,6 +40,15 @@ from xmppd.api import (
 NS = "vcard-temp"
 vcard_published: Signal[[JID, Element]] = Signal(
     "`user` published this vCard, and it is stored; one without children took the old one away."
+)
+vcard_storing: WaitingFilter[Element, [JID]] = WaitingFilter(
+    "`user` publishes this vCard, which is well-formed and small enough; it is stored when all"
+    " handlers are through. One without children takes the old one away. STOP: nothing is stored;"
+    " an error is the answer."
+)
+vcard_reading: WaitingFilter[Element, [JID, JID]] = WaitingFilter(
+    "The vCard of `user` is asked for by somebody (the last argument). What comes out is sent; one"
+    " without children stands for none."
 )
 cards = table(
     "vcard",
@@ -90,8 +104,11 @@ class VCard(Module):
 
     @iq_get(NS, "vCard", at=ACCOUNT)
     async def read(self, iq: IQ) -> Element:
-        card = await self.card(iq.to)
-        if card is None:  # of another: no card and no such account must look the same (§3.3)
+        stored = await self.card(iq.to) or Element(NS, "vCard")
+        card = await self.host.hooks.of(vcard_reading).wait(stored, iq.to, iq.from_)
+        if (
+            isinstance(card, Stop) or not card.children
+        ):  # of another: no card and no such account must look the same (§3.3)
             own = iq.from_.bare == iq.to
             raise StanzaError("item-not-found" if own else "service-unavailable")
         return card
@@ -107,15 +124,24 @@ class VCard(Module):
     async def publish(self, iq: IQ) -> None:
         """The whole card, each time (§3.2); one without children takes it away."""
         card, user = iq.payload, iq.from_.bare
+        self._check(card)
+        passed = await self.host.hooks.of(vcard_storing).wait(card, user)
+        if not isinstance(passed, Stop):
+            await self.replace(user, passed)
+
+    async def replace(self, user: JID, card: Element) -> None:
+        """Store a card for an account. Raises not-acceptable."""
+        self._check(card)
         if card.elements:
-            self._check_photos(card)
-            xml = to_xml(card)
-            if len(xml.encode()) > self.options.max_size:
-                raise StanzaError("not-acceptable", f"over {self.options.max_size} bytes")
-            await self.cards.put(user.local, xml)
+            await self.cards.put(user.local, to_xml(card))
         else:
             await self.cards.drop(user.local)
         self.fire(vcard_published, user, card)
+
+    def _check(self, card: Element) -> None:
+        self._check_photos(card)
+        if card.elements and len(to_xml(card).encode()) > self.options.max_size:
+            raise StanzaError("not-acceptable", f"over {self.options.max_size} bytes")
 
     @iq_set(NS, "vCard")
     def refuse(self, iq: IQ) -> None:
@@ -130,6 +156,24 @@ class VCard(Module):
                     raise StanzaError(
                         "not-acceptable", f"a picture over {self.options.max_photo} bytes"
                     )
+
+    # Copies of accounts (XEP-0227 §4.7)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        card = await self.card(user)
+        if card is not None:
+            yield card
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (NS, "vCard"):
+            return None
+        await self.replace(user, element)
+        return STOP
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

@@ -12,6 +12,7 @@ from xmppd.hooks import (
     STOP,
     Filter,
     Gather,
+    HandlerCrashed,
     Order,
     Signal,
     Stop,
@@ -42,7 +43,18 @@ from xmppd.module import (
 from xmppd.routing import ACCOUNT, HOST, NODE, SELF, SERVICE
 from xmppd.routing.gate import Commit
 from xmppd.routing.router import Destination, Done, Storing
-from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, PerSession, Session, TokenCheck
+from xmppd.sessions import (
+    CLOSED_BY_CLIENT,
+    Binding,
+    Copy,
+    Kept,
+    Login,
+    Managed,
+    PerSession,
+    Resumption,
+    Session,
+    TokenCheck,
+)
 from xmppd.stanza import (
     IQ,
     Delay,
@@ -90,6 +102,8 @@ from xmppd.storage import (
     transaction,
     upsert,
 )
+from xmppd.stream import management
+from xmppd.stream.sasl import HASHES, ScramKeys
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -105,6 +119,7 @@ __all__ = [
     "ACCOUNT",
     "CLOSED_BY_CLIENT",
     "EARLY",
+    "HASHES",
     "HOST",
     "IQ",
     "JID",
@@ -123,6 +138,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copy",
     "Delay",
     "Destination",
     "Done",
@@ -135,9 +151,12 @@ __all__ = [
     "Form",
     "FormType",
     "Gather",
+    "HandlerCrashed",
     "Host",
     "JIDError",
+    "Kept",
     "Login",
+    "Managed",
     "Message",
     "Module",
     "ModuleFault",
@@ -154,8 +173,10 @@ __all__ = [
     "Result",
     "ResultSet",
     "ResultSetRequest",
+    "Resumption",
     "Rows",
     "Run",
+    "ScramKeys",
     "Secret",
     "Service",
     "ServiceOptions",
@@ -198,6 +219,7 @@ __all__ = [
     "jid",
     "lenient_jid",
     "make_jid",
+    "management",
     "metadata",
     "network_of",
     "nonza",

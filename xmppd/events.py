@@ -14,7 +14,9 @@ from xmppd.stanza import IQ, Message, Presence, Stanza
 from xmppd.xml import Element
 
 if TYPE_CHECKING:  # this file names sessions in annotations only
-    from xmppd.sessions import Binding, Login, Session, TokenCheck
+    from collections.abc import AsyncIterator
+
+    from xmppd.sessions import Binding, Kept, Login, Resumption, Session, TokenCheck
 
 # A session's life
 
@@ -63,6 +65,37 @@ presence_changed: Signal["Session", Presence, Presence | None] = Signal(
     "says so for it. `session.presence` and `.priority` are set already; the third argument is "
     "what they were before (None: not available). Nothing has been sent to anybody yet."
 )
+session_resuming: WaitingFilter["Resumption", []] = WaitingFilter(
+    "A client that has logged in asks for an earlier session in place of a new one (XEP-0198 §5). "
+    "Who finds it sets `session`, which must hibernate then, and `answer`."
+)
+session_hibernated: Signal["Session", str] = Signal(
+    "The session has lost its connection, with the reason in words, and its client may resume it. "
+    "It can be found, its presence stays, and what it is sent waits: `outlet` is None, "
+    "`hibernating` is true. `session_resumed` or `session_closed` follows."
+)
+session_resumed: Signal["Session"] = Signal(
+    "The client of a hibernating session is back: it was told so, and what waited was written."
+)
+session_restored: Signal["Session"] = Signal(
+    "A session that was stored when the server stopped is known again, and hibernates. What "
+    "`PerSession` keeps of it is there, if it was plain; `session_bound` is not fired."
+)
+session_expired: Signal["Session"] = Signal(
+    "The client of a hibernating session did not come back in time. `session_closed` follows; "
+    "what waited goes on its way then: to other resources, into the store, back to its sender."
+)
+session_overdue: Signal["Session"] = Signal(
+    "More waits for the acknowledgement of this client than may (`session.managed`). Fired once, "
+    "until it has acknowledged enough. Maybe in the middle of a broadcast: end nothing at once."
+)
+stanza_waiting: Signal["Session", "Kept"] = Signal(
+    "A stanza was sent to a hibernating session, and waits. Who stores a message gives the "
+    "Deferred of that to `host.delivery.owes`, so that its sender is not acknowledged before."
+)
+stanzas_acknowledged: Signal["Session", list["Kept"]] = Signal(
+    "The client says that it has handled these (XEP-0198 §4), the oldest first."
+)
 session_closed: Signal["Session", str] = Signal(
     "The session is gone, with the reason in words: it cannot be found any more, its client gets "
     "nothing more. `presence_changed` came before if it had been available. CLOSED_BY_CLIENT is "
@@ -82,6 +115,11 @@ user_receives: Filter[Stanza, [JID]] = Filter(
 session_receives: Filter[Stanza, ["Session"]] = Filter(
     "A stanza is about to be written to this session, once per session. STOP: this session does "
     "not get it, or gets it later from whoever stopped it."
+)
+user_announces: Filter[Presence, ["Session"]] = Filter(
+    "A client sends available presence without `to`, for all who may see it (RFC 6121 §4.2, "
+    "§4.4), after `user_sends` and before `presence_changed`. STOP swallows it; a StanzaError "
+    "goes back to the client."
 )
 user_directs: Filter[Presence, ["Session"]] = Filter(
     "A client sends presence to somebody, available or not (RFC 6121 §4.6), after `user_sends`. "
@@ -136,6 +174,17 @@ component_connected: Signal[JID] = Signal(
 )
 component_gone: Signal[JID] = Signal("The connection of the component of this domain is lost.")
 
+# The host itself
+
+host_started: WaitingFilter[JID, []] = WaitingFilter(
+    "All modules run, and no client is accepted yet. Bring back here what was stored when the "
+    "server stopped. STOP is not obeyed."
+)
+host_stopping: WaitingFilter[JID, []] = WaitingFilter(
+    "The server stops: all connections of clients are closed, no module is yet. Store here what "
+    "shall survive. STOP is not obeyed."
+)
+
 # Accounts
 
 account_created: Signal[JID] = Signal("The account `user` exists from now on.")
@@ -143,5 +192,15 @@ password_changed: Signal[JID] = Signal("The password of `user` is another from n
 account_deleting: WaitingFilter[JID, []] = WaitingFilter(
     "The account `user` is about to be removed; its sessions are closed already. Tell others what "
     "they must be told (unsubscriptions) and remove what belongs to it. STOP is not obeyed."
+)
+account_exporting: Gather["AsyncIterator[Element]", [JID]] = Gather(
+    "The account `user` is written into a file (XEP-0227). Handlers give what yields the elements "
+    "that go into its `<user/>`: those of the same name and attributes that follow each other "
+    "become one, so much can be given in pieces."
+)
+account_importing: WaitingFilter[Element, [JID]] = WaitingFilter(
+    "A child of an account's `<user/>` in such a file, or a piece of it with the same name; the "
+    "account is new, and nobody can log in yet. STOP: it is taken, and stored durably. An error "
+    "is told to the operator, as is what nobody takes."
 )
 account_deleted: Signal[JID] = Signal("The account `user` is gone, and its credentials with it.")

@@ -8,6 +8,7 @@ the stringprep era send), and is always in its prepared form, so equality and ha
 import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv6Address
+from sys import intern
 from typing import Final
 from unicodedata import category, normalize
 
@@ -103,7 +104,7 @@ def prepare_domain(text: str) -> str:
     """
     lowered = text[:-1].lower() if text.endswith(".") else text.lower()
     if _ASCII_DOMAIN.fullmatch(lowered):
-        return _bounded("domainpart", lowered)
+        return intern(_bounded("domainpart", lowered))  # one for all addresses of a domain
     if lowered.startswith("["):
         return _ipv6(lowered)
     mapped = normalize("NFKC", text.translate(_DOTS)).lower().removesuffix(".")

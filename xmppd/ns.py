@@ -62,3 +62,4 @@ STANZA_IDS = "urn:xmpp:sid:0"  # XEP-0359
 MAM = "urn:xmpp:mam:2"  # XEP-0313
 BLOCKING = "urn:xmpp:blocking"  # XEP-0191
 BLOCKING_ERRORS = "urn:xmpp:blocking:errors"
+PIE = "urn:xmpp:pie:0"  # XEP-0227

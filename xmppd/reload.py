@@ -28,6 +28,7 @@ from xmppd.settings import (
     tls_settings,
 )
 from xmppd.storage import Database, StorageError
+from xmppd.transport.certificates import CertificateError
 from xmppd.transport.peer_tls import PeerTLS
 
 log = Logger()
@@ -89,11 +90,7 @@ class Reloader:
                 new = self._settings.read()
             except ConfigErrors as errors:
                 raise CommandError(str(errors)) from None
-            pairs = certificate_pairs(new)
-            wrong = self._c2s.certificates.reload(pairs, tls_settings(new.server))
-            wrong = wrong or self._peer_tls.reload(pairs, peer_tls_settings(new.server))
-            if wrong:
-                raise CommandError(wrong)
+            self._exchange_certificates(new)
             sentences = [str(change) for change in self._settings.config.changes(new)]
             old, self._settings.config = self._settings.config, new
             self._apply_options(old.server)
@@ -102,6 +99,17 @@ class Reloader:
             return "\n".join(["The configuration is reloaded", *sentences])
         finally:
             self._ended()
+
+    def _exchange_certificates(self, new: Config) -> None:
+        """All of them are read before any is exchanged."""
+        pairs = certificate_pairs(new)
+        try:
+            for_clients = self._c2s.certificates.prepare(pairs, tls_settings(new.server))
+            for_peers = self._peer_tls.prepare(pairs, peer_tls_settings(new.server))
+        except CertificateError as error:
+            raise CommandError(str(error)) from None
+        for_clients()
+        for_peers()
 
     def _apply_options(self, old: ServerOptions) -> None:
         options = self._settings.config.server

@@ -24,7 +24,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from xmppd import memory
+from xmppd import events, memory
 from xmppd.admin.builtin import offer_builtins
 from xmppd.admin.check import read_configuration
 from xmppd.admin.context import Server
@@ -35,9 +35,9 @@ from xmppd.c2s import ClientFactory, Extensions, Service
 from xmppd.components import ComponentCommands, Components, ComponentService
 from xmppd.components.service import ComponentFactory
 from xmppd.config import Config, ConfigErrors, ServerOptions
-from xmppd.hooks import spawn
+from xmppd.hooks import HandlerCrashed, WaitingFilter, spawn
 from xmppd.host import Host, make_host
-from xmppd.jid import jid
+from xmppd.jid import JID, jid
 from xmppd.logs import Log
 from xmppd.module import Catalogue, ModuleFault, ModuleHost
 from xmppd.reload import Reloader
@@ -68,6 +68,7 @@ from xmppd.watchdog import StallWatch
 
 DAY_S = 86400.0
 SECRET_BYTES = 32
+STORING_S = 3.0  # that modules have at the end to store what they must
 # What stops a start with a sentence; anything else is a bug and comes with its traceback.
 EXPECTED = (
     CertificateError,
@@ -177,6 +178,7 @@ class Process(MultiService):
         self._make_hosts()
         for host in self._hosts.values():
             await host.modules.start(self._settings.modules_of(host.name))
+            await tell(host, events.host_started)
         self._make_c2s()
         self._make_components()
         self._make_s2s()
@@ -396,17 +398,32 @@ class Process(MultiService):
         """Clients are told first; what they sent before is committed last."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
+        if hasattr(self, "_federation"):
+            self._federation.give_up()
         if hasattr(self, "_clients"):
             await self._clients.shutdown()
         if hasattr(self, "_components"):
             await self._components.factory.shutdown()
         if hasattr(self, "_federation"):
             await self._federation.shutdown()
+        self._database.hurry(STORING_S)
+        for host in self._hosts.values():
+            await tell(host, events.host_stopping)
         for host in self._hosts.values():
             await host.modules.stop()
         await self._database.stop()
         self._pool.stop()
         log.info("xmppd has stopped")
+
+
+async def tell(host: Host, hook: WaitingFilter[JID, []]) -> None:
+    """Whatever a module has to bring back or to store, the server starts and stops without it."""
+    try:
+        await host.hooks.of(hook).wait(host.domain)
+    except HandlerCrashed:
+        pass  # it is logged, with the module's name
+    except Exception as error:
+        log.error("{host}: {error}", host=host.name, error=error)
 
 
 def make_database(options: ServerOptions, reactor: Any) -> Database:

@@ -9,7 +9,7 @@ Other modules keep archives of other owners here (rooms): see `keep`, `answer` a
 """
 
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from xmppd.api import (
     LATE,
     SELF,
     STOP,
+    Binding,
     Duration,
     Element,
     Host,
@@ -44,7 +45,7 @@ from xmppd.api import (
     option,
     uses,
 )
-from xmppd.modules.archive import answers
+from xmppd.modules.archive import answers, copies
 from xmppd.modules.archive.answers import Show, Turns, as_sent
 from xmppd.modules.archive.ids import parse_id
 from xmppd.modules.archive.journal import Journal
@@ -97,7 +98,6 @@ class ArchiveOptions(Options):
 
 class Archive(Module):
     name = "archive"
-    default_on = False
     options: ArchiveOptions
     store: Store
     preference_store: PreferenceStore
@@ -316,6 +316,11 @@ class Archive(Module):
             if said is not None:
                 self._wanted[session.user] = said
 
+    @on(events.bind_extending)
+    async def tell(self, binding: Binding) -> None:
+        """The state of the archive when the resource was bound (XEP-0386 §3.2)."""
+        binding.answers.append(await self.metadata(binding.session.user))
+
     @on(events.session_closed)
     def unload(self, session: Session, why: str) -> None:
         if not self.host.sessions.of(session.user):
@@ -436,6 +441,37 @@ class Archive(Module):
         self._wanted.pop(user, None)
         self._absent.pop(user, None)
         self.background(self.drop(user))
+
+    # Copies of accounts (XEP-0227 §4.11)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        await self.journal.settle()
+        wanted = await self.preference_store.get(user.local)
+        if wanted is not None:
+            yield wanted.element()
+        rows = await self.store.after(user, 0, copies.AT_ONCE)
+        while rows:
+            yield copies.written(rows)
+            rows = await self.store.after(user, rows[-1].id.number, copies.AT_ONCE)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) == (ns.MAM, "prefs"):
+            await self.preference_store.put(user.local, read_preferences(element))
+            self._absent.pop(user, None)
+        elif (element.ns, element.name) == (copies.NS, "archive"):
+            ends = await self.store.ends(user)
+            arriving = copies.Arriving(self.host.name, user, 0 if ends is None else ends[1].number)
+            await self.store.adopt(user, arriving.rows(element))
+            if arriving.unreadable:
+                raise StanzaError("bad-request", f"{arriving.unreadable} cannot be read")
+        else:
+            return None
+        return STOP
 
     # For the operator
 

@@ -176,6 +176,25 @@ class Store(Repository):
         return count if exactly or count <= COUNTED else None
 
     @query
+    def after(self, tx: Tx, owner: str, number: int, most: int) -> list[Row]:
+        """The next ones in order."""
+        columns = messages.c
+        found = sa.select(columns.number, columns.token, columns.stanza)
+        found = found.where(self.mine(messages, owner=owner), columns.number > number)
+        rows = tx.execute(found.order_by(columns.number).limit(most))
+        return [Row(Id(row.number, row.token), row.stanza) for row in rows]
+
+    @transaction
+    def adopt(self, tx: Tx, owner: str, rows: list[Values]) -> None:
+        """Messages of an archive that was elsewhere; those that are here already stay."""
+        known = sa.select(messages.c.number).where(self.mine(messages, owner=owner))
+        numbers = {row[2] for row in rows}
+        there = set(tx.scalars(known.where(messages.c.number.in_(numbers))))
+        new = [row for row in rows if row[2] not in there]
+        if new:
+            tx.exec_driver_sql(INSERT[tx.dialect.name], new)
+
+    @query
     def one(self, tx: Tx, owner: str, id_: Id) -> bytes | None:
         """A single message; None if it is not there (any more)."""
         mine = self.mine(messages, owner=owner, number=id_.number, token=id_.token)

@@ -8,7 +8,7 @@ visit to the database, also where its receiver is away.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from xmppd.api import (
     option,
     uses_if,
 )
+from xmppd.modules.blocking import copies
 from xmppd.modules.blocking.store import Report, Store, blocked, reports
 from xmppd.modules.disco import Disco, disco_features
 from xmppd.modules.pubsub.pep import Pep, pep_notifying
@@ -121,6 +122,30 @@ class Blocking(Module):
         if bare == user or peer == self.host.domain:
             return False
         return peer in jids or bare in jids or peer.domain in jids
+
+    # Copies of accounts (XEP-0227 §4.8): as itself, and for others as a privacy list
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        jids = sorted(self._lists.get(user, ()))
+        if jids:
+            yield _with_items("blocklist", jids)
+            yield copies.privacy_list(jids)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        texts = copies.denied(element)
+        if texts is None:
+            return None
+        jids = [jid(text) for text in copies.addresses(texts)]
+        if jids:
+            most = self.options.max_addresses
+            self._lists[user] = await self.store.add(user.local, jids, (), most)
+            self._listen()
+        return STOP
 
     # What passes
 

@@ -18,12 +18,14 @@ from xmppd.modules.muc.offered import (
     room_configured,
     room_created,
     room_destroyed,
+    room_entering,
     room_features,
     room_forms,
     room_message,
     room_said,
 )
 from xmppd.modules.muc.options import MUCOptions
+from xmppd.modules.muc.resting import RestingRooms, resting
 from xmppd.modules.muc.room import Occupant, Room
 from xmppd.modules.muc.store import affiliations, extras, history, rooms
 
@@ -38,9 +40,11 @@ __all__ = [
     "member_missed",
     "occupant_joined",
     "occupant_left",
+    "resting",
     "room_configured",
     "room_created",
     "room_destroyed",
+    "room_entering",
     "room_features",
     "room_forms",
     "room_message",
@@ -49,7 +53,7 @@ __all__ = [
 ]
 
 
-class MUC(RoomCommands):
+class MUC(RestingRooms, RoomCommands):
     name = "muc"
     subdomain = "conference"
     identity: ClassVar[Identity] = Identity("conference", "text", "Chatrooms")

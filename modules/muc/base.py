@@ -72,6 +72,7 @@ class RoomBase(DiscoService):
         self._room_joins = Rates(mine.room_joins_per_minute / 60, mine.room_joins_per_minute)
         self._made = rates(mine.created_per_hour / 3600, mine.created_per_hour)
         self._hook_missed = host.hooks.of(offered.member_missed)
+        self._hook_entering = host.hooks.of(offered.room_entering)
         self._hook_message = host.hooks.of(offered.room_message)
         self._hook_said = host.hooks.of(offered.room_said)
 

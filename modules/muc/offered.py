@@ -1,10 +1,14 @@
 """What other modules can take part in: the hooks of the rooms."""
 
-from xmppd.api import JID, Filter, Form, Gather, Message, Signal
+from xmppd.api import JID, Filter, Form, Gather, Message, Presence, Signal
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.history import Said
 from xmppd.modules.muc.room import Occupant, Room
 
+room_entering: Filter[Presence, []] = Filter(
+    "Somebody who is not inside wants to enter a room of this service, which may not exist yet. A"
+    " StanzaError is the answer; STOP: there is none."
+)
 room_message: Filter[Message, [Room, Occupant]] = Filter(
     "An occupant with voice says something to all; `from` is still the real address. What comes"
     " out is sent to all. STOP: nobody gets it, and the handler has answered."

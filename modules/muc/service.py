@@ -261,6 +261,8 @@ class RoomService(RoomBase):
             self._move(room, entry)
         elif not entry.syncs:
             self.deliver([entering.not_inside(presence)])
+        elif self._hook_entering.filter(presence) is STOP:
+            return None
         elif not self._joins.take(presence.from_.bare, self._now()):
             raise StanzaError("resource-constraint", "too many rooms at once", type="wait")
         elif room is not None:

@@ -7,10 +7,12 @@ message: the next session gets it, maybe again.
 """
 
 import time
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 
 from xmppd.api import (
     CLOSED_BY_CLIENT,
@@ -18,11 +20,16 @@ from xmppd.api import (
     JID,
     LATE,
     STOP,
+    Binding,
+    Copy,
     Delay,
+    Element,
     Host,
+    Kept,
     Message,
     Module,
     Options,
+    PerSession,
     Presence,
     Session,
     Size,
@@ -37,8 +44,10 @@ from xmppd.api import (
     uses_if,
 )
 from xmppd.modules.archive import Archive
+from xmppd.modules.offline import copies
 from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
 from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
+from xmppd.modules.stanza_ids import id_given
 
 __all__ = [
     "BATCH",
@@ -70,33 +79,44 @@ class OfflineMessages(Module):
     options: OfflineOptions
     queue: Queue
     archive = uses_if(Archive)
+    catches_up = PerSession(0)  # by the archive, with all that came up to that place
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._deliveries: dict[JID, Delivery] = {}
         self._unread: set[JID] = set()  # storage failed when their messages were to be read
         self._latest = 0
+        self._parked: tuple[Stanza | None, Copy] = None, Copy()  # the last one
         self._over = False
 
     async def start(self) -> None:
         self.every(RETRY_S, self._try_again)
+        if self.name not in self.host.modules:  # else the old one still serves: see `restore`
+            self._listen()
 
     async def stop(self) -> None:
         self._over = True
 
+    def _listen(self) -> None:
+        """As long as nothing stored is on its way to anybody, no stanza comes by here."""
+        if not self._over:  # else the new instance has the say
+            for hook in (events.session_receives, events.user_sends):
+                self.listen(hook, bool(self._deliveries))
+
     def save(self) -> dict[str, Any]:
         known = [each for each in self._deliveries.values() if takes(each.session)]
         return {
-            "deliveries": [(each.session.jid, each.given, each.confirmed) for each in known],
+            "deliveries": [(e.session.jid, e.given, e.confirmed, e.plain) for e in known],
             "unread": [*self._unread, *(e.session.user for e in known if e.fetching)],
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
         self._unread.update(saved.get("unread", ()))
-        for full, given, confirmed in saved.get("deliveries", ()):
+        for full, *places in saved.get("deliveries", ()):
             session = self.host.sessions.get(full)
             if session is not None:
-                self._deliveries[session.user] = Delivery(session, given, confirmed)
+                self._deliveries[session.user] = Delivery(session, *places)
+        self._listen()
 
     # Into the store
 
@@ -113,15 +133,16 @@ class OfflineMessages(Module):
             return STOP
         return self._put(message, user).addCallback(self._stored, user)
 
-    def _put(self, message: Stanza, user: JID) -> Deferred[bool]:
+    def _put(self, message: Stanza, user: JID) -> Deferred[int]:
+        return self.queue.put(self._letter(message, user))
+
+    def _letter(self, message: Stanza, user: JID) -> Letter:
         self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
         options = self.options
-        return self.queue.put(
-            Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
-        )
+        return Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
 
-    def _stored(self, kept: bool, user: JID) -> Stop | None:
-        if not kept:
+    def _stored(self, place: int, user: JID) -> Stop | None:
+        if not place:
             return None
         self._go_on(user)
         return STOP
@@ -157,6 +178,7 @@ class OfflineMessages(Module):
         going = self._deliveries.get(session.user)
         if going is None or not takes(going.session):
             going = self._deliveries[session.user] = Delivery(session)
+            self._listen()
         if going.fetching:
             going.again = True
         else:
@@ -184,34 +206,56 @@ class OfflineMessages(Module):
 
     async def _room(self, session: Session) -> None:
         """Wait while the client is far behind with reading: too much would cost it its stream."""
-        while session.outlet is not None and session.outlet.buffered > MAX_UNREAD:
+        while session.outlet is not None and _far_behind(session):
             pause: Deferred[None] = Deferred()
             self.host.clock.callLater(PAUSE_S, pause.callback, None)
             await pause
 
     def _give(self, going: Delivery, at: int, xml: bytes) -> None:
         going.given = at
-        if self.archive is not None and self._has(going.session, xml):
+        if self.archive is not None and self._has(going.session, xml, at):
+            self._pass_over(going, at)
             return
-        stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
-        delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
         try:
-            going.write(read(xml).copy(add=[delay.element()]))
+            message = read(xml)
+            going.write(message if self._says_when(message) else self._late(message, at))
         except Exception:  # damaged, or a module failed: the others must come through
             self.log.failure("offline: a message for {user} is lost", user=going.session.user)
 
-    def _has(self, session: Session, xml: bytes) -> bool:
-        """Whether the client has read it in its archive before it began to take messages."""
+    def _has(self, session: Session, xml: bytes, at: int) -> bool:
+        """Whether the client has read it in its archive before it began to take messages, or will
+        do so (XEP-0386 §3.2).
+        """
         assert self.archive is not None
         try:
-            return self.archive.has_read(session, read(xml))
+            message = read(xml)
+            will_read = at <= self.catches_up[session] and id_given(message, session.user)
+            return bool(will_read) or self.archive.has_read(session, message)
         except (ValueError, KeyError):
             return False  # damaged: `_give` says so
+
+    def _pass_over(self, going: Delivery, at: int) -> None:
+        """Its client has it already, or knows where to find it."""
+        if going.session.managed is None:
+            going.plain = at
+        else:
+            self.background(self.queue.drop_these(going.session.user.local, [at]))
+
+    def _says_when(self, message: Message) -> bool:
+        """Whether it bears a stamp of ours already (forged ones do not come as far as here)."""
+        stamps = (e.get("from") for e in message.children_of(ns.DELAY) if e.name == "delay")
+        return self.host.domain in stamps
+
+    def _late(self, message: Message, at: int) -> Message:
+        stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
+        delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
+        return message.copy(add=[delay.element()])
 
     def _release(self, going: Delivery) -> None:
         """Newer messages go on their way: to the session, or, if it is gone, into the store."""
         held = going.end()
-        self._forget_done(going)
+        if not going.session.hibernating:
+            self._forget_done(going)
         if self._over:
             self._go_on(going.session.user)
         for message in held:
@@ -235,28 +279,127 @@ class OfflineMessages(Module):
     @on(events.session_receives, order=EARLY)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         """Nothing newer comes before what was sent earlier (RFC 6120 §10.1)."""
-        if not self._deliveries or stanza.kind != "message":
+        if stanza.kind != "message":
             return None
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session:
             return None
         if stanza.has(ns.MAM, "result"):  # it is older itself, and its query ends with an IQ
             return None
+        if session.hibernating and not going.fetching:  # the older ones go on when it is back
+            self._queue_up(stanza, session.user)
+            return STOP
         return STOP if going.hold(stanza) else None
+
+    def _queue_up(self, message: Stanza, user: JID) -> None:
+        assert isinstance(message, Message)
+        if self._is_parked(message):
+            self.host.delivery.owes(self._put(message, user))
+
+    # For clients that acknowledge (XEP-0198): what they have not is here as well
+
+    def park(self, kept: Kept, message: Message, user: JID) -> Deferred[int] | None:
+        """Store a message that waits for an acknowledgement, until that comes; None where there
+        is nothing to store. Gives 0 where there is no room.
+        """
+        if kept.copy is not None or not self._is_parked(message):
+            return None
+        stanza, copy = self._parked
+        if stanza is kept.stanza and copy.needed:  # another session of the account waits for it
+            kept.copy = copy
+            return None
+        kept.copy = copy = Copy()
+        self._parked = kept.stanza, copy
+        return self._put(message, user).addCallbacks(
+            self._is_stored, self._not_stored, callbackArgs=(copy, user), errbackArgs=(copy,)
+        )
+
+    def park_all(self, waiting: list[tuple[Kept, Message]], user: JID) -> "Deferred[list[int]]":
+        """As `park`, for what waits when a connection is lost or a session ends. Never fails."""
+        parked = [
+            (kept, self._letter(message, user))
+            for kept, message in waiting
+            if (kept.copy is None or kept.copy.place == 0) and self._is_parked(message)
+        ]
+        if not parked:
+            return succeed([])
+        copies = []
+        for kept, _ in parked:
+            kept.copy = Copy()
+            copies.append(kept.copy)
+        return self.queue.put_all([letter for _, letter in parked]).addCallbacks(
+            self._are_stored, self._none_stored, callbackArgs=(copies, user), errbackArgs=(copies,)
+        )
+
+    def _are_stored(self, places: list[int], copies: list[Copy], user: JID) -> list[int]:
+        return [
+            self._is_stored(place, copy, user) for place, copy in zip(places, copies, strict=True)
+        ]
+
+    def _none_stored(self, failure: Failure, copies: list[Copy]) -> list[int]:
+        return [self._not_stored(failure, copy) for copy in copies]
+
+    def _is_parked(self, message: Message) -> bool:
+        """Copies and results are of messages that are stored elsewhere."""
+        if message.type not in ("normal", "chat") or message.has(ns.MAM, "result"):
+            return False
+        if message.has(ns.CARBONS, "sent") or message.has(ns.CARBONS, "received"):
+            return False
+        if message.has(ns.HINTS, "no-store"):
+            return False
+        return message.has(ns.HINTS, "store") or not passing(message)
+
+    def _is_stored(self, place: int, copy: Copy, user: JID) -> int:
+        copy.place = place
+        if place and not copy.needed:
+            self.background(self.queue.drop_these(user.local, [place]))
+        elif place and not any(session.hibernating for session in self.host.sessions.of(user)):
+            self._go_on(user)  # who waited for it is gone
+        return place
+
+    def _not_stored(self, failure: Failure, copy: Copy) -> int:
+        copy.place = 0
+        return 0
+
+    def holds(self, kept: Kept) -> bool:
+        """Whether that stanza is in the store, or on its way there."""
+        return kept.copy is not None and kept.copy.place != 0
+
+    @on(events.stanzas_acknowledged)
+    def let_go(self, session: Session, handled: list[Kept]) -> None:
+        places = []
+        for kept in handled:
+            if kept.copy is not None:
+                kept.copy.needed = False
+                if kept.copy.place:
+                    places.append(kept.copy.place)
+        if places:
+            self.background(self.queue.drop_these(session.user.local, places))
+
+    @on(events.session_resumed)
+    def go_on_with(self, session: Session) -> None:
+        """What was on its way from the store when the connection was lost."""
+        going = self._deliveries.get(session.user)
+        if going is not None and going.session is session:
+            self._deliver(session)
+
+    @on(events.bind_extending)
+    def note_archive(self, binding: Binding) -> None:
+        """Its client reads the archive: what is there need not come twice (XEP-0386 §3.2)."""
+        if self.archive is not None:
+            self.catches_up[binding.session] = max(self._latest, int(time.time() * 1e6))
 
     # When the client has them
 
     @on(events.user_sends, order=EARLY)  # what others swallow is a sign of life as well
     def confirm(self, stanza: Stanza, session: Session) -> None:
-        if not self._deliveries:
-            return
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session or not going.unconfirmed:
             return
         if session.outlet is None or session.outlet.buffered:
             return  # some may still be with us
-        going.confirmed = going.given
-        self.background(self._drop(going, going.given))
+        going.confirmed = going.plain
+        self.background(self._drop(going, going.plain))
         self._forget_done(going)
 
     async def _drop(self, going: Delivery, until: int) -> None:
@@ -267,25 +410,53 @@ class OfflineMessages(Module):
             going.confirmed = 0  # the next sign of life tries again
             if going.session.outlet is not None:
                 self._deliveries.setdefault(user, going)
+                self._listen()
             raise
 
     def _forget_done(self, going: Delivery) -> None:
         user = going.session.user
         if going.done and self._deliveries.get(user) is going:
             del self._deliveries[user]
+            self._listen()
 
     @on(events.session_closed)
     def pass_on(self, session: Session, why: str) -> None:
         """What a lost session may not have got goes to another one, now or later."""
         going = self._deliveries.get(session.user)
         if going is None or going.session is not session:
+            if session.managed is not None:
+                self._go_on(session.user)
             return
         del self._deliveries[session.user]
+        self._listen()
         if why == CLOSED_BY_CLIENT and going.unconfirmed:
-            self.background(self._drop(going, going.given))  # a sign of life, the last one
+            self.background(self._drop(going, going.plain))  # a sign of life, the last one
         self._go_on(session.user)
 
     # Accounts
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        """XEP-0227 §4.5."""
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        batch, last = await self.queue.after(user.local, 0), 0
+        while batch:
+            yield copies.written(batch, self.host.domain)
+            last = batch[-1][0]
+            batch = await self.queue.after(user.local, last)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        if (element.ns, element.name) != (ns.PIE, "offline-messages"):
+            return None
+        limits = self.options.limit, self.options.max_bytes
+        for at, message in copies.messages(element, user, self.host.domain):
+            letter = Letter(user.local, at, message.write(), *limits)
+            if not await self.queue.put(letter):
+                raise StanzaError("resource-constraint", "too many messages")
+        return STOP
 
     @on(events.account_deleting)
     async def erase(self, user: JID) -> None:
@@ -295,6 +466,13 @@ class OfflineMessages(Module):
     def erase_rest(self, user: JID) -> None:
         """What came in meanwhile."""
         self.background(self.queue.drop_all(user.local))
+
+
+def _far_behind(session: Session) -> bool:
+    assert session.outlet is not None
+    managed = session.managed
+    unacked = 0 if managed is None else len(managed) * 2 > managed.max_unacked
+    return bool(unacked) or session.outlet.buffered > MAX_UNREAD
 
 
 def passing(message: Message) -> bool:

@@ -1,6 +1,6 @@
 """The state of a delivery: how far an account's messages have come on their way to a session."""
 
-from xmppd.api import Session, Stanza, StanzaError
+from xmppd.api import Copy, Session, Stanza, StanzaError
 
 # Newer messages that wait in memory for a session's older ones: what a fast sender says until some
 # thousands of those have been read.
@@ -11,11 +11,23 @@ MAX_HELD_BYTES = 4 << 20
 class Delivery:
     """An account's messages on their way to one session; other sessions do not get them."""
 
-    __slots__ = ("_held", "_held_bytes", "_passing", "again", "confirmed", "given", "session")
+    __slots__ = (
+        "_held",
+        "_held_bytes",
+        "_passing",
+        "again",
+        "confirmed",
+        "given",
+        "plain",
+        "session",
+    )
 
-    def __init__(self, session: Session, given: int = 0, confirmed: int = 0) -> None:
+    def __init__(
+        self, session: Session, given: int = 0, confirmed: int = 0, plain: int = 0
+    ) -> None:
         self.session = session
         self.given = given  # up to here they are written to the session
+        self.plain = plain  # up to here without an acknowledgement to come (XEP-0198)
         self.confirmed = confirmed  # up to here they are dropped from the store
         self.again = False  # there may be more than was asked for
         self._held: list[Stanza] | None = None  # newer messages, while older are being fetched
@@ -30,7 +42,7 @@ class Delivery:
     @property
     def unconfirmed(self) -> bool:
         """Whether some were written that the client has not shown to have."""
-        return self.given != self.confirmed
+        return self.plain > self.confirmed
 
     @property
     def done(self) -> bool:
@@ -60,7 +72,18 @@ class Delivery:
         return True
 
     def write(self, stanza: Stanza) -> None:
-        """Send an older message, which `hold` lets through."""
+        """Send an older message, which `hold` lets through. Where the client acknowledges, its
+        copy in the store is noted with it.
+        """
+        managed = self.session.managed
+        before = 0 if managed is None else managed.sent
+        self._send(stanza)
+        if managed is None:
+            self.plain = self.given
+        elif managed.newest is not None and managed.sent != before:
+            managed.newest.copy = Copy(self.given)
+
+    def _send(self, stanza: Stanza) -> None:
         self._passing = True
         try:
             self.session.send(stanza)

@@ -105,23 +105,31 @@ class Queue(Repository):
     """The messages of each account, the oldest first."""
 
     @batch
-    def put(self, tx: Tx, letters: Sequence[Letter]) -> list[bool]:
-        """False where the queue is full."""
+    def put(self, tx: Tx, letters: Sequence[Letter]) -> list[int]:
+        """Where each is in its queue; 0 where that is full."""
+        return self._append(tx, letters)
+
+    @transaction
+    def put_all(self, tx: Tx, letters: Sequence[Letter]) -> list[int]:
+        """As `put`, for many that come at once: one piece of work for the database."""
+        return self._append(tx, letters)
+
+    def _append(self, tx: Tx, letters: Sequence[Letter]) -> list[int]:
         ends: dict[str, End] = {}
         rows: list[dict[str, Any]] = []
-        kept: list[bool] = []
+        places: list[int] = []
         for letter in letters:
             end = ends.get(letter.user)
             if end is None:
                 end = ends[letter.user] = self._end(tx, letter.user)
             row = end.append(letter)
-            kept.append(row is not None)
+            places.append(0 if row is None else row["at"])
             if row is not None:
                 row["host"] = self.host
                 rows.append(row)
         if rows:
             tx.execute(APPEND, rows)
-        return kept
+        return places
 
     def _end(self, tx: Tx, user: str) -> End:
         asked = {"of_host": self.host, "of_user": user}
@@ -138,6 +146,15 @@ class Queue(Repository):
     @transaction
     def drop(self, tx: Tx, user: str, until: int) -> None:
         tx.execute(DROP, {"of_host": self.host, "of_user": user, "until": until})
+
+    @transaction
+    def drop_these(self, tx: Tx, user: str, places: list[int]) -> None:
+        """Some, which may be in the middle: what the queue holds is counted too high then, until
+        it has moved on.
+        """
+        tx.execute(
+            messages.delete().where(self.mine(messages, user=user), messages.c.at.in_(places))
+        )
 
     @transaction
     def drop_all(self, tx: Tx, user: str) -> None:

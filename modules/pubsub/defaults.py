@@ -19,6 +19,7 @@ _OPEN: Final = {"access_model": AccessModel.OPEN}
 _PRIVATE: Final = {"access_model": AccessModel.WHITELIST}
 _ALL: Final = {"max_items": None}
 _QUIET: Final = {"send_last_published_item": SendLast.NEVER}
+_FEED: Final = {**_ALL, **_QUIET, "notify_retract": True}
 WELL_KNOWN: Final[Mapping[str, Mapping[str, Any]]] = {
     "storage:bookmarks": _PRIVATE,  # XEP-0048 §3
     "urn:xmpp:bookmarks:1": {**_PRIVATE, **_ALL, **_QUIET},  # XEP-0402 §3
@@ -30,8 +31,10 @@ WELL_KNOWN: Final[Mapping[str, Mapping[str, Any]]] = {
     "urn:xmpp:openpgp:0:public-keys": _OPEN,  # XEP-0373 §4.1
     "urn:xmpp:openpgp:0:public-keys:*": _OPEN,
     "urn:xmpp:openpgp:0:secret-key": {**_PRIVATE, **_QUIET},  # XEP-0373 §5
-    "urn:xmpp:vcard4": _OPEN,  # XEP-0292 §3
-    "urn:xmpp:microblog:0": {**_ALL, **_QUIET},  # XEP-0277 §2.1
+    # Moods, activities, tunes and nicks (XEP-0107, XEP-0108, XEP-0118, XEP-0172) are as PERSONAL.
+    "urn:xmpp:vcard4": {**_OPEN, "deliver_payloads": False},  # XEP-0292 §4.2.2: notices only
+    "urn:xmpp:microblog:0": _FEED,  # XEP-0277, XEP-0472
+    "urn:xmpp:microblog:0:comments/*": {**_FEED, **_OPEN},  # XEP-0277: comments on a post
 }
 
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from xmppd.api import JID, Host, Signal, Stanza
+from xmppd.api import JID, Host, Signal, Stanza, WaitingFilter
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
 from xmppd.modules.pubsub.model import Item, Node
 from xmppd.modules.roster import Roster
@@ -24,6 +24,23 @@ node_deleted: Signal[[JID, str]] = Signal(
 )
 node_purged: Signal[[JID, str]] = Signal(
     "All items of a node of a pubsub service or account were removed at once."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`items` were published to the node; none: some or all are gone, or the node is."""
+
+    service: JID
+    node: str
+    items: tuple[Item, ...] = ()
+
+
+items_changing: WaitingFilter[Change, []] = WaitingFilter(
+    "Somebody's request has changed the items of a node of a pubsub service or account. It is"
+    " stored and told to subscribers; the answer waits for the handlers, which bring the same into"
+    " other forms (bookmarks, avatars). What modules publish themselves does not come here. STOP"
+    " is not obeyed."
 )
 
 

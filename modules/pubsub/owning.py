@@ -10,7 +10,7 @@ from xmppd.modules.pubsub import config, events
 from xmppd.modules.pubsub.config import NodeConfig
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.errors import refused
-from xmppd.modules.pubsub.face import node_deleted
+from xmppd.modules.pubsub.face import Change, items_changing, node_deleted
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
 from xmppd.modules.pubsub.options import SubscriptionOptions
 from xmppd.modules.pubsub.requests import Ask, one_of, request
@@ -28,6 +28,7 @@ class Owning:
         self.engine = engine
         self.subscribing = subscribing
         self._deleted = engine.face.host.hooks.of(node_deleted)
+        self._changing = engine.face.host.hooks.of(items_changing)
 
     # §8.1
 
@@ -93,6 +94,7 @@ class Owning:
         if redirect is not None and (not uri or len(uri) > MAX_URI):
             raise StanzaError("bad-request", "a redirect has a uri")
         await self.delete(node, uri)
+        await self._changing.wait(Change(ask.service, node.name))
 
     async def delete(self, node: Node, uri: str = "") -> None:
         """Subscribers are told, also those that wait for approval (§8.4.2)."""

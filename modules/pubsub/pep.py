@@ -4,7 +4,7 @@ Publishing creates nodes. Who shares presence with the account is told without h
 by the nodes that their clients' capabilities name (XEP-0060 §9).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     LATE,
+    STOP,
     Element,
     Filter,
     Host,
@@ -22,6 +23,7 @@ from xmppd.api import (
     Presence,
     Session,
     Size,
+    Stop,
     events,
     iq_get,
     iq_set,
@@ -41,6 +43,7 @@ from xmppd.modules.disco import (
 from xmppd.modules.entity_caps import EntityCaps, Key
 from xmppd.modules.pubsub.account import DEAF, LISTENING, AccountFace, may_hear
 from xmppd.modules.pubsub.config import AccessModel, SendLast
+from xmppd.modules.pubsub.copies import Copies
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
 from xmppd.modules.pubsub.items import Items, Latest
@@ -150,6 +153,22 @@ class Pep(Module):
             await self.engine.create(user, node, user, wanted)
         item = Element(NS, "item", {"id": id_}, payload)
         await self.publishing.publish(user, node, user, [item])
+
+    async def publish_items(self, user: JID, node: str, payloads: Mapping[str, Element]) -> None:
+        """Publish several items at once, by their ids. Raises StanzaError."""
+        items = [Element(NS, "item", {"id": id_}, it) for id_, it in payloads.items()]
+        await self.publishing.publish(user, node, user, items)
+
+    async def open(self, user: JID, node: str) -> bool:
+        """Whether anybody may read the items of that node, which is there."""
+        found = await self.engine.find(user, node)
+        return found is not None and found.config.access_model is AccessModel.OPEN
+
+    async def private(self, user: JID, node: str) -> bool:
+        """Whether the items of a node of that name, there or to come, are for the user alone."""
+        found = await self.engine.find(user, node)
+        its = self.engine.face.defaults(user, node) if found is None else found.config
+        return its.access_model is AccessModel.WHITELIST
 
     async def latest(self, user: JID, node: str, most: int = 1) -> list[Item]:
         """The last items of a node, the oldest of them first; none where there is no such node."""
@@ -271,6 +290,11 @@ class Pep(Module):
             hearer = self.wants[session] = Hearer(key)
             self.background(self._learn_own(session, hearer, before))
 
+    @on(events.session_restored)
+    def hear_again(self, session: Session) -> None:
+        if session.presence is not None:
+            self.hear_own(session, session.presence, None)
+
     async def _learn_own(self, session: Session, hearer: Hearer, before: Hearer | None) -> None:
         """Send what the client has not been sent by now."""
         learnt = await self.caps.learn(hearer.key, session.jid, session.user)
@@ -388,6 +412,15 @@ class Pep(Module):
                 await self._send_last([user], session.jid, self._wanted(session))
 
     # Accounts
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield Copies(self.engine, self.store, self.items).written(user)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        copies = Copies(self.engine, self.store, self.items)
+        return STOP if await copies.take(user, element) else None
 
     @on(events.account_deleting)
     async def forget(self, user: JID) -> None:

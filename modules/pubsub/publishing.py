@@ -17,7 +17,13 @@ from xmppd.modules.pubsub import events
 from xmppd.modules.pubsub.config import PUBLISH_OPTIONS, Full, changed, known_only, meets
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.errors import no_nodeid, refused, unsupported
-from xmppd.modules.pubsub.face import item_published, item_retracted, node_purged
+from xmppd.modules.pubsub.face import (
+    Change,
+    item_published,
+    item_retracted,
+    items_changing,
+    node_purged,
+)
 from xmppd.modules.pubsub.items import ItemGone, NodeFull, NotYours
 from xmppd.modules.pubsub.model import Affiliation, Item, Node, well_named
 from xmppd.modules.pubsub.options import moment
@@ -33,6 +39,7 @@ class Publishing:
         self._published = hooks.of(item_published)
         self._retracted = hooks.of(item_retracted)
         self._purged = hooks.of(node_purged)
+        self._changing = hooks.of(items_changing)
 
     # Requests
 
@@ -47,6 +54,7 @@ class Publishing:
             raise StanzaError("bad-request", "items alone are published")
         options = _preconditions(ask)
         items = await self.publish(ask.service, name, ask.who, new, options)
+        await self._changing.wait(Change(ask.service, name, tuple(items)))
         shown = [Element(NS, "item", {"id": item.id}) for item in items]
         return Element(NS, "pubsub", None, Element(NS, "publish", {"node": name}, *shown))
 
@@ -61,6 +69,7 @@ class Publishing:
             raise refused("bad-request", "item-required")
         node = await self.engine.node(ask.service, name)
         await self.retract(node, ask.who, ids, notify=flag_of(ask.what, "notify"))
+        await self._changing.wait(Change(ask.service, name))
 
     @request("set", ns.PUBSUB_OWNER, "purge")
     async def purge_request(self, ask: Ask) -> None:
@@ -68,6 +77,7 @@ class Publishing:
         node = await self.engine.node(ask.service, ask.node)
         self.engine.check_owner(node, ask.who)
         await self.purge(node)
+        await self._changing.wait(Change(ask.service, node.name))
 
     # Publishing
 
@@ -99,6 +109,8 @@ class Publishing:
         if options is not None and not known_only(options):
             raise refused("conflict", "precondition-not-met", "an unknown option")
         if not face.auto_creates(service, who):
+            if service.local and await engine.find(service, name) is None:
+                raise StanzaError("forbidden", "you may not publish here")  # node or not
             return await engine.node(service, name)
         if not well_named(name):
             raise StanzaError("not-acceptable", "the name of a node has 1 to 1023 bytes")

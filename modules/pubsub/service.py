@@ -12,20 +12,17 @@ from xmppd.api import (
     IQ,
     JID,
     SERVICE,
-    CommandError,
     Done,
     Element,
     Host,
     Message,
     Options,
     Presence,
-    Rows,
     ServiceOptions,
     Session,
     Size,
     Stanza,
     StanzaError,
-    command,
     events,
     iq_get,
     iq_set,
@@ -34,15 +31,14 @@ from xmppd.api import (
     option,
     uses,
 )
-from xmppd.modules.disco import Description, DiscoService, Identity
-from xmppd.modules.pubsub import config
+from xmppd.modules.disco import Description, Identity
+from xmppd.modules.pubsub.commands import NodeCommands
 from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig, SendLast
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.face import Face, Limits
 from xmppd.modules.pubsub.items import Items
 from xmppd.modules.pubsub.model import Node
 from xmppd.modules.pubsub.owning import Owning
-from xmppd.modules.pubsub.pending import Pending
 from xmppd.modules.pubsub.presences import Presences
 from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.reading import Reading
@@ -148,7 +144,7 @@ class ServiceFace(Face):
         self._service.await_presence(who)
 
 
-class Pubsub(DiscoService):
+class Pubsub(NodeCommands):
     name = "pubsub"
     subdomain = "pubsub"
     identity = Identity("pubsub", "service", "Publish-Subscribe")
@@ -167,7 +163,6 @@ class Pubsub(DiscoService):
         self.subscribing = Subscribing(self.engine, self.publishing)
         self.owning = Owning(self.engine, self.subscribing)
         self.reading = Reading(self.engine, self.publishing)
-        self._pending = Pending(self.engine, self.subscribing)
         self._requests = Requests(self.publishing, self.subscribing, self.owning, self.reading)
 
     async def start(self) -> None:
@@ -201,11 +196,6 @@ class Pubsub(DiscoService):
     async def answer(self, iq: IQ) -> Element | None:
         return await self._requests.answer(iq)
 
-    @iq_set(ns.COMMANDS, "command", at=SERVICE)
-    async def run(self, iq: IQ) -> Element:
-        """§8.7: the pending subscriptions."""
-        return await self._pending.run(iq)
-
     # Disco (§5)
 
     async def about(self, entity: JID, node: str, asker: JID, known: Description) -> None:
@@ -214,11 +204,7 @@ class Pubsub(DiscoService):
         if not node:
             known.features.update(f"{NS}#{name}" for name in FEATURES)
             known.features.add(f"{NS}#access-{self.options.access_model}")
-        elif node == ns.COMMANDS:
-            known.items.append(self._pending.item(self.domain))
-        elif node == self._pending.node:
-            self._pending.describe(known)
-        elif node:
+        else:
             await self.reading.describe(self.domain, node, asker, known, features=())
 
     @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)
@@ -307,57 +293,3 @@ class Pubsub(DiscoService):
         for key in concerned:
             self.engine.drop(key)
         self._awaited.discard(user)
-
-    # Administration
-
-    @command("pubsub-list", "List the nodes of the pubsub service.")
-    async def list_nodes(self) -> Rows:
-        listed = await self.store.listed(self.domain, MOST_AWAITED)
-        columns = ("node", "title", "creator", "access", "items")
-        return Rows(
-            columns,
-            [
-                (row.name, row.title, row.creator, str(row.config.access_model), row.size)
-                for row in listed
-            ],
-        )
-
-    @command("pubsub-show", "Show a node of the pubsub service.", node="Its name.")
-    async def show_node(self, node: str) -> Mapping[str, str | int]:
-        found = await self._named(node)
-        shown: dict[str, str | int] = {"node": found.name, "creator": found.creator}
-        for affiliation in found.affiliations.values():
-            which = [who for who, its in found.affiliations.items() if its is affiliation]
-            shown[str(affiliation)] = ", ".join(which)
-        shown["subscriptions"] = len(found.subscriptions)
-        for field in config.form(found.config, self.engine.face.bounds).fields[1:]:
-            shown[(field.var or "").removeprefix("pubsub#")] = ", ".join(field.values)
-        return shown
-
-    @command(
-        "pubsub-create",
-        "Create a node at the pubsub service.",
-        node="Its name.",
-        owner="Bare JID of its owner.",
-    )
-    async def create_node(self, node: str, owner: JID) -> str:
-        try:
-            await self.engine.create(self.domain, node, owner)
-        except StanzaError as error:
-            raise CommandError(f"{node!r} was not created: {error}") from None
-        return f"{node} is created and belongs to {owner.bare}"
-
-    @command(
-        "pubsub-delete",
-        "Delete a node of the pubsub service, with its items; subscribers are told.",
-        node="Its name.",
-    )
-    async def delete_node(self, node: str) -> str:
-        await self.owning.delete(await self._named(node))
-        return f"{node} is deleted"
-
-    async def _named(self, name: str) -> Node:
-        node = await self.engine.find(self.domain, name)
-        if node is None:
-            raise CommandError(f"there is no node {name!r}")
-        return node

@@ -5,7 +5,7 @@ in one transaction and taken over into memory when it is committed.
 """
 
 import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from xmppd.api import (
     IQ,
     JID,
     SELF,
+    STOP,
     Element,
     Host,
     JIDError,
@@ -22,6 +23,7 @@ from xmppd.api import (
     Session,
     Signal,
     StanzaError,
+    Stop,
     StorageError,
     events,
     iq_get,
@@ -31,6 +33,7 @@ from xmppd.api import (
     on,
     option,
 )
+from xmppd.modules.roster import copies
 from xmppd.modules.roster.items import Item, Outcome, Transition, written
 from xmppd.modules.roster.store import (
     Change,
@@ -352,6 +355,32 @@ class Roster(Module):
     def offer(self, state: str) -> list[Element]:
         """Versions (§2.6.1) are offered once the client is known."""
         return [Element(ns.ROSTER_VERSIONING, "ver")] if state == "before_bind" else []
+
+    # Copies of accounts (XEP-0227 §4.4, §4.9)
+
+    @on(events.account_exporting)
+    def export(self, user: JID) -> Iterable[AsyncIterator[Element]]:
+        yield self._exported(user)
+
+    async def _exported(self, user: JID) -> AsyncIterator[Element]:
+        loaded = await self.store.load(user.local)
+        yield Element(NS, "query", None, *(item.element() for item in loaded.items))
+        for request in await self.store.waiting(user.local):
+            yield copies.request_of(request)
+
+    @on(events.account_importing)
+    async def take_over(self, element: Element, user: JID) -> Stop | None:
+        most = self.options.max_contacts
+        if (element.ns, element.name) == (NS, "query"):
+            items = [copies.item_of(each) for each in element.all(NS, "item")]
+            await self._stored(user, self.store.adopt(user.local, items, most))
+        elif (element.ns, element.name, element.get("type")) == copies.REQUEST:
+            contact, xml = copies.kept_request(element, user)
+            await self._stored(user, self.store.adopt_request(user.local, contact, xml, most))
+        else:
+            return None
+        self._loaded.pop(user, None)  # it is new: nobody is logged in
+        return STOP
 
 
 def _contact(item: Element) -> JID:

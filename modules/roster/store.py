@@ -158,6 +158,17 @@ class Store(Repository):
         return self._put(tx, user, before, after, limit)
 
     @transaction
+    def adopt(self, tx: Tx, user: str, whole: Iterable[Item], limit: int) -> None:
+        """Contacts as they were elsewhere. Raises RosterFull."""
+        for item in whole:
+            self._put(tx, user, self._get(tx, user, item.contact), item, limit)
+
+    @transaction
+    def adopt_request(self, tx: Tx, user: str, contact: JID, request: bytes, limit: int) -> None:
+        """A request that was not answered elsewhere. Raises RosterFull."""
+        self._keep_request(tx, user, contact, request, limit)
+
+    @transaction
     def remove(self, tx: Tx, user: str, contact: JID) -> tuple[Item, int] | None:
         """Take a contact out (§2.5), and its request with it; what it was and the new version, or
         None if it is not in the roster.

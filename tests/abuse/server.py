@@ -40,11 +40,11 @@ class Server:
             '[hosts."other.example"]',
             f'certificate = "{certificate[0]}"',
             f'key = "{certificate[1]}"',
+            "[s2s]",
+            "enabled = false",
             "[c2s]",
             f'listen = ["tcp:{self.port}:interface=127.0.0.1"]',
             f'direct_tls = ["tcp:{self.tls_port}:interface=127.0.0.1"]',
-            "[s2s]",
-            "enabled = false",
         ]
         return "\n".join(lines) + "\n"
 

@@ -170,6 +170,13 @@ class Client(aioxmpp.PresenceManagedClient):
             if (seen, jid) == (what, who):
                 return stanza
 
+    async def sees_next(self, who: str) -> str:
+        """What `who` becomes next."""
+        while True:
+            seen, jid, _ = await until(self._seen.get())
+            if jid == who:
+                return str(seen)
+
     async def sees_somebody(self) -> str:
         """The full JID of who comes first."""
         while True:
@@ -270,12 +277,13 @@ async def presence(script: Script) -> None:
         async with online(script.juliet) as other:
             await one.sees("available", str(other.local_jid))
             script.tell("came back", True)
+            resumed = asyncio.Event()
+            other.on_stream_resumed.connect(resumed.set)
             transport = other.stream._xmlstream.transport
             transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-            await one.sees("unavailable", str(other.local_jid))
-            script.tell("lost its connection", True)
-            await one.sees("available", str(other.local_jid))
-            script.tell("reconnected by itself", True)
+            await until(resumed.wait())  # of which nobody hears (XEP-0198)
+            other.summon(aioxmpp.PresenceServer).set_presence(away, {None: "back again"})
+            script.tell("is away again", await one.sees_next(str(other.local_jid)) == "changed")
 
 
 async def chat(script: Script) -> None:
@@ -325,6 +333,28 @@ class Bookmark(aioxmpp.xso.XSO):
 
 
 aioxmpp.private_xml.Query.register_child(aioxmpp.private_xml.Query.registered_payload, Bookmark)
+
+
+async def resumption(script: Script) -> None:
+    """The connection is cut, and the session goes on (XEP-0198)."""
+    async with online(script.romeo) as one, online(script.juliet, "phone", patience=5) as phone:
+        suspended, resumed = asyncio.Event(), asyncio.Event()
+        phone.on_stream_suspended.connect(lambda reason: suspended.set())
+        phone.on_stream_resumed.connect(resumed.set)
+        script.tell("managed", [phone.stream.sm_enabled, phone.stream.sm_resumable])
+        await until(one.say(phone.local_jid, "one"))
+        script.tell("before", (await until(phone.messages.get())).body.any())
+        phone.stream._xmlstream.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        await until(suspended.wait())
+        await until(one.say(phone.local_jid, "two"))
+        await until(resumed.wait())
+        script.tell("meanwhile", (await until(phone.messages.get())).body.any())
+        await until(phone.say(one.local_jid, "three"))
+        script.tell("afterwards", (await until(one.messages.get())).body.any())
+        await until(
+            aioxmpp.ping.ping(phone, phone.local_jid.replace(localpart=None, resource=None))
+        )
+        script.tell("more", phone.messages.qsize())
 
 
 async def services(script: Script) -> None:
@@ -433,8 +463,9 @@ async def registration(script: Script) -> None:
         service = aioxmpp.ibr.RegistrationService(client.stream)
         try:
             await until(service.cancel_registration())
-        except aioxmpp.errors.StreamError as ended:  # which comes right behind the result
-            script.tell("stream ended with", ended.condition.value[1])
+        except (aioxmpp.errors.StreamError, ConnectionError) as ended:
+            # which comes right behind the result, and with stream management before it is read
+            script.tell("stream ended with", str(ended))
     try:
         async with online({**account, "password": "second password"}):
             script.tell("removed", False)
@@ -492,7 +523,7 @@ SCENARIOS: dict[str, Callable[[Script], Coroutine[Any, Any, None]]] = {
     scenario.__name__: scenario
     for scenario in (
         *(login, wrong_password, roster, presence, chat, offline),
-        *(services, devices, conflict, registration, echo, rooms),
+        *(resumption, services, devices, conflict, registration, echo, rooms),
     )
 }
 

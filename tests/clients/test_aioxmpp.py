@@ -34,6 +34,7 @@ roster = scenario("roster")
 presence = scenario("presence", "presence-romeo", "presence-juliet")
 chat = scenario("chat")
 offline = scenario("offline")
+resumption = scenario("resumption")
 services = scenario("services")
 devices = scenario("devices")
 conflict = scenario("conflict")
@@ -91,9 +92,7 @@ def test_sees_a_friend_away(presence: Facts) -> None:
     assert presence["away"] == ["away", "on the balcony"]
 
 
-@pytest.mark.parametrize(
-    "fact", ["left", "came back", "lost its connection", "reconnected by itself"]
-)
+@pytest.mark.parametrize("fact", ["left", "came back", "is away again"])
 def test_sees_that_a_friend(presence: Facts, fact: str) -> None:
     assert presence[fact]
 
@@ -128,8 +127,8 @@ def test_discovers_its_account(services: Facts) -> None:
     assert ["account", "registered"] in services["account identities"]
 
 
-def test_the_server_has_no_items(services: Facts) -> None:
-    assert services["items"] == []
+def test_finds_the_services_of_the_server(services: Facts) -> None:
+    assert {"conference.example.org", "pubsub.example.org"} <= set(services["items"])
 
 
 @pytest.mark.parametrize("whom", ["server", "account", "friend"])
@@ -165,6 +164,13 @@ def test_sees_what_to_fill_in_to_register(registration: Facts) -> None:
 @pytest.mark.parametrize("fact", ["logged in", "logged in with the second password", "removed"])
 def test_registers_and_has(registration: Facts, fact: str) -> None:
     assert registration[fact]
+
+
+def test_resumes_after_its_connection_was_cut(resumption: Facts) -> None:
+    assert resumption["managed"] == [True, True]
+    told = [resumption[fact] for fact in ("before", "meanwhile", "afterwards")]
+    assert told == ["one", "two", "three"]
+    assert resumption["more"] == 0
 
 
 def test_carbons_bring_both_sides_to_another_device(devices: Facts) -> None:

@@ -436,3 +436,30 @@ async def register(account: Account) -> None:
     if isinstance(answer, IqError):
         raise answer
     assert answer["type"] == "result"
+
+
+# Stream management
+
+
+async def test_resumes_after_its_connection_was_cut(romeo: Account, juliet: Account) -> None:
+    async with online(juliet) as writer:
+        phone = Client(romeo, "phone")
+        phone.register_plugin("xep_0198")
+        phone.start()
+        await phone.sees("sm_enabled")
+        phone.send_presence()
+        await phone.sees("presence_available", from_=phone.boundjid)
+        writer.send_message(phone.bare, "one")
+        await phone.sees("message", body="one")
+        phone.transport.abort()
+        await phone.sees("disconnected")
+        writer.send_message(phone.bare, "two")
+        await writer.pings(writer.boundjid.domain)
+        phone.start()
+        await phone.sees("session_resumed")
+        await phone.sees("message", body="two")
+        phone.send_message(writer.bare, "three")
+        await writer.sees("message", body="three")
+        await phone.pings(phone.boundjid.domain)
+        assert not phone.saw("message")
+        await phone.disconnect()

@@ -82,6 +82,28 @@ def test_publish_options_configure_a_new_node_and_bind_later(juliet: Actor) -> N
         ("urn:xmpp:omemo:2:devices", {"access_model": "open"}),
         ("urn:xmpp:omemo:2:bundles", {"access_model": "open", "max_items": "max"}),
         ("eu.siacs.conversations.axolotl.bundles:31415", {"access_model": "open"}),
+        ("eu.siacs.conversations.axolotl.devicelist", {"access_model": "open"}),
+        ("urn:xmpp:openpgp:0:public-keys", {"access_model": "open"}),
+        ("urn:xmpp:openpgp:0:public-keys:1357", {"access_model": "open"}),
+        (
+            "urn:xmpp:openpgp:0:secret-key",
+            {"access_model": "whitelist", "send_last_published_item": "never"},
+        ),
+        ("urn:xmpp:vcard4", {"access_model": "open", "deliver_payloads": "false"}),
+        (
+            "urn:xmpp:microblog:0",
+            {
+                "max_items": "max",
+                "persist_items": "true",
+                "notify_retract": "true",
+                "send_last_published_item": "never",
+            },
+        ),
+        ("urn:xmpp:microblog:0:comments/1", {"max_items": "max", "access_model": "open"}),
+        ("http://jabber.org/protocol/nick", {"access_model": "presence", "max_items": "1"}),
+        ("http://jabber.org/protocol/mood", {"access_model": "presence", "max_items": "1"}),
+        ("http://jabber.org/protocol/activity", {"access_model": "presence", "max_items": "1"}),
+        ("http://jabber.org/protocol/tune", {"access_model": "presence", "max_items": "1"}),
         (
             "urn:xmpp:mds:displayed:0",
             {"max_items": "max", "access_model": "whitelist", "persist_items": "true"},
@@ -100,7 +122,7 @@ def test_well_known_nodes_are_configured_as_their_specifications_want(
 def test_only_the_account_itself_publishes_and_creates(talk: Stage[Actor], juliet: Actor) -> None:
     romeo = talk.bind(READING)
     ask(romeo, "set", f"<publish node='n'>{ITEM}</publish>", to=JULIET)
-    romeo.receives(refused("cancel", "item-not-found"))
+    romeo.receives(refused("auth", "forbidden"))
     ask(romeo, "set", "<create node='n'/>", to=JULIET)
     romeo.receives(refused("auth", "forbidden"))
     publish(juliet, "n", access_model="open")

@@ -239,14 +239,15 @@ def test_pending_requests_can_be_asked_for(juliet: Actor, romeo: Actor) -> None:
     juliet.forget()
     command = f"<command xmlns='http://jabber.org/protocol/commands' node='{NS}#get-pending'"
     juliet.sends(f"<iq type='set' id='c' to='{SERVICE}'>{command} action='execute'/></iq>")
-    juliet.receives(
+    offered = juliet.receives(
         like(
             f"<iq type='result' id='c'>{command} status='executing'><x xmlns='jabber:x:data'>"
             "<field var='pubsub#node'><option><value>n</value></option></field></x></command></iq>"
         )
     )
-    chosen = form("subscribe_authorization", node="n")
-    juliet.sends(f"<iq type='set' id='d' to='{SERVICE}'>{command}>{chosen}</command></iq>")
+    chosen, session = form("subscribe_authorization", node="n"), offered.elements[0]
+    going_on = f"{command} sessionid='{session.get('sessionid')}'>{chosen}</command>"
+    juliet.sends(f"<iq type='set' id='d' to='{SERVICE}'>{going_on}</iq>")
     juliet.receives_in_any_order(
         like(f"<iq type='result' id='d'>{command} status='completed'/></iq>"),
         like("<message><x xmlns='jabber:x:data' type='form'/></message>"),

@@ -108,7 +108,7 @@ def refused_login(server: ServerProcess, user: str) -> str:
 
 
 def test_while_sqlite_is_locked_writers_are_told_to_wait(serve: Serve) -> None:
-    server = serve()
+    server = serve(disable=["archive"])
     outage = Outage(server)
     outage.invites_bystanders()
     lock = sqlite3.connect(database_of(server), isolation_level=None)
@@ -121,6 +121,22 @@ def test_while_sqlite_is_locked_writers_are_told_to_wait(serve: Serve) -> None:
     lock.rollback()
     lock.close()
     outage.is_over()
+
+
+def test_a_message_that_cannot_be_archived_is_given_back_and_not_delivered(serve: Serve) -> None:
+    server = serve()
+    romeo, juliet = joins(server, f"{ROMEO}/orchard"), comes_online(server, f"{JULIET}/balcony")
+    lock = sqlite3.connect(database_of(server), isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    romeo.sends(chat("lost", JULIET))
+    assert condition(answer(romeo, "lost")) in WAIT
+    assert time.monotonic() - began < IN_TIME_S
+    lock.rollback()
+    lock.close()
+    romeo.sends(chat("found", JULIET))
+    answer(juliet, "found")
+    assert "lost" not in [stanza.get("id") for stanza in juliet.inbox]
 
 
 def test_a_server_whose_database_hangs_stops_in_time(serve: Serve) -> None:
@@ -147,7 +163,7 @@ def test_a_server_whose_database_hangs_stops_in_time(serve: Serve) -> None:
 def test_while_postgresql_is_away_streams_stay_and_who_needs_it_is_told_to_wait(
     cluster: Cluster, away: Callable[[Cluster], None], back: Callable[[Cluster], None]
 ) -> None:
-    server = ServerProcess(database=f'url = "{cluster.url}"')
+    server = ServerProcess(database=f'url = "{cluster.url}"', disable=["archive"])
     with server:
         populate(server)
         outage = Outage(server)
@@ -210,7 +226,7 @@ def test_without_room_writers_are_told_and_nothing_is_kept_half(
 @pytest.fixture
 def small_disk() -> Iterator[ServerProcess]:
     """A server whose data lies on a file system of a few megabytes."""
-    server = ServerProcess()
+    server = ServerProcess(disable=["archive"])
     disk = server.folder / "data"
     disk.mkdir(mode=0o700)
     mounted = subprocess.run(

@@ -106,6 +106,10 @@ class Site(ABC):
     def stop(self) -> None:
         """End it; what it stores stays."""
 
+    def dies(self) -> None:
+        """End it without a word, where that can be done."""
+        self.stop()
+
     def clean(self) -> None:  # noqa: B027  # most store nothing there
         """Remove what it stored outside of the lab's folder."""
 
@@ -175,7 +179,7 @@ network_backend = "epoll"
 use_ipv6 = false
 modules_enabled = {{
     "roster", "saslauth", "tls", "dialback", "disco", "vcard", "version", "ping",
-    "smacks",
+    "smacks", "pep",
 }}
 authentication = "internal_hashed"
 password_hash = "SHA-256"
@@ -270,6 +274,8 @@ modules:
   mod_disco: {{}}
   mod_http_api: {{}}
   mod_muc: {{host: "conference.@HOST@"}}
+  mod_caps: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_roster: {{}}
@@ -352,6 +358,9 @@ class Ours(Site):
     def stop(self) -> None:
         if self.server.running:
             self.server.stop()
+
+    def dies(self) -> None:
+        self.server.kill()
 
     def clean(self) -> None:
         self.server.clean()

@@ -19,23 +19,26 @@ from xmppd.testing import error, message, presence, result
 
 DISCO = "http://jabber.org/protocol/disco#info"
 DIALBACK = 'certificates = "dialback"\n'
-KINDS = {
-    "EXTERNAL": {},
-    "EXTERNAL, one way": {"s2s": "bidi = false\n"},
-    "EXTERNAL, direct TLS": {"direct_tls": True},
-    "dialback": {"certified": False, "s2s": DIALBACK},
-    "dialback, one way": {"certified": False, "s2s": f"{DIALBACK}bidi = false\n"},
-    "dialback, direct TLS": {"certified": False, "direct_tls": True, "s2s": DIALBACK},
-}
+KINDS = pytest.mark.parametrize(
+    ("direct_tls", "directions"),
+    [(False, {"both"}), (True, {"both"}), (False, {"in", "out"}), (True, {"in", "out"})],
+    ids=["STARTTLS", "direct TLS", "STARTTLS, one way", "direct TLS, one way"],
+)
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
-def two(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TwoServers]:
-    folder = tmp_path_factory.mktemp("two")
-    with TwoServers(folder, **KINDS[request.param]) as servers:
-        servers.kind = request.param
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServers]:
+    """They prove themselves by EXTERNAL: what people do does not depend on the kind of stream."""
+    with TwoServers(tmp_path_factory.mktemp("two")) as servers:
+        servers.kind = "EXTERNAL"
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def unproven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoServers]:
+    """Their certificates are self-signed."""
+    with TwoServers(tmp_path_factory.mktemp("unproven"), certified=False, s2s=DIALBACK) as servers:
+        servers.kind = "dialback"
         yield servers
 
 
@@ -49,7 +52,8 @@ def close(two: TwoServers, *clients: object) -> None:
         client.leaves()  # type: ignore[attr-defined]
 
 
-def test_a_chat_goes_both_ways_and_is_authenticated_as_it_should_be(two: TwoServers) -> None:
+def chats(two: TwoServers, directions: set[str]) -> None:
+    """A chat goes both ways, and the links are authenticated as they should be."""
     juliet, romeo = two.online(JULIET), two.online(ROMEO)
     juliet.sends(f"<message to='{ROMEO}' type='chat' id='a'><body>Wherefore?</body></message>")
     heard = hears(romeo, message("Wherefore?"))
@@ -57,12 +61,72 @@ def test_a_chat_goes_both_ways_and_is_authenticated_as_it_should_be(two: TwoServ
     romeo.sends(f"<message to='{JULIET}' type='chat' id='b'><body>Neither.</body></message>")
     hears(juliet, message("Neither."))
     links = authenticated(two)
-    how = two.kind.partition(",")[0]
-    assert {link["how"] for link in links} <= {how, "certificate", "bidi"}
+    assert {link["how"] for link in links} <= {two.kind, "certificate", "bidi"}
     assert all(link["tls"] == "TLSv1.3" for link in links)
-    wanted = {"in", "out"} if "one way" in two.kind else {"both"}
-    assert {link["direction"] for link in links} == wanted
+    assert {link["direction"] for link in links} == directions
     close(two, juliet, romeo)
+
+
+def shares(two: TwoServers) -> bool:
+    """Two domains of one server write; whether they do so on one stream (XEP-0220 §2.6.1)."""
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
+    hears(romeo, message("one"))
+    rosaline = two.online(f"rosaline@{ROOMS}/hall")
+    rosaline.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
+    hears(romeo, message("two"))
+    romeo.sends(f"<message to='rosaline@{ROOMS}/hall' type='chat'><body>three</body></message>")
+    hears(rosaline, message("three"))
+    close(two, juliet, romeo, rosaline)
+    return any(link["here"] == f"{CAPULET} {ROOMS}" for link in two.links(two.capulet))
+
+
+def restarts(two: TwoServers) -> None:
+    """One side, in the middle of a conversation, which goes on afterwards."""
+    juliet, romeo = two.online(JULIET), two.online(ROMEO)
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
+    hears(romeo, message("before"))
+    romeo.socket.close()  # or it would be waited for
+    two.montague.stop()
+    wait_until(lambda: not authenticated(two), "the links are gone")
+    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
+    heard = hears(juliet, message(id="lost"))
+    assert heard.attrs["type"] == "error"
+    two.montague.start()
+    romeo = two.online(ROMEO)
+    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
+    hears(juliet, message("back"))
+    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
+    hears(romeo, message("after"))
+    close(two, juliet, romeo)
+
+
+@KINDS
+def test_each_kind_of_stream_carries_a_chat_by_external(
+    two: TwoServers, direct_tls: bool, directions: set[str]
+) -> None:
+    bidi = str(directions == {"both"}).lower()
+    with two.told(f"bidi = {bidi}", direct_tls=direct_tls):
+        chats(two, directions)
+        assert not shares(two)  # the certificate of one domain is not that of another
+
+
+@KINDS
+def test_each_kind_of_stream_carries_a_chat_by_dialback(
+    unproven: TwoServers, direct_tls: bool, directions: set[str]
+) -> None:
+    bidi = str(directions == {"both"}).lower()
+    with unproven.told(f"bidi = {bidi}", direct_tls=direct_tls):
+        chats(unproven, directions)
+        assert shares(unproven)
+
+
+def test_after_a_restart_the_conversation_goes_on(two: TwoServers) -> None:
+    restarts(two)
+
+
+def test_after_a_restart_it_goes_on_with_another_secret_for_keys(unproven: TwoServers) -> None:
+    restarts(unproven)
 
 
 def test_subscriptions_presence_and_its_end(two: TwoServers) -> None:
@@ -121,39 +185,6 @@ def test_a_message_for_somebody_away_is_kept(two: TwoServers) -> None:
     romeo = two.bind(ROMEO)
     romeo.sends("<presence/>")
     hears(romeo, message("later"))
-    close(two, juliet, romeo)
-
-
-def test_another_domain_uses_a_connection_that_is_there(two: TwoServers) -> None:
-    """Sender multiplexing, XEP-0220 §2.6.1."""
-    juliet, romeo = two.online(JULIET), two.online(ROMEO)
-    rosaline = two.online(f"rosaline@{ROOMS}/hall")
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>one</body></message>")
-    hears(romeo, message("one"))
-    rosaline.sends(f"<message to='{ROMEO}' type='chat'><body>two</body></message>")
-    hears(romeo, message("two"))
-    romeo.sends(f"<message to='rosaline@{ROOMS}/hall' type='chat'><body>three</body></message>")
-    hears(rosaline, message("three"))
-    shared = any(link["here"] == f"{CAPULET} {ROOMS}" for link in two.links(two.capulet))
-    assert shared == ("dialback" in two.kind)  # the certificate of one is not that of the other
-    close(two, juliet, romeo, rosaline)
-
-
-def test_after_one_side_was_restarted_the_conversation_goes_on(two: TwoServers) -> None:
-    juliet, romeo = two.online(JULIET), two.online(ROMEO)
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>before</body></message>")
-    hears(romeo, message("before"))
-    two.montague.stop()
-    wait_until(lambda: not authenticated(two), "the links are gone")
-    juliet.sends(f"<message to='{ROMEO}' type='chat' id='lost'><body>lost</body></message>")
-    heard = hears(juliet, message(id="lost"))
-    assert heard.attrs["type"] == "error"
-    two.montague.start()
-    romeo = two.online(ROMEO)
-    romeo.sends(f"<message to='{JULIET}' type='chat'><body>back</body></message>")
-    hears(juliet, message("back"))
-    juliet.sends(f"<message to='{ROMEO}' type='chat'><body>after</body></message>")
-    hears(romeo, message("after"))
     close(two, juliet, romeo)
 
 

@@ -5,6 +5,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -119,6 +121,96 @@ def test_all_that_a_pass_wrote_is_flushed_once() -> None:
     print(said, connection.flushed)
     """
     assert run(ECHO + textwrap.dedent(script)) == "[(1, 0)] 1\n"
+
+
+# What the loop asks of Twisted, and, where a Twisted has not got that, its own loop.
+LOOPS = ("", "from xmppd.transport import reactor as ours; ours.PARTS = ('gone',)\n")
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["ours", "twisted's"])
+def test_timed_calls_come_in_order_and_are_moved_and_cancelled(loop: str) -> None:
+    script = """
+    later = reactor.callLater(60, said.append, "sooner")
+    reactor.callLater(0.02, said.append, "second")
+    reactor.callLater(0.01, lambda: (said.append("first"), later.reset(0.03)))
+    reactor.callLater(0.04, said.append, "never").cancel()
+    held = reactor.callLater(0.05, lambda: (said.append("late"), reactor.stop()))
+    held.delay(0.02)
+    reactor.callLater(0.06, lambda: reactor.callLater(0, said.append, "from a call"))
+    reactor.run()
+    print(said)
+    """
+    expected = "['first', 'second', 'sooner', 'from a call', 'late']\n"
+    assert run(ECHO + loop + textwrap.dedent(script)) == expected
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["ours", "twisted's"])
+def test_a_call_from_a_thread_wakes_a_reactor_with_nothing_to_do(loop: str) -> None:
+    script = """
+    from threading import Thread
+    def work():
+        for number in range(50):
+            reactor.callFromThread(said.append, number)
+        reactor.callFromThread(reactor.stop)
+    port.stopListening()
+    reactor.callWhenRunning(Thread(target=work).start)
+    reactor.run()
+    print(said == list(range(50)))
+    """
+    assert run(ECHO + loop + textwrap.dedent(script)) == "True\n"
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["ours", "twisted's"])
+def test_a_call_that_fails_is_logged_and_the_loop_goes_on(loop: str) -> None:
+    script = """
+    from twisted.logger import globalLogBeginner
+    globalLogBeginner.beginLoggingTo([lambda event: said.append(str(event["log_level"].name))
+        if "log_failure" in event else None], redirectStandardIO=False)
+    reactor.callLater(0, lambda: 1 / 0)
+    poll, failed = reactor._poller.poll, []
+    class Poller:
+        def __getattr__(self, name): return getattr(real, name)
+        def poll(self, *given):
+            if not failed:
+                failed.append(1)
+                raise ValueError("once")
+            return poll(*given)
+    real, reactor._poller = reactor._poller, Poller()
+    reactor.callLater(0.02, reactor.stop)
+    reactor.run()
+    print(len(said))
+    """
+    assert run(ECHO + loop + textwrap.dedent(script)) == "2\n"
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=["ours", "twisted's"])
+def test_a_signal_stops_it_and_what_must_happen_before_does(loop: str) -> None:
+    script = """
+    import os, signal
+    reactor.addSystemEventTrigger("before", "shutdown", said.append, "before")
+    reactor.addSystemEventTrigger("after", "shutdown", said.append, "after")
+    reactor.callWhenRunning(os.kill, os.getpid(), signal.SIGTERM)
+    reactor.run()
+    print(said)
+    """
+    assert run(ECHO + loop + textwrap.dedent(script)) == "['before', 'after']\n"
+
+
+def test_a_stop_within_a_read_ends_the_loop() -> None:
+    script = """
+    from threading import Thread
+    class Stop(Protocol):
+        def dataReceived(self, data): reactor.stop()
+    port.factory.protocol = Stop
+    def talk():
+        client = socket.create_connection((address.host, address.port))
+        client.sendall(b"x")
+        client.recv(1)
+    reactor.callWhenRunning(Thread(target=talk, daemon=True).start)
+    reactor.run()
+    print("over")
+    """
+    assert run(ECHO + textwrap.dedent(script)) == "over\n"
 
 
 def test_another_reactor_that_was_chosen_before_stays() -> None:

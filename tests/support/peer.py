@@ -154,14 +154,15 @@ class Host:
     "" for nothing at all. `accepts` is what it answers to a key for itself, `opens_with` what
     follows its header in place of features, `at_once` what it says after the features under TLS.
     With `silent` it accepts connections and says nothing; with `hangs_up_first` it closes them;
-    with `deaf` it stops reading at the first stanza.
+    with `deaf` it stops reading at the first stanza; with `refuses_external` it answers EXTERNAL
+    with a failure and hangs up.
     """
 
     def __init__(self, certificate: PEM) -> None:
         self.context = server_context(certificate)
         self.verdict: Callable[[str, str, str, str], str] = lambda *_: "valid"
         self.accepts = "valid"
-        self.silent = self.deaf = self.hangs_up_first = False
+        self.silent = self.deaf = self.hangs_up_first = self.refuses_external = False
         self.offers = OFFER_DIALBACK
         self.offers_in_clear = OFFER_TLS
         self.opens_with = ""
@@ -237,6 +238,11 @@ class Host:
             call.socket = self.context.wrap_socket(call.socket, server_side=True)
             call.secure = True
             return True
+        if element.tag == f"{{{SASL_NS}}}auth" and self.refuses_external:
+            refusal = f"<failure xmlns='{SASL_NS}'><not-authorized/></failure></stream:stream>"
+            call.socket.sendall(refusal.encode())
+            call.socket.close()
+            return False
         if element.tag == f"{{{SASL_NS}}}auth":
             call.socket.sendall(f"<success xmlns='{SASL_NS}'/>".encode())
             return True
@@ -297,7 +303,7 @@ class Host:
 
     def forget(self) -> None:
         """Behave as at first, and know of nothing that was; streams that are open stay so."""
-        self.silent = self.deaf = self.hangs_up_first = False
+        self.silent = self.deaf = self.hangs_up_first = self.refuses_external = False
         self.verdict, self.accepts, self.offers = (lambda *_: "valid"), "valid", OFFER_DIALBACK
         self.offers_in_clear, self.opens_with, self.at_once = OFFER_TLS, "", ""
         with self._news:

@@ -55,6 +55,7 @@ failures = 1000000
 {database}
 [modules]
 enable = {enable}
+disable = {disable}
 paths = {paths}
 
 """
@@ -72,13 +73,13 @@ class ServerProcess:
     """One server. It is not running until `start`, which returns when it serves.
 
     `hosts` are its virtual hosts, each with a self-signed certificate; `admins` administer all
-    of them. `enable` names modules beside the usual ones. `options` are those of modules, by
-    name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for these tables of the file,
-    `paths` are folders with modules, `ports` the four to listen on (c2s, s2s, each with direct TLS
-    behind it) at the address `interface`, `more` text for its end. `kill -9` is `server.kill()`,
-    after which `start` starts it again with the same data and ports. `python` and `cwd` run
-    another installation than this checkout's. `before` stands before its command, to run it in a
-    network namespace.
+    of them. `enable` names modules beside the usual ones, `disable` those not to run. `options`
+    are those of modules, by name. `c2s`, `limits`, `s2s`, `auth` and `database` are lines for
+    these tables of the file, `paths` are folders with modules, `ports` the four to listen on
+    (c2s, s2s, each with direct TLS behind it) at the address `interface`, `more` text for its
+    end. `kill -9` is `server.kill()`, after which `start` starts it again with the same data
+    and ports. `python` and `cwd` run another installation than this checkout's. `before` stands
+    before its command, to run it in a network namespace.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ServerProcess:
         hosts: Sequence[str] = HOSTS,
         admins: Sequence[str] = (),
         enable: Sequence[str] = ("register",),
+        disable: Sequence[str] = (),
         options: Mapping[str, Mapping[str, object]] | None = None,
         c2s: str = "",
         limits: str = "",
@@ -121,6 +123,7 @@ class ServerProcess:
             auth=auth,
             database=database,
             enable=json.dumps(list(enable)),
+            disable=json.dumps(list(disable)),
             paths=json.dumps([str(path) for path in paths]),
         )
         for name, values in (options or {}).items():

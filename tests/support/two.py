@@ -1,14 +1,16 @@
 """Two servers of ours that find each other by `s2s.routes`, over loopback."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from tests.schemas.validate import validate
 from tests.support.authority import Authority
 from tests.support.client import TLSClient
-from tests.support.server import PATIENCE_S, ServerProcess, free_ports
+from tests.support.server import PATIENCE_S, CommandFailed, ServerProcess, free_ports
 from xmppd.jid import jid
 from xmppd.ns import CLIENT
 from xmppd.testing import presence
@@ -58,9 +60,7 @@ class TwoServers:
         folder: Path,
         *,
         certified: bool = True,
-        direct_tls: bool = False,
         s2s: str = "",
-        capulet_s2s: str = "",
         more_hosts: Sequence[str] = (ROOMS,),
     ) -> None:
         self._authority = Authority.make("Verona") if certified else None
@@ -68,11 +68,10 @@ class TwoServers:
         if self._authority is not None:
             self._authority.write(self._trust)
         ports = {CAPULET: free_ports(4), MONTAGUE: free_ports(4)}
-        place = "tls:127.0.0.1:{}" if direct_tls else "127.0.0.1:{}"
-        to = {of: place.format(each[3 if direct_tls else 2]) for of, each in ports.items()}
+        to = {of: f"127.0.0.1:{each[2]}" for of, each in ports.items()}
         for domain in more_hosts:
             to[domain] = to[CAPULET]
-        self.capulet = self._server([CAPULET, *more_hosts], ports[CAPULET], to, s2s + capulet_s2s)
+        self.capulet = self._server([CAPULET, *more_hosts], ports[CAPULET], to, s2s)
         self.montague = self._server([MONTAGUE], ports[MONTAGUE], to, s2s)
         self.kind = ""  # how a test calls it
         self._clients: list[TLSClient] = []
@@ -93,17 +92,45 @@ class TwoServers:
         return server
 
     def __enter__(self) -> Self:
-        self.capulet.start()
-        self.montague.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(ServerProcess.start, (self.capulet, self.montague)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for client in self._clients:
             client.socket.close()
-        for server in (self.capulet, self.montague):
-            if server.running:
-                server.stop() if kind is None else server.kill()
+        with ThreadPoolExecutor() as pool:
+            end = ServerProcess.stop if kind is None else ServerProcess.kill
+            both = (self.capulet, self.montague)
+            list(pool.map(end, (server for server in both if server.running)))
+        for server in both:
             server.clean()
+
+    @contextmanager
+    def told(self, lines: str, *, direct_tls: bool = False) -> Iterator[None]:
+        """Both have these lines in `[s2s]` meanwhile, reach each other by TLS from the first byte
+        on if that is wanted, and have no links from before.
+        """
+        both = (self.capulet, self.montague)
+        before = [server.config.read_text() for server in both]
+        texts = [text.replace("[s2s]", f"[s2s]\n{lines}", 1) for text in before]
+        if direct_tls:
+            for server in both:
+                place, direct = (f"=127.0.0.1:{server.s2s_port}", server.s2s_tls_port)
+                texts = [text.replace(place, f"=tls:127.0.0.1:{direct}") for text in texts]
+        self._reload(both, texts)
+        yield
+        self._reload(both, before)
+
+    def _reload(self, servers: Sequence[ServerProcess], texts: Sequence[str]) -> None:
+        for server, text in zip(servers, texts, strict=True):
+            server.config.write_text(text)
+            server.run("reload", config=True)
+            for domain in {link["there"] for link in self.links(server) if link["how"]}:
+                with suppress(CommandFailed):  # the other has closed it
+                    server.run("s2s-close", domain=domain)
+        for server in servers:
+            wait_until(lambda server=server: not self.links(server), "no link is left")
 
     def server_of(self, domain: str) -> ServerProcess:
         return self.montague if domain == MONTAGUE else self.capulet

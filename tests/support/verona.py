@@ -8,7 +8,7 @@ romeo.receives(message("hi"))
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from xmppd.jid import jid
 from xmppd.resolve import DialFailed, Target
 from xmppd.resolve.prover import Prover
 from xmppd.s2s import Federation, PeerFactory, Service
+from xmppd.s2s.incoming import IncomingConnection
 from xmppd.testing import Talk
 from xmppd.testing.actor import Client
 from xmppd.transport.admission import Admission
@@ -36,6 +37,12 @@ from xmppd.transport.wheel import TimerWheel
 
 CAPULET, MONTAGUE = "capulet.example", "montague.example"
 JULIET, ROMEO = "juliet@capulet.example/balcony", "romeo@montague.example/orchard"
+OPEN = (
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:server' version='1.0'"
+    " xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback'"
+    " from='{}' to='montague.example'>"
+)
+KEY = "<db:result from='{}' to='montague.example'>0123456789abcdef</db:result>"
 _folder = tempfile.TemporaryDirectory(prefix="verona-")
 
 
@@ -48,8 +55,8 @@ def contexts(domain: str) -> PeerTLS:
 class End(StringTransport):
     """One end of a wire. What is written arrives when the wire is told to carry."""
 
-    def __init__(self, protocol: StreamTransport) -> None:
-        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 5269))
+    def __init__(self, protocol: StreamTransport, other: str) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", other, 5269))
         self.protocol = protocol
         self.other: End
         self.cut = False
@@ -109,8 +116,10 @@ class Network:
         mute = Clock()
         server.factory.buildProtocol = lambda _: StreamTransport(Flusher(mute), TimerWheel(mute))
 
-    def tie(self, ours: StreamTransport, theirs: StreamTransport) -> tuple[End, End]:
-        one, two = End(ours), End(theirs)
+    def tie(
+        self, ours: StreamTransport, theirs: StreamTransport, our_address: str = "192.0.2.9"
+    ) -> tuple[End, End]:
+        one, two = End(ours, "192.0.2.1"), End(theirs, our_address)
         one.other, two.other = two, one
         self.ends += [one, two]
         theirs.makeConnection(two)
@@ -125,8 +134,15 @@ class Network:
 class Server:
     """One of the two: a `Talk` with a federation."""
 
-    def __init__(self, domain: str, network: Network, clock: Clock, options: S2SOptions) -> None:
-        self.talk = Talk(hosts=[domain])
+    def __init__(
+        self,
+        domain: str,
+        network: Network,
+        clock: Clock,
+        options: S2SOptions,
+        more_hosts: Sequence[str] = (),
+    ) -> None:
+        self.talk = Talk(hosts=[domain, *more_hosts])
         self.service = Service(
             hosts=self.talk.hosts,
             options=options,
@@ -142,7 +158,8 @@ class Server:
         self.federation = Federation(self.service)
         self.talk.router.elsewhere = self.federation.route
         self.factory = PeerFactory(self.federation)
-        network.servers[domain] = self
+        for each in (domain, *more_hosts):
+            network.servers[each] = self
 
 
 class Verona:
@@ -180,3 +197,39 @@ class Verona:
         for _ in range(int(seconds)):
             self.clock.advance(1)
             self.settles()
+
+
+class Raw(StreamTransport):
+    """A peer of montague.example that says what the test says, in the clear."""
+
+    def __init__(self, verona: Verona, address: str = "192.0.2.66") -> None:
+        super().__init__(Flusher(verona.clock), TimerWheel(verona.clock))
+        self.verona = verona
+        self.heard = ""
+        theirs = verona.montague.factory.buildProtocol(IPv4Address("TCP", address, 5269))
+        assert theirs is not None
+        self.connection: IncomingConnection = theirs
+        self.end = verona.network.tie(self, theirs, address)[0]
+
+    def received(self, data: bytes) -> None:
+        self.heard += data.decode()
+
+    def sends(self, text: str) -> str:
+        before = len(self.heard)
+        self.write(text.encode())
+        self.verona.settles()
+        return self.heard[before:]
+
+
+class Scripted:
+    """A server that answers whoever connects with this text."""
+
+    def __init__(self, verona: Verona, text: str) -> None:
+        self._verona = verona
+        self._text = text
+        self.factory = self
+
+    def buildProtocol(self, address: object) -> StreamTransport:
+        made = StreamTransport(Flusher(self._verona.clock), TimerWheel(self._verona.clock))
+        made.opened = lambda: made.write(self._text.encode())  # type: ignore[method-assign]
+        return made

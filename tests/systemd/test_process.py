@@ -90,6 +90,18 @@ def test_a_broken_certificate_keeps_the_old_one(process: Process) -> None:
     assert process.certificate() == before
 
 
+def test_certificates_of_clients_stay_when_those_of_peers_cannot_be_read(process: Process) -> None:
+    process.start()
+    before = process.certificate()
+    process.new_certificate()
+    (process.folder / "trust.pem").write_text("no authority")
+    text, line = process.config.read_text(), f'[s2s]\ntrust = "{process.folder}/trust.pem"'
+    process.config.write_text(text.replace("[s2s]", line))
+    with pytest.raises(AssertionError, match=r"trust\.pem"):
+        process.runs("reload", config=True)
+    assert process.certificate() == before
+
+
 def test_modules_are_enabled_and_disabled_at_reload(process: Process) -> None:
     process.start()
     assert "roster" in [row[1] for row in process.runs("modules")]

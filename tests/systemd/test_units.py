@@ -20,7 +20,7 @@ def tool(name: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("unit", ["xmppd.service", "xmppd-c2s.socket"])
+@pytest.mark.parametrize("unit", ["xmppd.service", "xmppd-c2s.socket", "xmppd-s2s.socket"])
 def test_systemd_finds_no_fault_in_the_units(unit: str) -> None:
     command = [tool("systemd-analyze"), "verify", "--man=no", str(ETC / unit)]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -5,7 +5,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Self
 
@@ -113,22 +113,30 @@ class SQLAccounts(IAccounts):
             prepared = prepare_password(password)
         except JIDError:
             return False
-        keys = await self.keys(user, CHECKED)
+        checked, keys = await self._checked(user)
         found = await self._pool.run(
-            partial(derive, CHECKED, prepared, keys.salt, keys.iterations)
+            partial(derive, checked, prepared, keys.salt, keys.iterations)
         )
         right = hmac.compare_digest(found.stored_key, keys.stored_key)
-        if right and keys.iterations < self.options.scram_iterations:
-            await self._upgrade(user, prepared, keys)
+        if right and (keys.iterations < self.options.scram_iterations or checked != CHECKED):
+            await self._upgrade(user, prepared, checked, keys)
         return right
 
-    async def _upgrade(self, user: str, password: str, old: ScramKeys) -> None:
+    async def _checked(self, user: str) -> tuple[str, ScramKeys]:
+        """The keys that a password is checked against: accounts that came from elsewhere may have
+        none for the usual hash.
+        """
+        stored = await self._table.all_keys(user)
+        name = next((each for each in (CHECKED, *HASHES) if each in stored), CHECKED)
+        return name, stored.get(name) or self._fake(await self._fake_secret(), user, name)
+
+    async def _upgrade(self, user: str, password: str, checked: str, old: ScramKeys) -> None:
         """Of old keys the password is seen now, and maybe not again. Can fail: next time, then."""
         try:
             keys = await self._pool.run(
                 partial(derive_all, password, self.options.scram_iterations)
             )
-            await self._table.upgrade(user, old, keys)
+            await self._table.upgrade(user, checked, old, keys)
         except (AuthBusy, StorageError) as e:
             log.info("The keys of {user!r} stay weaker than configured: {e!r}", user=user, e=e)
 
@@ -137,6 +145,17 @@ class SQLAccounts(IAccounts):
         keys = await self._pool.run(partial(derive_all, prepared, self.options.scram_iterations))
         await self._table.create(name, int(self._clock() * 1_000_000), keys)
         self._known.changed(name, True)
+
+    async def stored_keys(self, user: str) -> dict[str, ScramKeys]:
+        return await self._table.all_keys(user)
+
+    async def adopt(self, user: str) -> None:
+        name = prepare_local(user)
+        await self._table.create(name, int(self._clock() * 1_000_000), {})
+        self._known.changed(name, True)
+
+    async def set_keys(self, user: str, keys: Mapping[str, ScramKeys]) -> None:
+        await self._table.set_keys(user, keys)
 
     async def set_password(self, user: str, password: str) -> None:
         prepared = _prepared(password)

@@ -1,5 +1,6 @@
 """What the server asks of the accounts of a virtual host, whoever keeps them."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from xmppd.stream.sasl import ScramKeys
@@ -45,6 +46,15 @@ class IAccounts(Protocol):
 
     async def create(self, user: str, password: str) -> None:
         """Raises AccountExists, PasswordRefused, and JIDError for a name that cannot be."""
+
+    async def stored_keys(self, user: str) -> dict[str, ScramKeys]:
+        """All keys that there are, by hash: for a copy of the account. Empty for none."""
+
+    async def adopt(self, user: str) -> None:
+        """Make an account that has no password yet: nobody can log in. Raises AccountExists."""
+
+    async def set_keys(self, user: str, keys: Mapping[str, ScramKeys]) -> None:
+        """Keys that were computed elsewhere, by hash. Raises NoSuchAccount."""
 
     async def set_password(self, user: str, password: str) -> None:
         """Raises NoSuchAccount, PasswordRefused."""

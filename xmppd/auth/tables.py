@@ -61,6 +61,14 @@ class AccountTable(Repository):
         refusal = None if row.disabled is None else "account-disabled"
         return ScramKeys(row.salt, row.iterations, row.stored_key, row.server_key, refusal)
 
+    @query
+    def all_keys(self, tx: Tx, user: str) -> dict[str, ScramKeys]:
+        found = sa.select(credentials).where(self.mine(credentials, user=user))
+        return {
+            row.hash: ScramKeys(row.salt, row.iterations, row.stored_key, row.server_key)
+            for row in tx.execute(found)
+        }
+
     @transaction
     def create(self, tx: Tx, user: str, created: int, keys: KeySet) -> None:
         new = insert_ignore(accounts, host=self.host, user=user, created=created, disabled=None)
@@ -74,9 +82,9 @@ class AccountTable(Repository):
         self._store(tx, user, keys)
 
     @transaction
-    def upgrade(self, tx: Tx, user: str, old: ScramKeys, keys: KeySet) -> None:
-        """As `set_keys`, unless the keys for SHA-256 are not `old` any more."""
-        mine = self.mine(credentials, user=user, hash="SHA-256")
+    def upgrade(self, tx: Tx, user: str, name: str, old: ScramKeys, keys: KeySet) -> None:
+        """As `set_keys`, unless the keys for the hash `name` are not `old` any more."""
+        mine = self.mine(credentials, user=user, hash=name)
         current = tx.scalar(sa.select(credentials.c.stored_key).where(mine))
         if current == old.stored_key:
             self._store(tx, user, keys)

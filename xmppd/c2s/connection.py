@@ -1,6 +1,6 @@
 """One client: its connection, its stream, and after the bind its session."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,11 +18,11 @@ from xmppd.c2s.service import Service
 from xmppd.hooks import STOP, HandlerCrashed, spawn
 from xmppd.host import Host
 from xmppd.jid import JID, jid, make_jid
-from xmppd.ns import BIND2, PING
+from xmppd.ns import BIND2, PING, SM
 from xmppd.routing import Intake
 from xmppd.routing.iqs import refusal
-from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, Session, TokenCheck
-from xmppd.stanza import IQ, Stanza, StanzaError
+from xmppd.sessions import CLOSED_BY_CLIENT, Binding, Login, Resumption, Session, TokenCheck
+from xmppd.stanza import IQ, Stanza, StanzaError, error_reply
 from xmppd.storage import StorageError
 from xmppd.stream.core import ClientStream
 from xmppd.stream.events import (
@@ -33,16 +33,20 @@ from xmppd.stream.events import (
     EarlyIQ,
     Event,
     LoggingIn,
+    OwnAnswer,
+    Restarted,
+    ResumeRequest,
     StartTLS,
     StreamNonza,
 )
 from xmppd.stream.header import HeaderError
+from xmppd.stream.management import failed
 from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel
 from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
 from xmppd.transport.connection import CLOSE_TIMEOUT_S, Pause, StreamTransport
 from xmppd.transport.wheel import Timer
-from xmppd.xml import Element, StreamError
+from xmppd.xml import Element, StreamError, to_xml
 
 if TYPE_CHECKING:
     from xmppd.c2s.factory import ClientFactory
@@ -51,6 +55,9 @@ log = Logger()
 
 # Of silence, after which a session's parser gives its 10 kB back; to wake it costs 2 µs.
 DOZE_S = 2.0
+RESTART_S = 0.002  # from the header of a restarted stream to our answer
+# Errors of ours after which the client may come back and resume its session.
+RESUMABLE = frozenset(("connection-timeout", "system-shutdown"))
 SHOWN = 256  # characters of a peer's data in the log
 
 
@@ -69,6 +76,9 @@ class _Outlet:
 
     def close(self, error: StreamError | None = None) -> None:
         self._connection.end(error)
+
+    def detach(self) -> None:
+        self._connection.yield_session()
 
     def pause(self) -> None:
         self._connection.pause(Pause.SLOW_READER)
@@ -106,12 +116,14 @@ class ClientConnection(StreamTransport):
         "_factory",
         "_heard_at",
         "_intake",
+        "_left",
         "_queue",
         "_seconds",
         "_service",
         "_stream",
         "_timer",
         "_trying",
+        "_unfinished",
         "_waits",
         "session",
     )
@@ -124,8 +136,10 @@ class ClientConnection(StreamTransport):
         self._factory: ClientFactory = factory
         self._service = service
         self._intake: Intake  # once there is a session
-        self._queue: list[Event] = []
+        self._queue: Sequence[Event] = ()
         self._waits = False  # for a handler of the last stanza
+        self._left: Deferred[None] | None = None  # fires when that is done, if nobody is here
+        self._unfinished = True  # the stream was not closed: the session may be resumed
         self._seconds = service.clock.seconds
         self._heard_at = 0.0
         self._dozing = False
@@ -163,7 +177,7 @@ class ClientConnection(StreamTransport):
             self._wake()
         happened = self._stream.receive(data)
         if self._queue or self._waits:
-            self._queue.extend(happened)
+            self._queue = [*self._queue, *happened]
         else:
             self._handle(happened)
 
@@ -184,15 +198,36 @@ class ClientConnection(StreamTransport):
         self._factory.gone(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._queue.clear()
+        self._queue = ()
         self._stream.close()
         self._leave(why)
 
     def _leave(self, why: str) -> None:
         session, self.session = self.session, None
-        if session is not None:
+        if session is None:
+            return
+        if self._unfinished and session.managed is not None and session.managed.id:
+            self._say("session hibernates: {why}", who=session.jid, why=why)
+            self._leave_work(session)
+            self._intake.hibernate(session, why)
+        else:
             self._say("session closed: {why}", who=session.jid, why=why)
             self._intake.close(session, why)
+
+    def _leave_work(self, session: Session) -> None:
+        """The stanza that is being handled counts as one whose storing is under way: who resumes
+        the session waits for it.
+        """
+        if self._waits:
+            self._left = Deferred()
+            session.hold_for(self._left)
+            assert session.undurable is not None
+            session.undurable.taken(0)
+
+    def yield_session(self) -> None:
+        """The client resumes its session on another connection (XEP-0198 §5)."""
+        self._leave("its client resumes it elsewhere")
+        self.end(StreamError("conflict"))
 
     @property
     def domain(self) -> str:
@@ -201,7 +236,7 @@ class ClientConnection(StreamTransport):
 
     # What the stream says
 
-    def _handle(self, happened: list[Event]) -> None:
+    def _handle(self, happened: Sequence[Event]) -> None:
         """Take events in order, until one has to be waited for."""
         if self._stream.outgoing:
             self._flush()  # the bind's result comes before any answer of the session
@@ -214,7 +249,7 @@ class ClientConnection(StreamTransport):
                 return  # closed meanwhile: what it said late is dropped
             done = self._intake.accept(session, event)
             if done is not None and self._wait_for(done):
-                self._queue.extend(happened[position + 1 :])
+                self._queue = [*self._queue, *happened[position + 1 :]]
                 return
 
     def _wait_for(self, done: Deferred[None]) -> bool:
@@ -230,10 +265,13 @@ class ClientConnection(StreamTransport):
 
     def _go_on(self, result: object) -> None:
         self._waits = False
+        if self._left is not None:
+            self._left.callback(None)
+            self._left = None
         if isinstance(result, Failure):
             log.failure("A stanza's handling failed", failure=result)
         self.resume()
-        happened, self._queue = self._queue, []
+        happened, self._queue = self._queue, ()
         if self.open:
             self._handle(happened)
 
@@ -262,6 +300,12 @@ class ClientConnection(StreamTransport):
             self._apart(self._answer_early(event.iq))
         elif isinstance(event, StreamNonza):
             self._nonza(event.nonza.element)
+        elif isinstance(event, ResumeRequest):
+            self._apart(self._resume(event.resume))
+        elif isinstance(event, OwnAnswer):
+            self._answer_own(event)
+        elif isinstance(event, Restarted):
+            self._wait_for_listener()
 
     def _apart(self, work: "Coroutine[Deferred[Any], Any, list[Event]]") -> None:
         """Run what has to wait; the client is not read from meanwhile."""
@@ -280,13 +324,15 @@ class ClientConnection(StreamTransport):
 
     def end(self, error: StreamError | None = None) -> None:
         """End the stream, with `error` if there is one; what the client still says is dropped."""
-        self._queue.clear()
+        self._queue = ()
         stream = self._stream
         self._handle(stream.close() if error is None else stream.fail(error))
 
     def _closed(self, event: Closed) -> None:
         """The stream is over: so is the connection, as soon as our last words are sent."""
         self._flush()
+        resumable = event.error is not None and event.error.condition in RESUMABLE
+        self._unfinished = resumable or event.peer_error is not None
         why = CLOSED_BY_CLIENT if event.by_peer and not self.stalled else "stream closed"
         self.write(event.farewell)
         if event.error is not None:
@@ -421,7 +467,11 @@ class ClientConnection(StreamTransport):
         try:
             if await host.hooks.of(events.logging_in).wait(login) is STOP:
                 return self._stream.refuse_login()
-            if bind is not None and login.resumed is None:
+            if login.resumed is not None and not login.resumed.hibernating:
+                return self._stream.refuse_login()  # it ended while other modules were waited for
+            if login.resumed is not None:
+                return self._go_on_with(host, login.resumed, login.answers)
+            if bind is not None:
                 return await self._bind_within(host, login, bind)
         except Exception as problem:
             refused = refusal(problem)
@@ -453,15 +503,49 @@ class ClientConnection(StreamTransport):
             self.release_output()
         return happened
 
-    def _log_in(self, session: Session) -> None:
+    async def _resume(self, request: Element) -> list[Event]:
+        """An earlier session in place of a new one (XEP-0198 §5)."""
+        host, user = self._host_now(), self._stream.user
+        assert user is not None
+        if host is None or self._service.extensions.nonza(host, SM, "resume") is None:
+            return self._stream.fail(StreamError("unsupported-stanza-type"))
+        resumption = Resumption(user, request)
+        try:
+            await host.hooks.of(events.session_resuming).wait(resumption)
+        except Exception as problem:
+            return self._stream.not_resumed(failed(refusal(problem).condition))
+        if resumption.error is not None:
+            return self._stream.fail(resumption.error)
+        answer = resumption.answer or failed("item-not-found")
+        if resumption.session is None or not self.open:
+            return self._stream.not_resumed(answer)
+        return self._go_on_with(host, resumption.session, [answer])
+
+    def _go_on_with(self, host: Host, session: Session, answers: Iterable[Element]) -> list[Event]:
+        """This is the connection of that session from now on."""
+        if not self.open:
+            return []
+        self._intake, self.session = host.intake, session
+        session.secure, session.address = self.secure, self.peer_address
+        self._log_in(session, "resumed")
+        if self._stream.request is None:
+            happened = self._stream.resumed(session.jid, *answers)
+        else:
+            happened = self._stream.logged_in(session.jid, answers, resumed=True)
+        self._flush()
+        host.intake.resume(session, _Outlet(self))
+        return happened
+
+    def _log_in(self, session: Session, how: str = "opened") -> None:
         """The client is known and bound: it counts as such, and what led here is forgotten."""
         if self.ticket is not None:
             self.ticket.authenticated()
+            self.ticket = self.ticket.exchanged()
         if self._timer is not None:
             self._timer.cancel()
         self._trying = ""
         self._timer = self._wheel.add(DOZE_S, self._silent)
-        self._say("session opened", who=session.jid)
+        self._say("session {how}", who=session.jid, how=how)
 
     def _nonza(self, element: Element) -> None:
         host = self._host_now()
@@ -471,9 +555,28 @@ class ClientConnection(StreamTransport):
         if handler is None:
             self._handle(self._stream.fail(StreamError("unsupported-stanza-type")))
         else:
-            handler(self.session, element)
+            answer = handler(self.session, element)
+            if answer is not None:
+                self.write(to_xml(answer).encode())
+
+    def _answer_own(self, event: OwnAnswer) -> None:
+        """What the stream answers by itself counts as well, both ways."""
+        session = self.session
+        if session is None or session.managed is None:
+            self.write(event.written)
+            return
+        session.managed.handle()
+        refused = None if event.error is None else error_reply(event.iq, event.error)
+        session.managed.deliver(refused or event.iq.result(), session)
 
     # Time
+
+    def _wait_for_listener(self) -> None:
+        """Some clients (@xmpp/client) send the header of a restarted stream first and listen
+        afterwards: they miss an answer that is there within a fraction of a millisecond.
+        """
+        self.hold_output()
+        self._service.clock.callLater(RESTART_S, self.release_output)
 
     def _late(self) -> None:
         """L1: from the connection to the bound resource, whatever was said meanwhile."""

@@ -23,8 +23,9 @@ from xmppd.xml import Element, Limits
 # Answers an IQ before login: the payload of the result, or None; may raise StanzaError. The
 # second argument is the IP address of the client, "" for a Unix socket.
 EarlyHandler = Callable[[IQ, str], Awaitable[Element | None]]
-# Takes an element that is no stanza, after login; the session is None before the bind.
-NonzaHandler = Callable[[Session | None, Element], None]
+# Takes an element that is no stanza, after login; the session is None before the bind. What it
+# gives is the answer.
+NonzaHandler = Callable[[Session | None, Element], Element | None]
 
 
 def _nobody(host: Host, *name: str) -> None:

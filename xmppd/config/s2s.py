@@ -42,13 +42,32 @@ class S2SLimits(Options):
         example=["192.0.2.0/24"],
     )
     verifications_per_peer: int = option(
-        20, "Dialback keys of one server that are looked into at a time.", at_least=1
+        20,
+        "Dialback keys that are looked into at a time: of one domain, and for one address (IPv4) "
+        "or /64 (IPv6).",
+        at_least=1,
     )
     verifications: int = option(
         200, "Dialback keys of all servers that are looked into at a time.", at_least=1
     )
     attempts: int = option(
-        50, "Servers that are being connected to at a time.", at_least=1, reloads=False
+        50,
+        "Servers that are being connected to at a time for stanzas; connections for "
+        "`verifications` come on top.",
+        at_least=1,
+    )
+    connections_per_address: int = option(
+        100,
+        "Connections of ours to one address (IPv4) or /64 (IPv6), whatever domains are there; "
+        "near it, the one unused for longest is closed for a new one.",
+        at_least=4,
+    )
+    outgoing_share: float = option(
+        0.25,
+        "Share of all file descriptors that connections of ours to other servers may hold; near "
+        "it, the one unused for longest is closed for a new one.",
+        at_least=0.01,
+        at_most=0.95,
     )
     queue_stanzas: int = option(
         1000, "Stanzas that may wait for one server that cannot be reached yet.", at_least=1

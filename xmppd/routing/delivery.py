@@ -7,9 +7,9 @@ that needs a roster (subscriptions, probes) goes to modules by the `-ing` hooks.
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.python.failure import Failure
 
 from xmppd import events
@@ -66,6 +66,7 @@ class Delivery:
             "presence": self._presence,
             "iq": self._iq,
         }
+        self._owed: list[Deferred[Any]] = []  # see `owes`
         self._gates: dict[JID, Gate] = {}  # of accounts for which something is not durable yet
 
     def route(self, stanza: Stanza) -> Done:
@@ -109,6 +110,18 @@ class Delivery:
         else:
             self._gate(user).add(act, _forget, commit)
 
+    def owes(self, stored: "Deferred[Any]") -> None:
+        """For handlers of `stanza_waiting`: the message that is being delivered is durable when
+        this has fired, and is acknowledged to its sender then.
+        """
+        self._owed.append(stored)
+
+    def _when_stored(self) -> Done:
+        owed, self._owed = self._owed, []
+        storing = Storing()
+        _ = DeferredList(owed, consumeErrors=True).addBoth(lambda _: storing.callback(None))
+        return settled(storing)
+
     def _gate(self, user: JID) -> Gate:
         gate = self._gates.get(user)
         if gate is None:
@@ -148,7 +161,7 @@ class Delivery:
                 session.send(message)
                 if self._delivered.handlers:
                     self._tell_delivered(message, user)
-                return None
+                return self._when_stored() if self._owed else None
             if message.type != "chat":
                 return self._to_nobody(message)
         return self._message_to_account(message, user)
@@ -173,12 +186,19 @@ class Delivery:
         if taken and self._delivered.handlers:
             self._tell_delivered(message, user)
         if taken or message.type == "headline":
-            return None
+            return self._when_stored() if self._owed else None
         assert isinstance(message, Message)
         known = self._accounts.known(user.local)
         if known is None:
             return settled(spawn(self._look_up_and_keep(message, user)))
         return self._keep(message, user, exists=known)
+
+    def store(self, message: Message, user: JID) -> Done:
+        """Keep a message that was on its way to a session which is no more, or refuse it."""
+        try:
+            return self._keep(message, user, exists=True, again=True)
+        except StanzaError as error:
+            return self._router.bounce(message, error)
 
     def _tell_delivered(self, message: Stanza, user: JID) -> None:
         assert isinstance(message, Message)
@@ -191,28 +211,36 @@ class Delivery:
             kept = self._router.bounce(message, refusal(problem))
         await (kept or succeed(None))
 
-    def _keep(self, message: Message, user: JID, *, exists: bool) -> Done:
-        """Have it stored; raises for who may not know whether there is such an account."""
+    def _keep(self, message: Message, user: JID, *, exists: bool, again: bool = False) -> Done:
+        """Have it stored; raises for who may not know whether there is such an account. With
+        `again` it was delivered once already, and nobody is told so.
+        """
         if not exists:
             raise StanzaError("service-unavailable")
         kept = self._storing.begin(message, user)
         if isinstance(kept, Deferred):
             storing = Storing()
-            _ = kept.addBoth(self._kept, message, user, storing)
+            _ = kept.addBoth(self._kept, message, user, storing, again=again)
             return settled(storing)
         if isinstance(kept, Coroutine):
-            return settled(spawn(kept).addBoth(self._kept, message, user))
-        return self._kept(kept, message, user)
+            return settled(spawn(kept).addBoth(self._kept, message, user, again=again))
+        return self._kept(kept, message, user, again=again)
 
     def _kept(
-        self, kept: object, message: Message, user: JID, storing: Storing | None = None
+        self,
+        kept: object,
+        message: Message,
+        user: JID,
+        storing: Storing | None = None,
+        *,
+        again: bool,
     ) -> Done:
         """Whether it was stored is known now: if not, the sender is told. Then `storing` fires."""
         done = None
         if kept is not STOP:
             with nullcontext() if storing is None else storing.ahead():
                 done = self._router.bounce(message, _why_not(kept))
-        else:
+        elif not again:
             self._delivered.signal(message, user)
         if storing is None:
             return done

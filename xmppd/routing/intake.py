@@ -7,11 +7,12 @@ from twisted.internet.defer import succeed
 
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, spawn
+from xmppd.jid import jid
 from xmppd.routing.delivery import SUBSCRIPTIONS
 from xmppd.routing.gate import Commit
 from xmppd.routing.iqs import refusal, settled
 from xmppd.routing.router import Done, Router, Storing
-from xmppd.sessions import Session, SessionTable
+from xmppd.sessions import Outlet, Session, SessionTable
 from xmppd.stanza import Presence, Stanza, StanzaError
 from xmppd.xml import StreamError
 
@@ -41,7 +42,10 @@ class Intake:
         self._opening = hooks.of(events.session_opening)
         self._bound = hooks.of(events.session_bound)
         self._closed = hooks.of(events.session_closed)
+        self._hibernated = hooks.of(events.session_hibernated)
+        self._resumed = hooks.of(events.session_resumed)
         self._sends = hooks.of(events.user_sends)
+        self._announces = hooks.of(events.user_announces)
         self._directs = hooks.of(events.user_directs)
         self._changed = hooks.of(events.presence_changed)
         self._subscribing = hooks.of(events.subscription_sending)
@@ -74,7 +78,15 @@ class Intake:
                 older.close(StreamError("conflict"))
                 self.close(older, "replaced by a newer session")
         elif len(self._sessions.of(session.user)) >= policy.max_sessions:
-            raise StanzaError("resource-constraint", "too many sessions", type="wait")
+            self._end_oldest_absent(session)
+
+    def _end_oldest_absent(self, session: Session) -> None:
+        """Who has lost its connection must not keep others out."""
+        for other in self._sessions.of(session.user):
+            if other.hibernating:
+                self.close(other, "made room for a newer session")
+                return
+        raise StanzaError("resource-constraint", "too many sessions", type="wait")
 
     def close(self, session: Session, why: str) -> None:
         """The connection is lost or the stream closed; may be called more than once."""
@@ -86,10 +98,40 @@ class Intake:
             self._show(session, gone)
         self._closed.signal(session, why)
 
+    def hibernate(self, session: Session, why: str) -> None:
+        """The connection is lost, and the client may come back (XEP-0198 §5)."""
+        session.outlet = None
+        if session.managed is not None and self._sessions.get(session.jid) is session:
+            session.managed.hibernate(self.close)
+            self._hibernated.signal(session, why)
+
+    def resume(self, session: Session, outlet: Outlet) -> None:
+        """The client is back, and was told so: it gets again what it has not acknowledged."""
+        assert session.managed is not None
+        session.outlet = outlet
+        session.managed.replay(outlet, jid(session.jid.domain))
+        self._resumed.signal(session)
+
+    async def restore(self, session: Session) -> None:
+        """Make a session known that was stored, without a connection. Raises StanzaError."""
+        self._make_room(session, yielding=False)
+        try:
+            if await self._opening.wait(session) is STOP:
+                raise StanzaError("not-allowed")
+        except Exception as problem:
+            raise refusal(problem) from None
+        if self._sessions.get(session.jid) is not None:
+            raise StanzaError("conflict")
+        self._sessions.add(session)
+        if session.managed is not None:
+            session.managed.hibernate(self.close)
+
     # A session's stanzas
 
     def accept(self, session: Session, stanza: Stanza) -> Done:
         """Take one stanza from the client, checked and stamped by its stream. Never raises."""
+        if session.managed is not None:
+            session.managed.handle()
         try:
             if stanza.fault is not None:
                 raise stanza.fault
@@ -137,6 +179,11 @@ class Intake:
             return None if passed is STOP else self._router.route(passed)
         if presence.type not in ("", "unavailable"):
             raise StanzaError("bad-request", f"presence of type {presence.type} needs a 'to'")
+        if presence.type == "" and self._announces.handlers:
+            announced = self._announces.filter(presence, session)
+            if announced is STOP:
+                return None
+            presence = announced
         self._show(session, presence)
         return None
 

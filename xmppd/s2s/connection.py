@@ -28,11 +28,13 @@ from xmppd.stream.peer import (
 from xmppd.stream.peer.base import PeerStream
 from xmppd.stream.peer.states import TRUSTED
 from xmppd.transport.connection import CLOSE_TIMEOUT_S, StreamTransport
+from xmppd.transport.proof import Verdict, seconds_left
 from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError
 
 if TYPE_CHECKING:
     from xmppd.s2s.federation import Federation
+    from xmppd.s2s.peer import Peer, Route
 
 log = Logger()
 
@@ -40,7 +42,7 @@ SHOWN = 256  # characters of a peer's data in the log
 TICK_S = 10.0
 ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
-UNANSWERED_S = 30.0  # and then nobody is
+UNANSWERED_S = 20.0  # ask once more, differently; and then nobody is
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
 MOST, MOST_BYTES = 256, 1 << 20  # taken since the first stanza that is not durable; then it waits
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
@@ -67,9 +69,13 @@ class PeerConnection(StreamTransport):
         self.clock = service.clock
         self.opened_at = self.heard_at = self.used_at = self.clock.seconds()
         self.received_bytes = self.sent_bytes = 0
+        self.peers: set[Peer] = set()  # that know it
+        self.routes: set[Route] = set()  # that it carries, or was asked to
         self.sent_at = float("-inf")  # a stanza that the peer has to do something about
         self._sent_since: float | None = None  # first noticed: sent to a peer that is silent
         self._asked_at: float | None = None
+        self._poked = False  # asked a second time
+        self.expires_at: float | None = None  # the certificate that proved who it is
         self._queue: list[PeerEvent] = []
         self._waits = False
         self._under_way = 0  # stanzas on their way to the disk
@@ -294,6 +300,11 @@ class PeerConnection(StreamTransport):
         self.ended(event)
         self.close(why=why)
 
+    @property
+    def hung_up_on_external(self) -> bool:
+        """The peer refused our certificate, and then anything else."""
+        return False
+
     def ended(self, event: Closed) -> None:
         """The stream is over, the connection is being closed."""
 
@@ -354,19 +365,22 @@ class PeerConnection(StreamTransport):
         if self._is_dead(now):
             self.say("no answer for {seconds:.0f} s: the connection is dropped", seconds=TICK_S)
             self.abort("the peer does not answer")
+        elif self.expires_at is not None and now >= self.expires_at:
+            self.end(StreamError("reset", "the certificate has expired"))
         elif self._is_idle(now):
             self.finish()
 
     def _is_dead(self, now: float) -> bool:
         """90 s at most after it stopped to answer (SM or ping, RFC 6120 §4.6.3)."""
         heard_at = self.federation.heard_at(self)
-        if self.sent_at < heard_at:
-            self._sent_since = self._asked_at = None
-            return False
-        if self._sent_since is None:
+        answered = self._asked_at is not None and heard_at >= self._asked_at
+        if answered or self.sent_at < heard_at:
+            self._asked_at, self._poked = None, False
+            self._sent_since = now if self.sent_at >= heard_at else None
+        elif self._sent_since is None:
             self._sent_since = now
-        elif self._asked_at is not None and heard_at < self._asked_at:
-            return now - self._asked_at >= UNANSWERED_S
+        elif self._asked_at is not None:
+            return now - self._asked_at >= UNANSWERED_S and not self._poke(now)
         elif now - self._sent_since >= SILENT_S:
             self._asked_at = now
             self._ask()
@@ -380,6 +394,26 @@ class PeerConnection(StreamTransport):
         to, from_ = jid(pair.target), jid(pair.sender)
         ping = IQ(to, from_, "get", "s2s-ping", Element(PING, "ping"))
         self.write(ping.write(SERVER))
+
+    def _poke(self, now: float) -> bool:
+        """Ask a second time: perhaps the answer to a ping cannot come back, as the peer has no
+        way to connect to us.
+        """
+        if self._poked or not self.poke():
+            return False
+        self._poked, self._asked_at = True, now
+        return True
+
+    def poke(self) -> bool:
+        """Ask something that is answered on this connection; False where there is nothing."""
+        return False
+
+    def judged(self, verdict: Verdict) -> None:
+        """What the peer's certificate proves. It does so until it expires (§13.7.2.3)."""
+        self.proof = verdict.why
+        left_s = seconds_left(self.engine) if verdict.proves and self.engine is not None else None
+        if left_s is not None:
+            self.expires_at = self.clock.seconds() + left_s
 
     def _is_idle(self, now: float) -> bool:
         raise NotImplementedError

@@ -1,8 +1,9 @@
 """All connections with other servers: which stanza goes by which, what waits, what comes back."""
 
 from functools import partial
+from itertools import islice
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -14,7 +15,9 @@ from xmppd.s2s.connection import SHOWN, PeerConnection
 from xmppd.s2s.incoming import IncomingConnection
 from xmppd.s2s.outgoing import OutgoingConnection
 from xmppd.s2s.peer import Peer, Route
+from xmppd.s2s.room import Room
 from xmppd.s2s.service import Service
+from xmppd.s2s.slots import Slots
 from xmppd.s2s.verification import Verifier
 from xmppd.stanza import Stanza, StanzaError
 from xmppd.stream.dialback import Pair
@@ -24,6 +27,8 @@ from xmppd.xml import StreamError
 log = Logger()
 
 PEERS = 10_000  # servers that something is known of
+EXTERNAL_AGAIN_S = 3600.0  # after a server hung up on who tried it
+LOOKED_AT = 64  # of them, for one to forget
 HELD_BACK_BYTES = 256 * 1024  # waiting for a slow peer, its senders are not read from
 
 
@@ -36,7 +41,8 @@ class Federation:
         self.connections: set[PeerConnection] = set()
         self.peers: dict[str, Peer] = {}
         self._routes: dict[tuple[str, str], Route] = {}
-        self._slots = DeferredSemaphore(service.options.limits.attempts)
+        self.room = Room(service.admission, service.options.limits)
+        self._slots = Slots(service.options.limits.attempts)
         self._stopping: Deferred[None] | None = None
 
     @property
@@ -85,14 +91,17 @@ class Federation:
         return found
 
     def _forget_peers(self) -> None:
-        """Those for whom nothing waits, and that may be called again."""
+        """Those for whom nothing waits, and that may be called again. Some are looked at each
+        time, in turn: it costs the same however many there are.
+        """
         now = self.now
-        for peer in list(self.peers.values()):
-            idle = [r for r in peer.routes.values() if not (r.link or r.asking or r.queue)]
-            for route in idle:
-                self._drop(route)
-            if peer.unused and now >= peer.backoff.until:
-                del self.peers[peer.domain]
+        for peer in list(islice(self.peers.values(), LOOKED_AT)):
+            for route in list(peer.routes.values()):
+                if not (route.link or route.asking or route.queue):
+                    self._drop(route)
+            del self.peers[peer.domain]
+            if not peer.unused or now < peer.backoff.until:
+                self.peers[peer.domain] = peer  # behind the others
         if len(self.peers) >= PEERS:
             raise StanzaError("resource-constraint", "too many servers are called", type="wait")
 
@@ -183,6 +192,7 @@ class Federation:
         if not stream.ask(route.pair):  # type: ignore[attr-defined]  # both kinds have it
             return False
         route.asking = link
+        link.routes.add(route)
         link.flush_stream()
         return True
 
@@ -192,26 +202,40 @@ class Federation:
             _ = spawn(self._attempt(peer, ours)).addErrback(self._crashed, peer, ours)
 
     async def _attempt(self, peer: Peer, ours: str) -> None:
-        """One connection, from the DNS to its negotiation; so many at a time."""
-        await self._slots.acquire()
+        """One connection, from the DNS to its negotiation; so many at a time.
+
+        What a key is looked into for does not wait for those with stanzas, nor they for it: the
+        `Verifier` bounds its own.
+        """
+        counts = not self.verifier.asks(peer.domain)
+        if counts:
+            place = peer.places[ours] = self._slots.acquire()
+            counts = await place
+            del peer.places[ours]
         try:
             if self._is_wanted(peer) and self._stopping is None:
                 await self._dial(peer, ours)
             else:
-                self._ended(peer, ours, StanzaError("remote-server-timeout"))
+                peer.opening.pop(ours, None)
         finally:
-            self._slots.release()
+            if counts:
+                self._slots.release()
 
     def _is_wanted(self, peer: Peer) -> bool:
         waiting = any(route.queue for route in peer.routes.values())
         return waiting or self.verifier.asks(peer.domain)
 
     async def _dial(self, peer: Peer, ours: str) -> None:
+        if not self.room.has_one_more():
+            text = "too many other servers are connected"
+            self._ended(peer, ours, StanzaError("resource-constraint", text, type="wait"))
+            return
         make = partial(self._make, peer, ours)
         try:
             link = await self.service.dialer.connect(peer.domain, make)
         except DialFailed as failed:
-            self._ended(peer, ours, StanzaError(failed.condition, failed.text))
+            error = StanzaError(failed.condition, failed.told)
+            self._ended(peer, ours, error, failed.text)
             return
         link.adopted = True
         if not link.open:
@@ -220,7 +244,8 @@ class Federation:
             await link.settled
 
     def _make(self, peer: Peer, ours: str, target: Target) -> OutgoingConnection:
-        link = OutgoingConnection(self, ours, peer.domain, target)
+        external = self.now >= peer.without_external_until
+        link = OutgoingConnection(self, ours, peer.domain, target, external=external)
         peer.opening[ours] = link
         return link
 
@@ -228,12 +253,13 @@ class Federation:
         log.failure("Connecting to another server failed", failure=failure)
         self._ended(peer, ours, StanzaError("internal-server-error"))
 
-    def _ended(self, peer: Peer, ours: str, error: StanzaError) -> None:
-        """An attempt came to nothing."""
+    def _ended(self, peer: Peer, ours: str, error: StanzaError, why: str = "") -> None:
+        """An attempt came to nothing. Senders are told `error`, the operator `why`."""
         peer.opening.pop(ours, None)
-        peer.last_failure = str(error)[:SHOWN]
+        text = why or error.text
+        why = f"{error.condition}: {text}" if text else error.condition
+        peer.last_failure = why[:SHOWN]
         peer.backoff.failed(self.now, error)
-        why = f"{error.condition}: {error.text}" if error.text else error.condition
         log.info("s2s to {peer}: not reached: {why}", peer=peer.domain, why=why[: 2 * SHOWN])
         if not peer.opening and not any(self._usable(link) for link in peer.links):
             self.verifier.unreachable(peer.domain, error)
@@ -259,8 +285,8 @@ class Federation:
         """A connection of ours is there: it may be asked for whatever waits."""
         peer = self.peer(link.theirs)
         peer.opening.pop(link.ours, None)
-        peer.links.append(link)
-        peer.sources.add(link)
+        self._link(peer, link)
+        self._hear(peer, link)
         self.verifier.negotiated(link)
         for route in list(peer.routes.values()):
             if route.link is None and route.asking is None and route.queue:
@@ -284,8 +310,7 @@ class Federation:
         except StanzaError:
             return
         peer = route.peer
-        if link not in peer.links:
-            peer.links.append(link)
+        self._link(peer, link)
         peer.backoff.succeeded()
         route.backoff.succeeded()
         route.alone = False
@@ -293,7 +318,21 @@ class Federation:
             route.asking = None
         if route.link is None:
             route.link = link
+            link.routes.add(route)
             self._flush(route)
+
+    @staticmethod
+    def _link(peer: Peer, link: PeerConnection) -> None:
+        """It may be asked to carry more pairs with this server."""
+        link.peers.add(peer)
+        if link not in peer.links:
+            peer.links.append(link)
+
+    @staticmethod
+    def _hear(peer: Peer, link: PeerConnection) -> None:
+        """The server is heard on it."""
+        link.peers.add(peer)
+        peer.sources.add(link)
 
     def peer_may_send(self, link: PeerConnection, pair: Pair) -> None:
         """The peer is alive: whoever waits to call it may do so now."""
@@ -301,10 +340,10 @@ class Federation:
             peer = self.peer(pair.sender)
         except StanzaError:
             return
-        peer.sources.add(link)
+        self._hear(peer, link)
         peer.backoff.succeeded()
-        if isinstance(link, IncomingConnection) and link.stream.bidi and link not in peer.links:
-            peer.links.append(link)
+        if isinstance(link, IncomingConnection) and link.stream.bidi:
+            self._link(peer, link)
 
     def refused(self, link: PeerConnection, event: Refused) -> None:
         """The peer does not take the pair on this connection: perhaps on one of its own."""
@@ -312,6 +351,7 @@ class Federation:
         if route is None or route.asking is not link:
             return
         route.asking = None
+        link.routes.discard(route)
         if isinstance(link, OutgoingConnection) and link.ours == event.pair.sender:
             self._refuse(route, event.error)
         else:
@@ -325,7 +365,7 @@ class Federation:
 
     def retired(self, link: PeerConnection) -> None:
         """Nothing more may be sent on it; what waits takes another."""
-        for peer in list(self.peers.values()):
+        for peer in link.peers:
             if link in peer.links:
                 peer.links.remove(link)
         for route in self._routes_of(link):
@@ -333,8 +373,12 @@ class Federation:
             if route.queue:
                 self._start(route)
 
-    def _routes_of(self, link: PeerConnection) -> list[Route]:
-        return [r for r in list(self._routes.values()) if link in (r.link, r.asking)]
+    @staticmethod
+    def _routes_of(link: PeerConnection) -> list[Route]:
+        """Those that it carries, or was asked to."""
+        found = [route for route in link.routes if link in (route.link, route.asking)]
+        link.routes.clear()
+        return found
 
     def lost(self, link: PeerConnection, why: str) -> None:
         """A connection is gone: what it did not take for sure goes back (XEP-0198 §4)."""
@@ -343,12 +387,17 @@ class Federation:
         self._tell_stopped()
 
     def _lost(self, link: PeerConnection, why: str) -> None:
-        for peer in list(self.peers.values()):
+        for peer in link.peers:
             peer.sources.discard(link)
             if link in peer.links:
                 peer.links.remove(link)
+        link.peers.clear()
         if isinstance(link, OutgoingConnection):
+            self.room.leave(link)
             self.verifier.lost(link)
+            known = self.peers.get(link.theirs)
+            if known is not None and link.hung_up_on_external:  # dialback may do, without
+                known.without_external_until = self.now + EXTERNAL_AGAIN_S
             if not link.negotiated:
                 if link.adopted:
                     self._link_failed(self.peer(link.theirs), link, why)
@@ -361,6 +410,10 @@ class Federation:
             self._lost_route(route, link, why)
 
     def _link_failed(self, peer: Peer, link: OutgoingConnection, why: str) -> None:
+        if link.hung_up_on_external:
+            peer.opening.pop(link.ours, None)
+            self._open(peer, link.ours)
+            return
         error = link.failure or StanzaError("remote-server-timeout", f"connection lost: {why}")
         self._ended(peer, link.ours, error)
 
@@ -374,8 +427,11 @@ class Federation:
         asked, route.asking = route.asking is link, None
         if route.link is link:
             route.link = None
-        if asked:
-            self._refuse(route, StanzaError("remote-server-timeout", f"connection lost: {why}"))
+        lost = StanzaError("remote-server-timeout", f"connection lost: {why}")
+        if asked and not link.hung_up_on_external:
+            self._refuse(route, lost)
+        elif route.queue and self.stopping:
+            self._fail(route, lost)
         elif route.queue:
             self._start(route)
         else:
@@ -416,6 +472,8 @@ class Federation:
                 return link
         if not peer.opening:
             self._open(peer, ours)
+        for place in list(peer.places.values()):
+            self._slots.hurry(place)
         return None
 
     # The whole
@@ -423,6 +481,8 @@ class Federation:
     def configure(self, options: S2SOptions) -> None:
         """Take new options; connections that they forbid are closed."""
         self.service.configure(options)
+        self.room.configure(options.limits)
+        self._slots.resize(options.limits.attempts)
         for link in list(self.connections):
             ours, theirs = link.stream.ours, link.stream.theirs
             if theirs and self.service.policy.rules(ours, theirs).refused:
@@ -438,10 +498,17 @@ class Federation:
             link.finish()
         return len(found)
 
+    def give_up(self) -> None:
+        """What still waits for a server goes back, while its senders are there to hear of it."""
+        for route in list(self._routes.values()):
+            if route.link is None:
+                self._fail(route, StanzaError("remote-server-timeout", "this server shuts down"))
+
     def shutdown(self) -> Deferred[None]:
         """End all with system-shutdown; fires when they are gone, in 5 s at most."""
         if self._stopping is None:
             self._stopping = Deferred()
+            self.give_up()
         for link in list(self.connections):
             link.end(StreamError("system-shutdown"))
         return self._stopping if self.connections else succeed(None)

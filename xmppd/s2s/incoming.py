@@ -68,7 +68,7 @@ class IncomingConnection(PeerConnection):
         if domain in self._proven:
             return self._proven[domain]
         verdict = await self.federation.service.prover.judge(self.engine, domain, Role.TLS_CLIENT)
-        self.proof = verdict.why
+        self.judged(verdict)
         if not verdict.proves:
             self.say("its certificate does not prove it: {why}", why=verdict.why)
         if len(self._proven) < MAX_PAIRS:
@@ -101,7 +101,7 @@ class IncomingConnection(PeerConnection):
         service = self.federation.service
         if service.policy.rules(asked.pair.target, asked.pair.sender).certificate_required:
             return StanzaError("not-authorized", "a valid certificate is required")
-        return await self.federation.verifier.verify(asked.request)
+        return await self.federation.verifier.verify(asked.request, self.peer_address)
 
     def _crashed_apart(self, failure: object) -> None:
         self.pause()

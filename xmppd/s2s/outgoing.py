@@ -25,7 +25,15 @@ class OutgoingConnection(PeerConnection):
     direction = "to"
     stream: InitiatingStream
 
-    def __init__(self, federation: "Federation", ours: str, theirs: str, target: Target) -> None:
+    def __init__(
+        self,
+        federation: "Federation",
+        ours: str,
+        theirs: str,
+        target: Target,
+        *,
+        external: bool = True,
+    ) -> None:
         service = federation.service
         stream = InitiatingStream(
             ours,
@@ -33,6 +41,7 @@ class OutgoingConnection(PeerConnection):
             service.policy.stream(ours, theirs),
             service.key,
             secure=target.direct_tls,
+            external=external,
         )
         super().__init__(federation, stream)
         self.target = target
@@ -51,9 +60,15 @@ class OutgoingConnection(PeerConnection):
     def theirs(self) -> str:
         return self.stream.theirs
 
+    @property
+    def hung_up_on_external(self) -> bool:
+        return self.stream.external_refused and not self.how
+
     def opened(self) -> None:
         super().opened()
-        if not self.target.direct_tls:
+        if not self.federation.room.enter(self):
+            self.abort("too many connections to that address")
+        elif not self.target.direct_tls:
             self.stream.open()
             self.flush_stream()
 
@@ -71,7 +86,7 @@ class OutgoingConnection(PeerConnection):
         verdict = await service.prover.judge(
             self.engine, self.theirs, Role.TLS_SERVER, self.target
         )
-        self.proof = verdict.why
+        self.judged(verdict)
         if not verdict.proves and self._must_prove():
             text = f"its certificate does not prove that it is {self.theirs}: {verdict.why}"
             self.failure = StanzaError("remote-server-not-found", text)
@@ -110,6 +125,11 @@ class OutgoingConnection(PeerConnection):
         if not self.settled.called:
             self.settled.callback(None)
 
+    def poke(self) -> bool:
+        poked = self.stream.poke()
+        self.flush_stream()
+        return poked
+
     def _late(self) -> None:
         """What only answers questions about keys needs no valid pair, and may stay for a while."""
         if self.negotiated and not self._is_idle(self.clock.seconds()):
@@ -132,9 +152,15 @@ class OutgoingConnection(PeerConnection):
         super().lost(why)
         self._tell_settled()
 
-    def _is_idle(self, now: float) -> bool:
+    @property
+    def spare(self) -> bool:
+        """Nothing is under way: it may be closed, and comes back when it is needed."""
         stream = self.stream
-        if not stream.idle or stream.verifying or self.federation.waits_for(self):
+        busy = stream.finishing or not stream.idle or stream.verifying
+        return self.negotiated and not busy and not self.federation.waits_for(self)
+
+    def _is_idle(self, now: float) -> bool:
+        if not self.spare:
             return False
         idle_s = self.federation.service.options.idle_timeout if self.how else UNUSED_S
         return now - max(self.used_at, self.opened_at) >= idle_s

@@ -63,11 +63,13 @@ class Peer:
     routes: dict[str, "Route"] = field(default_factory=dict)  # by our domain
     links: "list[PeerConnection]" = field(default_factory=list)  # that may be asked for pairs
     opening: "dict[str, OutgoingConnection | None]" = field(default_factory=dict)
+    places: dict[str, Deferred[bool]] = field(default_factory=dict)  # waited for, to begin one
     sources: "set[PeerConnection]" = field(default_factory=set)  # on which it sends
     backoff: Backoff = field(default_factory=Backoff)
     stanzas: int = 0  # in all queues
     size: int = 0
     last_failure: str = ""
+    without_external_until: float = 0.0  # it hangs up on who tries EXTERNAL
     relief: list[Deferred[None]] = field(default_factory=list)  # senders that are held back
 
     @property

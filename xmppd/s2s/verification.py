@@ -1,5 +1,6 @@
 """Asking the authoritative server about dialback keys (XEP-0220 §2.1.2), within limits."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -21,10 +22,11 @@ REMEMBERED = 4096  # of those
 class _Question:
     """One key that is being looked into; fires with None where it is valid."""
 
-    __slots__ = ("answer", "link", "request", "timer")
+    __slots__ = ("answer", "link", "request", "source", "timer")
 
-    def __init__(self, request: VerifyRequest, timer: Timer) -> None:
+    def __init__(self, request: VerifyRequest, source: str, timer: Timer) -> None:
         self.request = request
+        self.source = source  # whose limit it counts against
         self.timer = timer
         self.link: OutgoingConnection | None = None  # it was asked there
         self.answer: Deferred[StanzaError | None] = Deferred()
@@ -45,30 +47,51 @@ class Verifier:
         """Whether there is a question for that server which was not put yet."""
         return any(q.link is None and q.request.sender == domain for q in self._questions.values())
 
-    async def verify(self, request: VerifyRequest) -> StanzaError | None:
-        """None: the key is valid. `forbidden`: it is not. Else it could not be found out."""
-        refusal = self._refusal(request)
+    async def verify(self, request: VerifyRequest, address: str) -> StanzaError | None:
+        """None: the key is valid. `forbidden`: it is not. Else it could not be found out.
+
+        `address` is where the key came from: domains can be claimed without end, and nobody
+        shall use up what another is entitled to by claiming its name.
+        """
+        source = self._federation.service.admission.group(address) or request.sender
+        refusal = self._refusal(request, source)
         if refusal is not None:
             return refusal
         wheel = self._federation.service.wheel
         late = StanzaError("remote-server-timeout", "the authoritative server does not answer")
         timer = wheel.add(ANSWER_S, self._settle, request, late)
-        question = self._questions[request] = _Question(request, timer)
+        question = self._questions[request] = _Question(request, source, timer)
         link = self._federation.link_for_questions(request.sender, request.target)
         if link is not None:
             self._put(question, link)
         return await question.answer
 
-    def _refusal(self, request: VerifyRequest) -> StanzaError | None:
+    def _refusal(self, request: VerifyRequest, source: str) -> StanzaError | None:
         limits = self._federation.service.options.limits
-        of_peer = sum(asked.sender == request.sender for asked in self._questions)
-        if request in self._questions or of_peer >= limits.verifications_per_peer:
+        questions = self._questions.values()
+        of_source = [each for each in questions if each.source == source]
+        if request in self._questions or len(of_source) >= limits.verifications_per_peer:
             return StanzaError("resource-constraint")
-        if len(self._questions) >= limits.verifications:
-            return StanzaError("resource-constraint")
+        of_sender = [each for each in questions if each.request.sender == request.sender]
+        for asked, most in (
+            (of_sender, limits.verifications_per_peer),
+            (list(questions), limits.verifications),
+        ):
+            if len(asked) >= most and not self._displace(asked, source):
+                return StanzaError("resource-constraint")
         if self._federation.now < self._unreachable.get(request.sender, 0.0):
             return StanzaError("remote-server-not-found", "it was not reached a moment ago")
         return None
+
+    def _displace(self, asked: list[_Question], source: str) -> bool:
+        """Make room at the cost of who asks most, if that is more than the newcomer would."""
+        counts = Counter(question.source for question in asked)
+        greedy, count = counts.most_common(1)[0]
+        if count <= counts[source] + 1:
+            return False
+        oldest = next(question for question in asked if question.source == greedy)
+        self._settle(oldest.request, StanzaError("resource-constraint"))
+        return True
 
     def _put(self, question: _Question, link: "OutgoingConnection") -> None:
         question.link = link

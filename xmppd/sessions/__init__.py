@@ -1,15 +1,20 @@
 """Bound resources: one `Session` each, found by address in a host's `SessionTable`."""
 
-from xmppd.sessions.login import Binding, Login, TokenCheck
+from xmppd.sessions.login import Binding, Login, Resumption, TokenCheck
+from xmppd.sessions.managed import Copy, Kept, Managed
 from xmppd.sessions.session import CLOSED_BY_CLIENT, Outlet, PerSession, Session
 from xmppd.sessions.table import SessionTable
 
 __all__ = [
     "CLOSED_BY_CLIENT",
     "Binding",
+    "Copy",
+    "Kept",
     "Login",
+    "Managed",
     "Outlet",
     "PerSession",
+    "Resumption",
     "Session",
     "SessionTable",
     "TokenCheck",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from xmppd.jid import JID
 from xmppd.sessions.session import Session
 from xmppd.stream.sasl2 import UserAgent
-from xmppd.xml import Element
+from xmppd.xml import Element, StreamError
 
 
 @dataclass(slots=True)
@@ -41,6 +41,21 @@ class Login:
     def request(self, ns: str, name: str) -> Element | None:
         """That one of the requests."""
         return next((each for each in self.requests if (each.ns, each.name) == (ns, name)), None)
+
+
+@dataclass(slots=True)
+class Resumption:
+    """A client that has logged in as `user` asks for an earlier session (XEP-0198 §5).
+
+    Where it is found, `session` is set, and `answer` is <resumed/>; else `answer` is <failed/>,
+    or `error` ends the stream.
+    """
+
+    user: JID
+    request: Element
+    answer: Element | None = None
+    session: Session | None = None
+    error: StreamError | None = None
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from xmppd import events
 from xmppd.hooks import STOP, FilterChain, Hooks
 from xmppd.jid import JID
+from xmppd.sessions.managed import Managed
 from xmppd.sessions.undurable import Undurable
 from xmppd.stanza import Presence, Stanza
 from xmppd.xml import StreamError
@@ -26,6 +27,9 @@ class Outlet(Protocol):
 
     def close(self, error: StreamError | None = None) -> None:
         """End the stream, with `error` first if there is one."""
+
+    def detach(self) -> None:
+        """End the stream with conflict; the session hibernates, to go on elsewhere."""
 
     def pause(self) -> None:
         """Stop reading from the client."""
@@ -54,6 +58,7 @@ class Session:
         "_receives",
         "address",
         "jid",
+        "managed",
         "opened_at",
         "outlet",
         "presence",
@@ -68,7 +73,7 @@ class Session:
         self,
         jid: JID,
         hooks: Hooks,
-        outlet: Outlet,
+        outlet: Outlet | None,
         *,
         secure: bool = True,
         address: str = "",
@@ -77,22 +82,28 @@ class Session:
         self.jid: Final = jid
         self.user: Final = jid.bare
         self.outlet: Outlet | None = outlet
-        self.secure: Final = secure
-        self.address: Final = address
+        self.secure = secure
+        self.address = address
         self.opened_at: Final = opened_at
         self.priority: int | None = None  # None: no available presence was sent
         self.presence: Presence | None = None  # the last available presence without `to`
         self.state: dict[str, object] | None = None  # what modules keep, by PerSession
         self.undurable: Undurable | None = None  # None: all that it sent is durable
+        self.managed: Managed | None = None  # None: its client does not acknowledge stanzas
         self._receives: FilterChain[Stanza, [Session]] = hooks.of(events.session_receives)
 
     def send(self, stanza: Stanza) -> bool:
-        """Write a stanza to the client; False when the session is closed. RFC 6120 §10.1 order."""
+        """Write a stanza to the client, or keep it for a client that will resume the session;
+        False when the session is closed. RFC 6120 §10.1 order.
+        """
         if self._receives.handlers:
             passed = self._receives.filter(stanza, self)
             if passed is STOP:
                 return True
             stanza = passed
+        if self.managed is not None:
+            self.managed.deliver(stanza, self)
+            return True
         outlet = self.outlet
         if outlet is None:
             return False
@@ -100,7 +111,7 @@ class Session:
         return True
 
     def send_bytes(self, data: bytes) -> None:
-        """Write what is serialised already, past `session_receives`."""
+        """Write what is no stanza, and serialised already: nobody filters or counts it."""
         if self.outlet is not None:
             self.outlet.write(data)
 
@@ -128,6 +139,13 @@ class Session:
         """End the client's stream; the connection then tells the intake."""
         if self.outlet is not None:
             self.outlet.close(error)
+        elif self.managed is not None:
+            self.managed.forget(self)
+
+    @property
+    def hibernating(self) -> bool:
+        """Its connection is lost, and its client may resume it (XEP-0198 §5)."""
+        return self.outlet is None and self.managed is not None
 
     @property
     def available(self) -> bool:

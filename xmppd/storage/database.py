@@ -4,6 +4,7 @@ Writes are committed in groups: a writer takes all that waits, runs each piece o
 savepoint of its own, and commits once. A Deferred fires after the COMMIT that made it durable.
 """
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from threading import Thread
@@ -22,6 +23,7 @@ from xmppd.storage.migrations import Schema, upgrade
 A = TypeVar("A")
 T = TypeVar("T")
 STOP_S = 3.0  # for threads to end; who stops the server waits as long when the database hangs
+LAST_S = 0.5  # for threads that are at work when time is up
 log = Logger()
 
 
@@ -71,6 +73,7 @@ class Database:
         self._running = False
         self._waiting: dict[Job[Any], None] = {}  # in order of their deadlines
         self._timer: Timer | None = None
+        self._until = math.inf  # when nothing is waited for any more
         self._lanes: set[Lane] = set()
         self._failing: set[object] = set()  # lanes; and ourselves while nothing is answered
         self._stopped: Deferred[None] | None = None
@@ -103,6 +106,14 @@ class Database:
         engine = make_engine(self.url, timeout_s=None)
         return await self._in_thread(partial(upgrade, engine, schemas))
 
+    def hurry(self, left_s: float) -> None:
+        """The server stops: nothing is waited for longer than that, however it came."""
+        self._until = self._reactor.seconds() + left_s
+        self._reactor.callLater(left_s, self._expire_all)
+
+    def _expire_all(self) -> None:
+        self._abandon(list(self._waiting), "the server stops")
+
     async def stop(self) -> None:
         """Commit all that waits, and close. New work is refused from now on."""
         if not self._running:
@@ -111,7 +122,10 @@ class Database:
         self._stopped = Deferred()
         for lane in self._lanes:
             lane.stop()
-        give_up: Timer = self._reactor.callLater(min(self._timeout_s, STOP_S), self._give_up)
+        left_s = max(self._until - self._reactor.seconds(), LAST_S)
+        give_up: Timer = self._reactor.callLater(
+            min(self._timeout_s, STOP_S, left_s), self._give_up
+        )
         await self._stopped
         if give_up.active():
             give_up.cancel()
@@ -132,7 +146,7 @@ class Database:
         committed. `work` may run more than once, see `transaction`. Cancelling undoes nothing.
         """
         line = self._read_line if reads else self._write_lines[hash(key) % self._writers]
-        return self._enqueue(Job(work, line, self._reactor.seconds() + self._timeout_s))
+        return self._enqueue(Job(work, line, self._deadline()))
 
     def run_in_batch(
         self,
@@ -145,13 +159,17 @@ class Database:
         gives a result for each item. If that fails, each is done alone.
         """
         line = self._write_lines[hash(key) % self._writers]
-        deadline = self._reactor.seconds() + self._timeout_s
-        return self._enqueue(BatchJob(work, item, line, deadline))
+        return self._enqueue(BatchJob(work, item, line, self._deadline()))
+
+    def _deadline(self) -> float:
+        return min(self._reactor.seconds() + self._timeout_s, self._until)
 
     def _enqueue(self, job: Job[T]) -> Deferred[T]:
         line = job.line
         if not self._running:
             return fail(DatabaseDown("the database is not open"))
+        if self._reactor.seconds() >= self._until:
+            return fail(DatabaseDown("the server stops"))
         if line.length >= self._most_waiting:
             return fail(DatabaseBusy(f"{line.length} wait for the database already"))
         line.length += 1

@@ -5,7 +5,7 @@ that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`) makes i
 comes in until the answer is given.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from xmppd.jid import JID, JIDError, jid, make_jid
@@ -20,6 +20,9 @@ from xmppd.stream.events import (
     EarlyIQ,
     Event,
     LoggingIn,
+    OwnAnswer,
+    Restarted,
+    ResumeRequest,
     StartTLS,
     StreamNonza,
 )
@@ -45,6 +48,7 @@ from xmppd.stream.states import AFTER_LOGIN, NEXT, Input, State, after
 from xmppd.stream.unread import Unread, first_payload, is_own, wanted
 from xmppd.xml import (
     XML_LANG,
+    Context,
     Element,
     Nonza,
     StreamClose,
@@ -96,6 +100,7 @@ class ClientStream:
         "_asked",
         "_bind_failures",
         "_channel",
+        "_context",
         "_done",
         "_early",
         "_early_iqs",
@@ -111,6 +116,7 @@ class ClientStream:
         "_parser",
         "_policy",
         "_request",
+        "_restarts",
         "_sasl_failures",
         "_sender",
         "_waits",
@@ -139,7 +145,8 @@ class ClientStream:
         self._features: Callable[[str, State], str] | None = more_features
         self._early: Callable[[str, str, str], bool] | None = early
         self._inline: Callable[[str, tuple[str, ...]], str] | None = inline
-        self._parser: StreamParser[Read] = StreamParser(self._make, limits=policy.before_login)
+        self._parser: StreamParser[Read] | None = self._new_parser()
+        self._context: Context | None = None  # of the parser that a dozing stream has not
         self.state = State.SECURED if secure else State.CONNECTED
         self.secure = secure
         self.domain = ""  # of ours, once a header named it
@@ -148,13 +155,14 @@ class ClientStream:
         self._full: JID | None = None  # once bound
         self._sender: JID | None = None  # who the header says the client is
         self._opened = False  # our header of this stream was sent
+        self._restarts = False  # another stream was in its place
         self._exchange: Exchange | None = None
         self._request: Authenticate | None = None  # of the exchange, in the profile of XEP-0388
         self._done: Done | None = None  # how it ended, while what was asked for with it is done
         self._offered: Channel | None = None  # as announced on this stream
         self._asked: IQ | Unread | None = None  # what an answer is owed to
         self._waits = False
-        self._held: list[Item] = []
+        self._held: Sequence[Item] = ()
         self._held_bytes = 0
         self.outgoing: list[bytes] = []  # what `take` gives
         self._sasl_failures = self._bind_failures = self._early_iqs = 0
@@ -175,18 +183,21 @@ class ClientStream:
         """Take bytes from the client. Never raises for anything that a peer can send."""
         if self.state is _CLOSED or self.state is _SECURING:
             return []  # injected behind <starttls/>, or after the end
+        parser = self._parser
+        if parser is None:
+            parser = self._wake()
         items: list[Item]
         try:
-            items = self._parser.feed(data)
+            items = parser.feed(data)
         except StreamError as error:
-            items = [*self._parser.pending, error]
+            items = [*parser.pending, error]
         if self._full is not None and not self._held:
             for item in items:
                 if item.__class__ not in _STANZAS:
                     break
             else:
                 return items  # type: ignore[return-value]  # as was just seen
-        self._held.extend(items)
+        self._held = [*self._held, *items]
         return self._hold(len(data)) if self._waits else self._go_on()
 
     def _hold(self, size: int) -> list[Event]:
@@ -200,7 +211,7 @@ class ClientStream:
         events: list[Event] = []
         if self.waits:
             return events
-        held, self._held = self._held, []
+        held, self._held = self._held, ()
         self._held_bytes = 0
         for position, item in enumerate(held):
             try:
@@ -267,8 +278,22 @@ class ClientStream:
         return stanza
 
     def doze(self) -> None:
-        """Give memory back that is not needed until the client says something."""
-        self._parser.drop()
+        """Give memory back that is not needed until the client says something: 10 kB of expat's,
+        and 0.4 of the parser around it. In the middle of a stanza it is needed.
+        """
+        context = None if self._parser is None else self._parser.rest()
+        if context is not None and self._full is not None:
+            self._context, self._parser = context, None
+
+    def _wake(self) -> StreamParser[Read]:
+        parser = self._parser = self._new_parser()
+        parser.limits = self._policy.after_login
+        if self._context is not None:
+            parser.go_on(self._context)
+        return parser
+
+    def _new_parser(self) -> StreamParser[Read]:
+        return StreamParser(self._make, limits=self._policy.before_login)
 
     # What goes out
 
@@ -312,8 +337,9 @@ class ClientStream:
     def _end(self, closed: Closed) -> list[Event]:
         self._move(Input.CLOSE)
         self._waits = False
-        self._held = []
-        self._parser.close()  # expat refers to it and it to expat: 11 kB till the collector comes
+        self._held = ()
+        if self._parser is not None:
+            self._parser.close()  # expat and it refer to each other: 11 kB till they are collected
         self._forget()
         return [closed]
 
@@ -337,7 +363,7 @@ class ClientStream:
         self.outgoing.append(write_header(header.domain, header.from_))
         self._opened = True
         self.outgoing.append(offer)
-        return []
+        return [Restarted()] if self._restarts else []
 
     def _check_user(self, header: Header) -> None:
         """After login the header speaks of the user that was authenticated, if of any."""
@@ -392,6 +418,9 @@ class ClientStream:
             return self._stream_element(element)
         if element.ns in (SASL, SASL2, TLS, CLIENT):
             raise StreamError("unsupported-stanza-type")
+        if self.state is State.KNOWN and (element.ns, element.name) == (SM, "resume"):
+            self._waits = True
+            return [ResumeRequest(element)]
         if self.state in AFTER_LOGIN:
             return [StreamNonza(nonza)]
         raise StreamError("not-authorized" if element.ns == SM else "unsupported-stanza-type")
@@ -422,9 +451,15 @@ class ClientStream:
         self.lang = self._sender = self._offered = None
         self._restart()
 
+    def _read_on_as_known(self) -> None:
+        assert self._parser is not None
+        self._parser.limits = self._policy.after_login
+
     def _restart(self) -> None:
+        assert self._parser is not None  # it sleeps between stanzas of a session only
         self._parser.reset()
         self._opened = False
+        self._restarts = True
 
     # SASL (§6), and in the profile of XEP-0388
 
@@ -550,7 +585,7 @@ class ClientStream:
         self.user = user
         self._exchange = None
         self._restart()
-        self._parser.limits = self._policy.after_login
+        self._read_on_as_known()
         return [Authenticated(user)]
 
     def _log_in(
@@ -563,10 +598,13 @@ class ClientStream:
         said = (request.mechanism, request.agent, request.requests)
         return [LoggingIn(user, *said, done.token)]
 
-    def logged_in(self, who: JID, answers: Iterable[Element] = ()) -> list[Event]:
+    def logged_in(
+        self, who: JID, answers: Iterable[Element] = (), *, resumed: bool = False
+    ) -> list[Event]:
         """The answer to `LoggingIn`: authenticated as `who`, bound if that is a full JID.
 
-        There is no new header; the features of what may follow come at once.
+        There is no new header; the features of what may follow come at once, unless an earlier
+        session was `resumed` (XEP-0198 §9.2).
         """
         done = self._done
         if done is None or not self._waits:
@@ -576,8 +614,9 @@ class ClientStream:
         self._move(Input.SUCCESS)
         self.user = who.bare
         self._exchange = self._request = self._done = None
-        self._parser.limits = self._policy.after_login
-        self.outgoing.append(features.write_features(self._offer(bound=bool(who.resource))))
+        self._read_on_as_known()
+        if not resumed:
+            self.outgoing.append(features.write_features(self._offer(bound=bool(who.resource))))
         if who.resource:
             self._move(Input.BIND)
             self._bind_to(who)
@@ -605,15 +644,18 @@ class ClientStream:
         for_us = stanza.to in (full.bare, self.domain) and stanza.type == "set"
         if stanza.fault is None and for_us and unread.kind == "iq":
             said = first_payload(unread)
+            assert isinstance(stanza, IQ)
             if said == (SESSION, "session"):
-                self._reply(unread.attrs, None)
-                return []
+                return [OwnAnswer(stanza, None, self._answer(unread.attrs, None))]
             if said == (BIND, "bind"):  # one resource a stream
-                self._reply(unread.attrs, StanzaError("not-allowed"))
-                return []
+                error = StanzaError("not-allowed")
+                return [OwnAnswer(stanza, error, self._answer(unread.attrs, error))]
         return [stanza]
 
     def _reply(self, attrs: dict[str, str], answer: Element | StanzaError | None) -> None:
+        self.outgoing.append(self._answer(attrs, answer))
+
+    def _answer(self, attrs: dict[str, str], answer: Element | StanzaError | None) -> bytes:
         """Answer an IQ for the stream. Without `to` it was for the client's own account, for which
         we speak without `from` (§8.1.2.1): some clients wait for no other answer to their bind.
         """
@@ -627,7 +669,7 @@ class ClientStream:
             reply.append(answer.element())
         elif answer is not None:
             reply.append(answer)
-        self._write(reply)
+        return to_xml(reply, CLIENT).encode()
 
     # IQs before login (XEP-0077 §3.1.1)
 
@@ -685,6 +727,24 @@ class ClientStream:
         self._reply(asked.attrs, result)
         self._waits = False
         self._bind_to(full)
+        return self._go_on()
+
+    def resumed(self, full: JID, answer: Element) -> list[Event]:
+        """The answer to `ResumeRequest`: the session of this full JID goes on here."""
+        if self.state is not State.KNOWN or not self._waits:
+            return []
+        self._write(answer)
+        self._waits = False
+        self._move(Input.BIND)
+        self._bind_to(full)
+        return self._go_on()
+
+    def not_resumed(self, answer: Element) -> list[Event]:
+        """In place of `resumed`: the client may bind a resource now (XEP-0198 §5)."""
+        if self.state is not State.KNOWN or not self._waits:
+            return []
+        self._write(answer)
+        self._waits = False
         return self._go_on()
 
     def _bind_to(self, full: JID) -> None:

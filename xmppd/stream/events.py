@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from xmppd.jid import JID
-from xmppd.stanza import IQ, Stanza
+from xmppd.stanza import IQ, Stanza, StanzaError
 from xmppd.stream.sasl import AskKeys, AskPassword, AskToken
 from xmppd.stream.sasl2 import UserAgent
 from xmppd.xml import Element, Nonza, StreamError
@@ -59,6 +59,31 @@ class BindRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """An earlier session shall go on here in place of a bind (XEP-0198 §5): find it, then call
+    `resumed`, or `not_resumed`, or `fail` if nobody knows how.
+    """
+
+    resume: Element
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """An IQ of the bound client that the stream answers by itself: send the answer, which is
+    `written`. Where stanzas are counted, both count. `error` is None for an empty result.
+    """
+
+    iq: IQ
+    error: StanzaError | None
+    written: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The client has opened its stream anew, after TLS or SASL; the answer waits to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamNonza:
     """An element of an extension, after authentication; call `fail` if nobody knows it."""
 
@@ -90,6 +115,9 @@ Event = (
     | AuthFailed
     | EarlyIQ
     | BindRequest
+    | ResumeRequest
+    | OwnAnswer
+    | Restarted
     | StreamNonza
     | Closed
 )

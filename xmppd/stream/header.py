@@ -95,7 +95,7 @@ def _domain(opened: StreamOpen, hosts: Container[str], sender: JID | None) -> st
         raise HeaderError("host-unknown", to=sender, asked=text) from None
     if asked not in hosts:  # also "user@host": no domain
         raise HeaderError("host-unknown", to=sender, asked=text)
-    return str(asked)
+    return asked.domain  # which addresses share
 
 
 def is_version_1(version: str | None) -> bool:

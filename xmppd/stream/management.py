@@ -77,13 +77,20 @@ class Management(Generic[S]):
         self.asked = len(self._unacked)
         return Element(SM, "r")
 
-    def acknowledge(self, a: Element) -> list[S]:
-        """Take `<a/>`: the stanzas that are handled now. StreamError for an impossible one."""
+    def covered(self, a: Element) -> int:
+        """How many more stanzas `<a/>` or `<resume/>` says are handled. StreamError for an
+        impossible one.
+        """
         handled = read_count(a.get("h"))
         count = (handled - self.acked) % MODULUS
         if count > len(self._unacked):
             raise too_high(handled, self.sent)
-        self.acked = handled
+        return count
+
+    def acknowledge(self, a: Element) -> list[S]:
+        """Take `<a/>`: the stanzas that are handled now. StreamError for an impossible one."""
+        count = self.covered(a)
+        self.acked = (self.acked + count) % MODULUS
         self.asked = 0
         return [self._unacked.popleft() for _ in range(count)]
 

@@ -188,6 +188,10 @@ class Client(Recorder):
             self.closed_with = error
             self._intake.close(self.session, f"closed: {error}")
 
+    def detach(self) -> None:
+        self.closed = True
+        self._intake.hibernate(self.session, "resumed elsewhere")
+
     def pause(self) -> None:
         """Reading is paused by holding stanzas back here."""
 
@@ -220,7 +224,9 @@ class Client(Recorder):
     def _says(self, nonza: Element) -> None:
         handler = self.nonza(nonza.ns, nonza.name)
         assert handler is not None, f"nobody takes {to_xml(nonza)}"
-        handler(self.session, nonza)
+        answer = handler(self.session, nonza)
+        if isinstance(answer, Element):
+            self.write(to_xml(answer).encode())
 
     def _done(self, outcome: object) -> None:
         self._busy = False
@@ -228,7 +234,11 @@ class Client(Recorder):
 
     def disconnect(self) -> None:
         self.closed = True
-        self._intake.close(self.session, "connection lost")
+        managed = self.session.managed
+        if managed is not None and managed.id:
+            self._intake.hibernate(self.session, "connection lost")
+        else:
+            self._intake.close(self.session, "connection lost")
 
     def leaves(self) -> None:
         self.closed = True

@@ -101,11 +101,12 @@ class Talk(Stage[Client]):
         *extra: type[Module],
         hosts: Sequence[str] = ("example.org",),
         only: Iterable[str | type[Module]] | None = None,
+        without: Iterable[str] = (),
         options: Mapping[str, Mapping[str, object]] | None = None,
         admins: Iterable[str] = (),
         check: Checker | None = None,
     ) -> None:
-        modules = _chosen(only, extra)
+        modules = [cls for cls in _chosen(only, extra) if cls.name not in set(without)]
         self.clock = Clock()
         self.database = InlineDatabase()
         self.router = Router()

@@ -64,6 +64,13 @@ class Ticket:
             self._admission._known(self._address)
             self._address = None
 
+    def exchanged(self) -> Ticket:
+        """In place of one that is `authenticated`: one that all of those share, and each releases
+        once. A crowd of idle connections needs no more.
+        """
+        usable = self.is_authenticated and not self._released
+        return self._admission.shared if usable else self
+
     def release(self) -> None:
         """The connection is gone."""
         if not self._released:
@@ -72,6 +79,20 @@ class Ticket:
             self._released = True
             self._address = None
             self._admission._closed()
+
+
+class _SharedTicket(Ticket):
+    """Of all connections whose peer is known."""
+
+    __slots__ = ()
+
+    def __init__(self, admission: Admission) -> None:
+        super().__init__(admission, None)
+        self.is_authenticated = True
+
+    def release(self) -> None:
+        """One of them is gone."""
+        self._admission._closed()
 
 
 class Admission:
@@ -101,6 +122,7 @@ class Admission:
         self._swept = self._counted_at = float("-inf")
         self._counted = 0  # descriptors, and what we admitted and released since
         self.strangers = 0
+        self.shared: Ticket = _SharedTicket(self)
         self.refused: dict[str, int] = {}  # by reason, a key of REASONS
         self._told: dict[str, float] = {}  # when the operator heard of a reason last
 
@@ -123,7 +145,7 @@ class Admission:
             return self._refuse("memory", address, now)
         if self.strangers >= self._most_strangers or self._open(now) >= self._most_open:
             return self._refuse("descriptors", address, now)
-        key = self._key(address)
+        key = self.group(address)
         entry = None
         if key is not None:
             entry = self._entry(key, now)
@@ -150,7 +172,12 @@ class Admission:
             )
         return None
 
-    def _key(self, address: str) -> str | None:
+    @property
+    def descriptor_limit(self) -> int:
+        """How many descriptors the process may have."""
+        return self._most
+
+    def group(self, address: str) -> str | None:
         """What connections are counted by; None for one that has no limit of its own."""
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])

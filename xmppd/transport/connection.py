@@ -82,7 +82,7 @@ class StreamTransport(Protocol):
         self._state = _State.OPEN
         self._peer_done = False  # the peer has sent FIN
         self._paused = 0
-        self._pauses = [0, 0]
+        self._slowed = 0  # of these for Pause.SLOW_READER
         self._held: list[bytes] | None = None  # came from the wire although paused
         self._why = ""
         self._deadline: Timer | None = None
@@ -190,16 +190,17 @@ class StreamTransport(Protocol):
 
         Bytes of the read that is being handled are still delivered.
         """
-        self._pauses[why] += 1
+        self._slowed += why is Pause.SLOW_READER
         self._paused += 1
         if self._paused == 1 and self._state is _State.OPEN and self.transport is not None:
             self.transport.pauseProducing()
 
     def resume(self, why: Pause = Pause.WAITING) -> None:
         """Take back one `pause`. Does not call `received` by itself."""
-        if not self._pauses[why]:
+        slow = why is Pause.SLOW_READER
+        if not (self._slowed if slow else self._paused - self._slowed):
             raise RuntimeError(f"resume without pause: {why.name}")
-        self._pauses[why] -= 1
+        self._slowed -= slow
         self._paused -= 1
         if self._paused or self._state is not _State.OPEN or self.transport is None:
             return

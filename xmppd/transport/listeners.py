@@ -12,6 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from xmppd.transport.accepted import make_lean
 from xmppd.transport.connection import StreamTransport
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Listener(Service):
 
     def _listening(self, port: Any) -> None:
         self.port = port
+        make_lean(port)
         log.info("Listening on {description}", description=self.description)
 
 

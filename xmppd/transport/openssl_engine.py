@@ -401,6 +401,15 @@ BUFFER = FFI.new("char[]", BUFFER_BYTES) if DIRECT else None
 CONTENT = FFI.buffer(BUFFER) if DIRECT else b""
 
 
+def _without_callbacks(ssl: Any) -> None:
+    """pyOpenSSL finds the connection of a callback by its handle, in a table of weak references.
+    Callbacks belong to handshakes, and there is no other one: 150 bytes are given back.
+    """
+    table = getattr(SSL.Connection, "_reverse_mapping", None)
+    if table is not None:
+        table.pop(ssl, None)
+
+
 class DirectEngine(PyOpenSSLEngine):
     """The same, and the calls of a message go to OpenSSL directly."""
 
@@ -439,6 +448,8 @@ class DirectEngine(PyOpenSSLEngine):
             self._quick = not self._partial
             if size > SMALL or not was_established:
                 self._renew_into()
+            if not was_established:
+                _without_callbacks(self._ssl)
         return plaintext
 
     def _read(self, plaintext: list[bytes], count: int) -> None:

@@ -16,6 +16,7 @@ from xmppd.transport.tls import CIPHERS
 from xmppd.transport.trust import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from xmppd.transport.tls import TLSContext
@@ -110,13 +111,21 @@ class PeerTLS:
     def reload(self, pairs: Pairs, settings: PeerTLSSettings) -> str | None:
         """Read the files again. On a failure all stays as it was, and the sentence is returned."""
         try:
-            trust = Trust(settings.trust)
+            self.prepare(pairs, settings)()
         except CertificateError as error:
             return str(error)
-        wrong = self._store.reload(pairs, self._store_settings(settings, trust))
-        if wrong is None:
+        return None
+
+    def prepare(self, pairs: Pairs, settings: PeerTLSSettings) -> Callable[[], None]:
+        """Read the files; what is returned exchanges all. Raises CertificateError."""
+        trust = Trust(settings.trust)
+        exchange_store = self._store.prepare(pairs, self._store_settings(settings, trust))
+
+        def exchange() -> None:
+            exchange_store()
             self._settings, self._trust = settings, trust
-        return wrong
+
+        return exchange
 
     def _store_settings(self, settings: PeerTLSSettings, trust: Trust) -> TLSSettings:
         return TLSSettings(

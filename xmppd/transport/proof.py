@@ -6,6 +6,7 @@ and the policy of the stream decides what follows.
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -73,6 +74,16 @@ def judge_certificate(
     if found:
         return Verdict(True, f"the certificate names {found}")
     return Verdict(False, f"the certificate is not for {domain}, {_shown(names)}")
+
+
+def seconds_left(engine: TLSEngine) -> float | None:
+    """How long the certificates of the peer are valid. Those that are not valid any more do not
+    count: others, or none, have proven what was proven.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    shown = [engine.peer_certificate, *engine.peer_chain]
+    ends = [certificate.not_valid_after_utc for certificate in shown if certificate is not None]
+    return min(((end - now).total_seconds() for end in ends if end > now), default=None)
 
 
 def wrong_usage(certificate: x509.Certificate, role: Role) -> str:

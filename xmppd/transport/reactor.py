@@ -4,6 +4,9 @@ Twisted calls each descriptor inside a logging context and through two methods: 
 as much as all hooks of a message. Here a descriptor that has bytes to read, and nothing else, is
 called at once; all else goes Twisted's way. And since this is where a pass begins and ends, what
 all reads of a pass have written to a connection is sent together.
+
+Nor is Twisted asked with each pass what is due: nine calls, where mostly nothing is. It is as soon
+as there is a new timed call, one whose time has come, a call from a thread or a stop.
 """
 
 import errno
@@ -13,11 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
+from twisted.logger import Logger
 from twisted.python import log as legacy_log
 
 if TYPE_CHECKING:
     from xmppd.transport.flusher import Flusher
 
+
+log = Logger()
+
+# What the loop asks Twisted's reactor for, which promises none of it: without, its loop is taken.
+PARTS = ("_justStopped", "_newTimedCalls", "_pendingTimedCalls", "_started", "threadCallQueue")
+LONGEST_S = 3600.0  # epoll_wait counts milliseconds in 31 bits; an hour will do
 
 # Served in one pass. Twisted asks for as many as there are descriptors, and Python makes room for
 # as many each time: with 10,000 sessions that doubled what a message costs.
@@ -32,6 +42,33 @@ class StreamReactor(EPollReactor):
     # Twisted's own attributes, which it does not type
     _poller: Any
     _selectables: dict[int, Any]
+    _pendingTimedCalls: list[Any]  # noqa: N815
+
+    def mainLoop(self) -> None:
+        """Until the reactor is stopped. What fails is logged, and the loop goes on."""
+        if not all(hasattr(self, part) for part in PARTS):
+            super().mainLoop()
+            return
+        while self._started:
+            try:
+                self._run()
+            except BaseException:  # as Twisted's, which a KeyboardInterrupt does not end either
+                log.failure("Unexpected error in main loop")
+
+    def _run(self) -> None:
+        while self._started:
+            timed = self._pendingTimedCalls  # a heap; Twisted exchanges it now and then
+            wait_s = min(timed[0].time - self.seconds(), LONGEST_S) if timed else None
+            if (
+                self.threadCallQueue
+                or self._newTimedCalls
+                or self._justStopped
+                or not self.running
+                or (wait_s is not None and wait_s <= 0.0)
+            ):
+                self.runUntilCurrent()
+                wait_s = self.timeout() if self.running else 0.0
+            self.doPoll(wait_s)
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait for what can be read or written, and have it done."""
@@ -45,8 +82,13 @@ class StreamReactor(EPollReactor):
         if flusher is None:
             self._serve(ready)
         elif ready:
-            with flusher:
+            flusher.depth += 1
+            try:
                 self._serve(ready)
+            finally:
+                flusher.depth -= 1
+                if flusher.dirty and not flusher.depth:
+                    flusher.flush()
 
     doIteration = doPoll  # noqa: N815
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -119,15 +119,20 @@ class CertificateStore:
         self, pairs: Pairs | None = None, settings: TLSSettings | None = None
     ) -> str | None:
         """Read the files again. On a failure all stays as it was, and the sentence is returned."""
-        settings = settings or self._settings
         try:
-            table = _Table(self._pairs if pairs is None else pairs, settings)
+            self.prepare(self._pairs if pairs is None else pairs, settings or self._settings)()
         except CertificateError as error:
             return str(error)
-        if pairs is not None:
-            self._pairs = dict(pairs)
-        self._table, self._settings = table, settings
         return None
+
+    def prepare(self, pairs: Pairs, settings: TLSSettings) -> Callable[[], None]:
+        """Read the files; what is returned exchanges all. Raises CertificateError."""
+        table = _Table(pairs, settings)
+
+        def exchange() -> None:
+            self._pairs, self._table, self._settings = dict(pairs), table, settings
+
+        return exchange
 
     def expiring(self, now: datetime.datetime) -> list[str]:
         """Warnings about certificates that end within 14 days. `now` has a time zone."""

@@ -11,7 +11,7 @@ from xmppd.xml.events import (
     StreamClose,
     StreamOpen,
 )
-from xmppd.xml.parser import StreamParser
+from xmppd.xml.parser import Context, StreamParser
 from xmppd.xml.writer import escape_attr, escape_text, to_xml
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "BEFORE_LOGIN",
     "XML_LANG",
     "XML_NS",
+    "Context",
     "Element",
     "Limits",
     "Nonza",

@@ -23,6 +23,8 @@ from xmppd.xml.writer import escape_attr, escape_text, to_xml
 S = TypeVar("S")
 Payloads: TypeAlias = tuple[tuple[str, str], ...]
 MakeStanza: TypeAlias = Callable[[str, dict[str, str], Payloads, bytes, Element | None], S]
+# What a stream's header has settled; most streams share it
+Context: TypeAlias = tuple[bytes, tuple[bytes, ...]]
 
 KINDS: Final = ("message", "presence", "iq")
 _RENEW_BYTES: Final = 65536  # expat keeps names for ever: a new one after so many bytes
@@ -44,6 +46,7 @@ class StreamParser(Generic[S]):
     __slots__ = (
         "_base",
         "_cdata",
+        "_context",
         "_counts",
         "_depth",
         "_elements_left",
@@ -86,6 +89,7 @@ class StreamParser(Generic[S]):
         self._state = _FRESH
         self._expat: XMLParserType | None = None
         self._events: list[StreamOpen | StreamClose | Nonza | S] = []
+        self._context: Context | None = None
         self._header = b""  # a start tag with the header's name and namespaces
         self._suspects: tuple[bytes, ...] = ()  # what a stanza's inside must not contain to be raw
         self._head: tuple[str, dict[str, str]] | None = None  # of the stanza that is being read
@@ -118,6 +122,20 @@ class StreamParser(Generic[S]):
         """Gives back the memory of an idle parser (about 10 kB); the next bytes get it anew."""
         if self.idle:
             self._expat = None
+
+    def rest(self) -> Context | None:
+        """All that another parser needs to go on in the place of this one, which takes 10 kB;
+        None while anything is buffered, or there was no header.
+        """
+        between = self._state == _DOCUMENT and self._depth == 1 and self.idle
+        return self._context if between else None
+
+    def go_on(self, context: Context) -> None:
+        """In the place of a parser that gave this `rest`; nothing was fed yet."""
+        self._state = _DOCUMENT
+        self._depth = 1
+        self._context = context
+        self._header, self._suspects = context
 
     def close(self) -> None:
         """The connection is gone: frees all, and ignores what may still be fed."""
@@ -387,9 +405,10 @@ class StreamParser(Generic[S]):
         for uri in declared.values():
             _check_uri(uri + SEPARATOR, limits)
         self._mark = tag.end()
-        self._header, self._suspects = _context(
+        context = self._context = _context(
             bytes(qname[1]).decode(), tuple(sorted(declared.items())), self.content_ns
         )
+        self._header, self._suspects = context
         self._head = None
         default_ns = declared.pop("", "")
         self._events.append(StreamOpen(*split(name), expand(attrs), default_ns, declared))
@@ -502,9 +521,7 @@ def _kinds(content_ns: str) -> dict[str, tuple[str, bytes]]:
 
 
 @lru_cache(maxsize=64)
-def _context(
-    qname: str, declared: tuple[tuple[str, str], ...], content_ns: str
-) -> tuple[bytes, tuple[bytes, ...]]:
+def _context(qname: str, declared: tuple[tuple[str, str], ...], content_ns: str) -> Context:
     """A start tag that declares the same, and what makes a stanza suspect of not being
     self-contained: the prefixes as they look in use, and the content namespace spelt out, which
     another stream would take for a foreign one (RFC 6120 §4.8.3). Sessions share both, for most

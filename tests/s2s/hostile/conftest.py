@@ -39,14 +39,15 @@ routes = [{routes}]
 trust = "{self.trust}"
 nameservers = ["127.0.0.1:{self.dead_port}"]
 dns_timeout = 1
-connect_timeout = 5
+connect_timeout = 3
 negotiation_timeout = 3
-queue_timeout = 5
+queue_timeout = 3
 deny = ["denied.example"]
 {peers}
 """
-        plain = super()._toml(certificate).partition("[s2s]")[0]
-        return plain + s2s
+        plain = super()._toml(certificate)
+        assert "[s2s]\nenabled = false\n" in plain
+        return plain.replace("[s2s]\nenabled = false\n", "") + s2s
 
     dead_port: int  # of a name server that hears, and never answers
 

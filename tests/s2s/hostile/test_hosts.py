@@ -110,6 +110,19 @@ def test_stanzas_go_after_a_key_or_external(romeo: Wire, single: Single) -> None
     assert not host.heard("result")
 
 
+def test_a_server_that_hangs_up_on_external_is_called_again_without(
+    romeo: Wire, single: Single
+) -> None:
+    """It does not want our certificate; its dialback does."""
+    domain, host = single
+    host.offers = OFFER_EXTERNAL + OFFER_DIALBACK
+    host.refuses_external = True
+    says(romeo, f"a@{domain}", "m1", "by dialback")
+    host.hears(body_is("by dialback"))
+    assert len(host.calls) == 2
+    assert len(host.heard("auth")) == 1
+
+
 @pytest.mark.parametrize(("said", "wanted"), [("invalid", "internal-server-error"), ("", TIMEOUT)])
 def test_a_server_that_does_not_take_our_key(
     romeo: Wire, single: Single, said: str, wanted: str

@@ -252,7 +252,7 @@ def test_an_upgrade_does_not_undo_a_new_password(accounts: SQLAccounts) -> None:
     old = now(accounts.keys("romeo", "SHA-256"))
     now(accounts.set_password("romeo", "paper"))
     late = {name: derive(name, "pencil", b"salt", 3) for name in HASHES}
-    now(accounts._table.upgrade("romeo", old, late))
+    now(accounts._table.upgrade("romeo", "SHA-256", old, late))
     assert now(accounts.check_password("romeo", "paper"))
 
 

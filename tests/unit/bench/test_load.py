@@ -31,6 +31,13 @@ def test_a_number_cut_by_a_read_is_counted_once(cut: int) -> None:
     assert numbers.take(data[:cut]) + numbers.take(data[cut:]) == 2
 
 
+def test_the_last_number_may_come_again_where_servers_do_so() -> None:
+    numbers = Numbers(repeated=True)
+    assert numbers.take(stanzas(0, 0, 1, 1)) == 2
+    with pytest.raises(LoadError, match="message 0 came twice"):
+        numbers.take(stanzas(0))
+
+
 def test_numbers_that_arrive_byte_by_byte_are_counted_once() -> None:
     numbers = Numbers()
     assert sum(numbers.take(bytes([byte])) for byte in stanzas(0, 1, 2)) == 3
@@ -149,6 +156,19 @@ def test_presence_must_come_to_each_contact_once(
         fan.close()
         for _, theirs in ends:
             theirs.close()
+
+
+def test_what_does_not_come_back_is_waited_for_at_its_receivers_alone() -> None:
+    ends = [socket.socketpair() for _ in range(3)]
+    sender, *receivers = [client_on(ours, "romeo") for ours, _ in ends]
+    fan = Fan(sender, receivers, b"<iq id='%s'/>")
+    for _, theirs in ends:  # ejabberd tells the publisher too
+        theirs.sendall(Numbers.token(0))
+    fan.run(1)
+    assert ends[0][1].recv(100) == b"<iq id='#00000000#'/>"
+    fan.close()
+    for _, theirs in ends:
+        theirs.close()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from xmppd.c2s import Service
+from xmppd.c2s.connection import RESTART_S
 from xmppd.config.server import C2SOptions
 from xmppd.jid import jid
 from xmppd.transport.store import CertificateStore
@@ -30,7 +31,7 @@ class TLSClient:
             sent = self._out.read()
             if sent:
                 self.client.connection.dataReceived(sent)
-            self.client.clock.advance(0)
+            self.client.clock.advance(RESTART_S)
             answer = self.client.wire.value()
             self.client.wire.clear()
             self._in.write(answer)

@@ -83,11 +83,8 @@ def test_the_host_lists_the_service_and_the_service_describes_itself(talk: Talk)
     romeo.receives(like(f"<iq>{items}<item jid='tea.example.org' name='Tea'/></query></iq>"))
     info = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
     romeo.sends(f"<iq type='get' id='2' to='tea.example.org'>{info}</iq>")
-    romeo.receives(
-        like(
-            f"<iq id='2'>{info[:-2]}><feature var='urn:example:biscuits'/><feature var='{NS}'/></query></iq>"
-        )
-    )
+    offered = f"<feature var='urn:example:biscuits'/><feature var='{NS}'/>"
+    romeo.receives(like(f"<iq id='2'>{info[:-2]}>{offered}</query></iq>"))
     assert "urn:example:biscuits" not in talk.host.modules.features()
     romeo.sends(f"<iq type='get' id='3' to='door@tea.example.org'>{info}</iq>")
     romeo.receives(error("3", "cancel", "item-not-found"))

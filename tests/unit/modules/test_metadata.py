@@ -14,7 +14,7 @@ from xmppd.testing.stage import bundled
 SPEC = re.compile(r"\bRFC \d{4}\b|\bXEP-\d{4}\b")
 UNVERSIONED = re.compile(r"XEP-\d{4}(?! \d+\.\d+)")
 MODULES = list(bundled())
-OWN_INVENTIONS = {"announce"}  # no specification tells what they do
+OWN_INVENTIONS = {"announce", "strangers"}  # no specification tells what they do
 
 
 def doc_of(cls: type[Module]) -> str:

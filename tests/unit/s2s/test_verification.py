@@ -5,46 +5,26 @@ from typing import Any
 import pytest
 from twisted.internet.address import IPv4Address
 
-from tests.support.verona import CAPULET, JULIET, MONTAGUE, ROMEO, End, Network, Server, Verona
+from tests.support.verona import (
+    CAPULET,
+    JULIET,
+    KEY,
+    MONTAGUE,
+    OPEN,
+    ROMEO,
+    Network,
+    Raw,
+    Scripted,
+    Server,
+    Verona,
+)
 from xmppd.config.s2s import S2SOptions
 from xmppd.resolve import DialFailed
 from xmppd.routing.router import Storing
-from xmppd.s2s.incoming import IncomingConnection
 from xmppd.stream.management import Management
 from xmppd.testing import error, message
-from xmppd.transport.connection import StreamTransport
-from xmppd.transport.flusher import Flusher
-from xmppd.transport.wheel import TimerWheel
 
-OPEN = (
-    "<?xml version='1.0'?><stream:stream xmlns='jabber:server' version='1.0'"
-    " xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback'"
-    " from='{}' to='montague.example'>"
-)
-KEY = "<db:result from='{}' to='montague.example'>0123456789abcdef</db:result>"
 HI = f"<message to='{ROMEO}' type='chat' id='m'><body>hi</body></message>"
-
-
-class Raw(StreamTransport):
-    """A peer that says what the test says, in the clear."""
-
-    def __init__(self, verona: Verona) -> None:
-        super().__init__(Flusher(verona.clock), TimerWheel(verona.clock))
-        self.verona = verona
-        self.heard = ""
-        theirs = verona.montague.factory.buildProtocol(IPv4Address("TCP", "192.0.2.66", 5269))
-        assert theirs is not None
-        self.connection: IncomingConnection = theirs
-        self.end: End = verona.network.tie(self, theirs)[0]
-
-    def received(self, data: bytes) -> None:
-        self.heard += data.decode()
-
-    def sends(self, text: str) -> str:
-        before = len(self.heard)
-        self.write(text.encode())
-        self.verona.settles()
-        return self.heard[before:]
 
 
 def in_clear(**wishes: Any) -> Verona:
@@ -274,20 +254,6 @@ def test_a_peer_that_ends_the_stream_with_its_features_is_not_talked_to() -> Non
     verona.settles()
     juliet.receives(error("m", "wait", "remote-server-timeout", kind="message"))
     assert not verona.capulet.federation.connections
-
-
-class Scripted:
-    """A server that answers whoever connects with this text."""
-
-    def __init__(self, verona: Verona, text: str) -> None:
-        self._verona = verona
-        self._text = text
-        self.factory = self
-
-    def buildProtocol(self, address: object) -> StreamTransport:
-        made = StreamTransport(Flusher(self._verona.clock), TimerWheel(self._verona.clock))
-        made.opened = lambda: made.write(self._text.encode())  # type: ignore[method-assign]
-        return made
 
 
 def test_what_is_on_its_way_to_the_disk_is_not_acknowledged_and_holds_nobody_back() -> None:

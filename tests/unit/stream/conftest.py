@@ -10,7 +10,7 @@ import pytest
 
 from xmppd.jid import JID, jid
 from xmppd.stream.core import ClientStream
-from xmppd.stream.events import BindRequest, Closed, Event
+from xmppd.stream.events import BindRequest, Closed, Event, OwnAnswer, Restarted
 from xmppd.stream.features import StreamPolicy
 from xmppd.stream.sasl import AskKeys, AskPassword, Channel, ScramKeys
 
@@ -59,9 +59,10 @@ class Client:
         return self.gets(self.stream.receive(data))
 
     def gets(self, events: list[Event]) -> str:
-        self.events += events
+        own = [event.written for event in events if isinstance(event, OwnAnswer)]
+        self.events += [e for e in events if not isinstance(e, OwnAnswer | Restarted)]
         farewells = [event.farewell for event in events if isinstance(event, Closed)]
-        answer = b"".join([self.stream.take(), *farewells]).decode()
+        answer = b"".join([self.stream.take(), *own, *farewells]).decode()
         self.heard += answer
         return answer
 

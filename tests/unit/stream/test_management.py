@@ -1,6 +1,8 @@
 """Counters of a stream (XEP-0198)."""
 
 import pytest
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.strategies import integers
 
 from xmppd.ns import SM
 from xmppd.stream.management import MODULUS, Management, failed, read_count
@@ -87,3 +89,64 @@ def test_what_is_not_acknowledged_is_bounded() -> None:
 def test_a_failure_may_tell_what_was_handled() -> None:
     assert failed("item-not-found", 7).get("h") == "7"
     assert failed("unexpected-request").get("h") is None
+
+
+class Counting(RuleBasedStateMachine):
+    """Both ends of a stream, whose connection breaks and is resumed, against plain lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.management: Management[int] = Management(10**6)
+        start = MODULUS - 5  # so that the counters begin again
+        self.management.sent = self.management.acked = self.management.handled = start
+        self.start = start
+        self.sent: list[int] = []
+        self.wire: list[int] = []  # on the way to the peer
+        self.peer: list[int] = []  # what the peer has handled
+        self.let_go: list[int] = []
+        self.heard = 0
+
+    @rule(count=integers(1, 7))
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            self.management.send(len(self.sent))
+            self.wire.append(len(self.sent))
+            self.sent.append(len(self.sent))
+
+    @rule(count=integers(0, 9))
+    def arrive(self, count: int) -> None:
+        self.peer += self.wire[:count]
+        del self.wire[:count]
+
+    @rule()
+    def acknowledge(self) -> None:
+        self.let_go += self.management.acknowledge(a((self.start + len(self.peer)) % MODULUS))
+
+    @rule(more=integers(1, 2**31))
+    def lie(self, more: int) -> None:
+        h = (self.management.sent + more) % MODULUS
+        before = list(self.management.unacked())
+        with pytest.raises(StreamError):
+            self.management.acknowledge(a(h))
+        assert list(self.management.unacked()) == before
+
+    @rule()
+    def break_and_resume(self) -> None:
+        """What was on the way is lost; what is not acknowledged comes again."""
+        self.acknowledge()
+        self.wire = list(self.management.unacked())
+
+    @rule()
+    def hear(self) -> None:
+        self.management.handle()
+        self.heard += 1
+        assert self.management.answer().get("h") == str((self.start + self.heard) % MODULUS)
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        assert self.let_go + list(self.management.unacked()) == self.sent
+        assert self.peer + self.wire == self.sent
+        assert len(self.management) == (self.management.sent - self.management.acked) % MODULUS
+
+
+TestCounting = Counting.TestCase

@@ -214,3 +214,33 @@ def test_whole_negotiation_byte_by_byte(new_client: Any, plain_auth: Any, bind_i
 def test_many_stanzas_in_one_packet_keep_their_order(bound: Any) -> None:
     bound.sends("".join(f"<message to='romeo@example.net' id='{n}'/>" for n in range(500)))
     assert [event.id for event in bound.events] == [str(n) for n in range(500)]
+
+
+def test_a_stream_that_dozed_goes_on_and_keeps_the_limits_of_the_bound(bound: Any) -> None:
+    stream = bound.stream
+    stream.doze()
+    stream.doze()  # again, with nothing said in between
+    bound.sends("<message to='a@example.net'><body>one</body></message>")
+    stream.doze()
+    long = "x" * (stream._policy.before_login.stanza_bytes + 1)
+    bound.sends(f"<message to='a@example.net'><body>{long}</body></message>")
+    first, second = bound.events[-2:]
+    assert (first.to, first.from_, second.to) == ("a@example.net", first.from_, "a@example.net")
+    assert first.raw == b"<body>one</body>"
+    stream.doze()
+    bound.sends("</stream:stream>")
+    assert isinstance(bound.events[-1], Closed)
+
+
+def test_a_stream_does_not_doze_in_the_middle_of_a_stanza(bound: Any) -> None:
+    bound.sends("<message to='a@example.net'><bo")
+    bound.stream.doze()
+    bound.sends("dy>one</body></message>")
+    assert bound.events[-1].raw == b"<body>one</body>"
+
+
+def test_a_stream_that_dozes_can_be_closed(bound: Any) -> None:
+    bound.stream.doze()
+    (closed,) = bound.stream.close()
+    assert isinstance(closed, Closed)
+    assert bound.stream.receive(b"<message/>") == []

@@ -124,6 +124,33 @@ def test_tickets_may_be_given_back_twice_and_in_any_order(clock: Clock) -> None:
     assert admission.strangers == 0
 
 
+def test_the_known_share_a_ticket_and_each_gives_its_place_back(clock: Clock) -> None:
+    admission = Admission(
+        clock.seconds,
+        AdmissionLimits(reserve=0, descriptor_share=1.0),
+        descriptor_limit=4,
+        descriptors=lambda: 0,
+    )
+    tickets = [admission.admit(f"192.0.2.{last}") for last in (1, 2)]
+    known = []
+    for ticket in tickets:
+        assert ticket is not None
+        assert ticket.exchanged() is ticket  # a stranger keeps its own
+        ticket.authenticated()
+        known.append(ticket.exchanged())
+    assert known[0] is known[1]
+    others = [admission.admit(f"192.0.2.{last}") for last in (3, 4, 5)]
+    assert [other is not None for other in others] == [True, True, False]
+    for ticket in known:
+        ticket.release()
+    assert admission.strangers == 2
+    again = [admission.admit(f"192.0.2.{last}") for last in (6, 7)]
+    assert again[0] is None  # strangers have half of the places
+    assert others[0] is not None
+    others[0].release()
+    assert admission.admit("192.0.2.8") is not None
+
+
 def test_the_table_of_addresses_is_bounded_and_forgets(clock: Clock) -> None:
     admission = _admission(clock, addresses=10)
     tickets = [admission.admit(f"192.0.2.{n}") for n in range(15)]

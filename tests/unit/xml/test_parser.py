@@ -144,6 +144,28 @@ def test_a_dropped_parser_goes_on_in_the_context_of_its_header() -> None:
     assert made.feed(b" <iq/> </s:stream>") == [("iq", {}, (), b"", None), StreamClose()]
 
 
+def test_another_parser_goes_on_in_the_place_of_one_that_rests() -> None:
+    header = b"<s:stream xmlns='jabber:client' xmlns:s='s' xmlns:p='u'>"
+    made = opened(header)
+    assert made.feed(b"<iq/>") == [("iq", {}, (), b"", None)]
+    context = made.rest()
+    assert context is not None
+    other = parser()
+    other.go_on(context)
+    (said,) = other.feed(b" <iq><p:x/></iq>")
+    assert said[3] == b"<x xmlns='u'/>"  # type: ignore[index]
+    assert other.feed(b"</s:stream>") == [StreamClose()]
+    assert other.rest() is None
+
+
+@pytest.mark.parametrize("begun", [b"<iq><x>", b"<iq", b"<iq a='"])
+def test_a_parser_in_the_midst_of_something_cannot_rest(begun: bytes) -> None:
+    made = opened()
+    made.feed(begun)
+    assert made.rest() is None
+    assert parser().rest() is None
+
+
 def test_a_parser_that_is_not_idle_is_not_dropped() -> None:
     made = opened()
     made.feed(b"<iq><x>")

@@ -18,9 +18,11 @@ from xmppd.stream.peer.events import (
 )
 from xmppd.stream.peer.features import Offer, PeerPolicy
 from xmppd.stream.peer.header import read_response, write_header
-from xmppd.stream.peer.states import NEXT, Input, State
+from xmppd.stream.peer.states import NEXT, TRUSTED, Input, State
 from xmppd.stream.sasl.base64 import encode
 from xmppd.xml import Element, StreamError, StreamOpen
+
+NO_KEY = "0" * 64
 
 
 class InitiatingStream(PeerStream):
@@ -28,9 +30,18 @@ class InitiatingStream(PeerStream):
 
     Owner's part: `StartTLS` (then `tls_ready`); after `Negotiated` it may `ask` for pairs and
     `verify` keys. `authenticate` False: EXTERNAL is not tried, for a stream that only verifies.
+    `external` False: it is not tried, and dialback has to do.
     """
 
-    __slots__ = ("_authenticated", "_negotiated", "_verifying", "authenticate", "does_dialback")
+    __slots__ = (
+        "_authenticated",
+        "_negotiated",
+        "_verifying",
+        "authenticate",
+        "does_dialback",
+        "external",
+        "external_refused",
+    )
 
     def __init__(
         self,
@@ -41,10 +52,13 @@ class InitiatingStream(PeerStream):
         *,
         secure: bool = False,
         authenticate: bool = True,
+        external: bool = True,
     ) -> None:
         super().__init__(policy, key_of, secure=secure)
         self.ours, self.theirs = ours, theirs
         self.authenticate = authenticate
+        self.external = external and authenticate
+        self.external_refused = False
         self._authenticated = self._negotiated = False
         self.does_dialback = False  # the peer
         self._verifying: dict[tuple[str, str, str], VerifyRequest] = {}
@@ -94,7 +108,7 @@ class InitiatingStream(PeerStream):
         if offer.bidi and self.policy.bidi and self.authenticate:
             self._write(features.bidi_request(self.policy))
             self.bidi = True
-        if not (offer.external and self.secure and self.authenticate):
+        if not (offer.external and self.secure and self.external):
             return self._done()
         # The identity is needless, and some servers want it nevertheless (XEP-0178 §3).
         auth = Element(SASL, "auth", {"mechanism": "EXTERNAL"}, encode(self.ours.encode()))
@@ -161,6 +175,7 @@ class InitiatingStream(PeerStream):
     def _sasl_refused(self, element: Element) -> list[PeerEvent]:
         """Dialback may do where the certificate did not."""
         self._move(Input.FAILURE)
+        self.external_refused = True
         conditions = [child.name for child in element.all(SASL) if child.name != "text"]
         said = conditions[0][:100] if conditions else "no reason"
         return self._done(f"our certificate was refused: {said}")
@@ -187,6 +202,15 @@ class InitiatingStream(PeerStream):
         self._verifying[request[:3]] = request
         sender, target, id_, key = request
         self._say(Said("verify", target, sender, id_, "", key))
+
+    def poke(self) -> bool:
+        """Ask something that is answered on this very stream, if the peer does dialback: about a
+        key that is nobody's. A ping's answer would need a stream of the peer's own.
+        """
+        if self.state not in TRUSTED or not (self.does_dialback and self.stream_id):
+            return False
+        self.verify(VerifyRequest(self.theirs, self.ours, self.stream_id, NO_KEY))
+        return True
 
     @property
     def verifying(self) -> int:

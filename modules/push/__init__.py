@@ -1,11 +1,13 @@
-"""Push notifications: a device that is not connected is told that there is something for it.
+"""Push: devices that are not connected are told of what there is for them (XEP-0357 0.4.1).
 
 An account names services of its clients' makers, and for each message that its device does not get
-at once the server publishes a notification there (XEP-0357 0.4.1). What it tells beyond "there is
+at once the server publishes a notification there. What it tells beyond "there is
 something" is the operator's choice: what is published passes through third parties (§9).
+Chats that the account wants to hear nothing of stay silent (XEP-0492).
 """
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -43,9 +45,12 @@ from xmppd.api import (
     to_xml,
     transaction,
     upsert,
+    uses_if,
 )
 from xmppd.modules.archive.rules import BODY, JINGLE_MESSAGE, lasting
 from xmppd.modules.muc import Room, member_missed
+from xmppd.modules.pubsub import Pep
+from xmppd.modules.push import settings
 
 NS = "urn:xmpp:push:0"
 SUMMARY = "urn:xmpp:push:summary"
@@ -134,6 +139,7 @@ class Push(Module):
     name = "push"
     options: PushOptions
     store: Store
+    pep = uses_if(Pep)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
@@ -218,22 +224,38 @@ class Push(Module):
             return
         if message.has(ns.PUBSUB, "pubsub"):
             self._obey(message, user)
-        if message.from_.bare == user or not lasting(message):
+        if message.from_.bare == user or not _calls(message):
             return
-        self._tell(message, user)
+        away = self._away(user, self._services.get(user, ()))
+        if message.type == "groupchat":  # it is that occupant's alone
+            away = [one for one in away if one.resource == message.to.resource]
+        if away:
+            self.background(self._tell(user, away, message))
 
     @on(member_missed)
     def notify_of_room(self, user: JID, room: Room, message: Message) -> None:
         """Of a room in which the user is not just now: only what speaks to it."""
-        if user in self._services:
-            self._tell(message, user)
+        away = self._away(user, self._services.get(user, ()))
+        if away and _calls(message):
+            self.background(self._tell(user, away, message, mentions=True))
 
-    def _tell(self, message: Message, user: JID) -> None:
-        if CALLING.isdisjoint(message.payloads):
-            return
+    def _away(self, user: JID, mine: Iterable[Service]) -> list[Service]:
         here = {s.jid.resource for s in self.host.sessions.of(user) if s.outlet is not None}
-        for one in self._services[user]:
-            if one.resource not in here:
+        return [one for one in mine if one.resource not in here]
+
+    async def _tell(
+        self, user: JID, away: list[Service], message: Message, *, mentions: bool = False
+    ) -> None:
+        """Those that still want it, if the account wants to be told of this chat (XEP-0492)."""
+        bookmark = None
+        if self.pep is not None:
+            chat = message.from_.bare
+            bookmark = await self.pep.item(user, settings.BOOKMARKS, chat)
+        known = None if bookmark is None else bookmark.xml
+        if not settings.wanted(known, message, mentions=mentions):
+            return
+        for one in away:
+            if one in self._services.get(user, ()):
                 one.waiting += 1
                 self._publish(one, message)
 
@@ -323,6 +345,13 @@ class Push(Module):
         self._services.pop(user, None)
         self._listen()
         self.background(self.store.drop_all(user.local))
+
+
+def _calls(message: Message) -> bool:
+    """Whether it is to be told at once. What rooms say comes to sessions that sleep, too."""
+    if message.type == "groupchat":
+        return BODY in message.payloads and not message.has(ns.DELAY, "delay")
+    return lasting(message) and not CALLING.isdisjoint(message.payloads)
 
 
 def _service(payload: Element) -> JID:

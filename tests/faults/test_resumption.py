@@ -1,0 +1,224 @@
+"""Connections that are cut, and servers that stop or are killed, while sessions can be resumed."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.people import (
+    JULIET,
+    ROMEO,
+    chat,
+    condition,
+    joins,
+    ping,
+    reads_offline,
+    taken,
+)
+from tests.support.client import TLSClient
+from tests.support.server import ServerProcess
+from xmppd.jid import jid
+from xmppd.ns import SM
+from xmppd.xml import Element, to_xml
+
+Serve = Callable[..., ServerProcess]
+R, ENABLE = f"<r xmlns='{SM}'/>", f"<enable xmlns='{SM}' resume='true'/>"
+
+
+class Phone:
+    """A client that counts (XEP-0198), and comes back."""
+
+    def __init__(self, server: ServerProcess, address: str) -> None:
+        self.server = server
+        self.address = address
+        self.client = joins(server, address)
+        self.client.sends(ENABLE)
+        self.id = self.nonza("enabled").get("id") or ""
+        self.handled = 0
+        self.bodies: list[str] = []
+
+    def nonza(self, name: str) -> Element:
+        """The next element of that name; messages before it are counted."""
+        while True:
+            came = self.client.reads()
+            if came.ns == SM:
+                if came.name == name:
+                    return came
+                assert came.name == "r", to_xml(came)
+                continue
+            self.handled += 1
+            if came.name == "message":
+                self.bodies.append(came.get("id") or "")
+
+    def acknowledged(self) -> int:
+        """How many of ours the server answers for."""
+        self.client.sends(R)
+        return int(self.nonza("a").get("h") or -1)
+
+    def acknowledges(self) -> None:
+        self.client.sends(f"<a xmlns='{SM}' h='{self.handled}'/>")
+
+    def cuts(self) -> None:
+        self.client.disconnect()
+
+    def comes_back(self) -> Element:
+        """<resumed/> or <failed/>."""
+        self.client = client = TLSClient(self.server.address, jid(self.address))
+        client.opens()
+        client.secures()
+        client.logs_in()
+        client.sends(f"<resume xmlns='{SM}' previd='{self.id}' h='{self.handled}'/>")
+        answer = client.reads()
+        assert answer.ns == SM, to_xml(answer)
+        return answer
+
+    def until(self, last: str) -> list[str]:
+        """What comes up to the message with this id."""
+        while last not in self.bodies:
+            came = self.client.reads()
+            if came.ns != SM:
+                self.handled += 1
+                if came.name == "message":
+                    self.bodies.append(came.get("id") or "")
+        return self.bodies
+
+
+@pytest.fixture
+def server(serve: Serve) -> ServerProcess:
+    return serve()
+
+
+def test_a_reset_costs_nothing_and_doubles_nothing(server: ServerProcess) -> None:
+    phone = Phone(server, f"{JULIET}/phone")
+    phone.client.sends("<presence/>")
+    romeo = joins(server, f"{ROMEO}/writes")
+    wanted: list[str] = []
+    for turn in range(5):
+        new = [f"{turn}-{n}" for n in range(20)]
+        romeo.sends("".join(map(chat, new[:10])))
+        phone.until(new[4])
+        phone.cuts()
+        romeo.sends("".join(map(chat, new[10:])))
+        taken(romeo)
+        assert phone.comes_back().name == "resumed"
+        wanted += new
+        assert phone.until(new[-1]) == wanted
+    phone.acknowledges()
+    taken(phone.client)
+    phone.client.leaves()
+    assert reads_offline(server, JULIET) == []
+
+
+def test_a_restart_costs_nothing_and_nobody_leaves(server: ServerProcess) -> None:
+    phone = Phone(server, f"{JULIET}/phone")
+    phone.client.sends("<presence/>" + chat("from-me", ROMEO))
+    assert phone.acknowledged() == 2
+    romeo = joins(server, f"{ROMEO}/writes")
+    romeo.sends(chat("1") + chat("2"))
+    phone.until("1")
+    phone.cuts()
+    romeo.sends(chat("3"))
+    taken(romeo)
+    server.stop()
+    server.start()
+    resumed = phone.comes_back()
+    assert (resumed.name, resumed.get("h")) == ("resumed", "2")
+    assert phone.until("3") == ["1", "2", "3"]
+    romeo = joins(server, f"{ROMEO}/writes")
+    romeo.sends(chat("4"))
+    phone.until("4")
+    phone.acknowledges()
+    assert phone.acknowledged() == 2
+    phone.client.leaves()
+    assert reads_offline(server, JULIET) == []
+
+
+def test_a_client_that_is_connected_resumes_after_a_restart(server: ServerProcess) -> None:
+    phone = Phone(server, f"{JULIET}/phone")
+    phone.client.sends("<presence/>")
+    assert phone.acknowledged() == 1
+    server.stop()
+    server.start()
+    joins(server, f"{ROMEO}/writes").sends(chat("1"))
+    assert phone.comes_back().name == "resumed"
+    assert phone.until("1") == ["1"]
+
+
+def test_sigkill_leaves_the_count_and_the_messages(server: ServerProcess) -> None:
+    phone = Phone(server, f"{JULIET}/phone")
+    phone.client.sends("<presence/>" + ping("p"))
+    romeo = joins(server, f"{ROMEO}/writes")
+    romeo.sends("".join(chat(f"{n}") for n in range(20)))
+    phone.until("19")
+    assert phone.acknowledged() == 2
+    phone.cuts()
+    romeo.sends("".join(chat(f"{n}") for n in range(20, 70)))
+    taken(romeo)
+    server.kill()
+    server.start()
+    failed = phone.comes_back()
+    assert (failed.name, failed.get("h")) == ("failed", "2")
+    assert failed.elements[0].name == "item-not-found"
+    assert reads_offline(server, JULIET) == [f"{n}" for n in range(70)]
+
+
+def test_what_is_not_durable_is_not_acknowledged_on_a_new_connection(
+    server: ServerProcess,
+) -> None:
+    phone = Phone(server, f"{ROMEO}/phone")
+    sent = [f"{n}" for n in range(200)]
+    phone.client.sends("".join(map(chat, sent)))
+    phone.cuts()
+    resumed = phone.comes_back()
+    assert resumed.name == "resumed"
+    handled = int(resumed.get("h") or -1)
+    server.kill()
+    server.start()
+    kept = reads_offline(server, JULIET)
+    assert kept == sent[: len(kept)]
+    assert len(kept) >= handled
+
+
+def test_requests_to_who_does_not_come_back_are_answered(serve: Serve) -> None:
+    server = serve(options={"sm": {"max_resume": "1s"}})
+    phone = Phone(server, f"{JULIET}/phone")
+    phone.client.sends("<presence/>")
+    assert phone.acknowledged() == 1
+    phone.cuts()
+    romeo = joins(server, f"{ROMEO}/asks")
+    to = f"{JULIET}/phone"
+    romeo.sends(f"<iq type='get' id='q' to='{to}'><query xmlns='jabber:iq:version'/></iq>")
+    while (came := romeo.reads()).get("id") != "q":
+        pass
+    assert condition(came) == ("cancel", "service-unavailable")
+
+
+def test_occupants_stay_in_their_rooms_over_a_restart(server: ServerProcess) -> None:
+    room = "capulets@conference.example.org"
+    phone = Phone(server, f"{JULIET}/phone")
+    romeo = joins(server, f"{ROMEO}/leaves")
+    enter = "<presence to='{}/{}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+    phone.client.sends("<presence/>" + enter.format(room, "Juliet"))
+    assert phone.acknowledged() == 2
+    configure = "<query xmlns='http://jabber.org/protocol/muc#owner'>"
+    form = f"{configure}<x xmlns='jabber:x:data' type='submit'/></query>"
+    phone.client.sends(f"<iq type='set' id='c' to='{room}'>{form}</iq>")
+    assert phone.acknowledged() == 3
+    romeo.sends(enter.format(room, "Romeo"))
+    taken(romeo)
+    phone.acknowledged()
+    server.stop()
+    server.start()
+    resumed = phone.comes_back()
+    assert resumed.name == "resumed"
+    gone = phone.client.reads()
+    while gone.get("type") != "unavailable":
+        gone = phone.client.reads()
+        phone.handled += 1
+    assert gone.get("from") == f"{room}/Romeo"
+    again = joins(server, f"{ROMEO}/leaves")
+    again.sends(enter.format(room, "Romeo"))
+    while (seen := again.reads()).get("from") != f"{room}/Juliet":
+        pass
+    assert seen.name == "presence"
+    again.sends(f"<message to='{room}' type='groupchat' id='said'><body>here?</body></message>")
+    phone.until("said")

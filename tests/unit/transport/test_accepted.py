@@ -1,0 +1,109 @@
+"""Accepted connections: what Twisted keeps of each is there for who asks, and takes no memory."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet import tcp
+from twisted.internet.error import ConnectionDone
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from xmppd.transport.accepted import AcceptedConnection, make_lean
+
+
+class Reactor:
+    """What a descriptor asks of one."""
+
+    def addReader(self, reader: object) -> None: ...
+    def removeReader(self, reader: object) -> None: ...
+    def addWriter(self, writer: object) -> None: ...
+    def removeWriter(self, writer: object) -> None: ...
+
+
+class Heard(Protocol):
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.lost = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data.append(data)
+
+    def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment]
+        self.lost += 1
+
+
+class Port:
+    _realPortNumber = 5222  # noqa: N815  # Twisted's name
+    transport: type = tcp.Server
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Any, socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, address = listening.accept()
+    port: Any = Port()
+    make_lean(port)
+    with client, accepted:
+        yield port.transport(accepted, Heard(), address, port, 7, Reactor()), client
+
+
+def test_what_twisted_keeps_of_each_connection_is_made_when_asked(
+    pair: tuple[Any, socket.socket],
+) -> None:
+    server, client = pair
+    kept = vars(server)
+    for name in ("client", "fileno", "logstr", "repstr", "_tempDataBuffer"):
+        assert name not in kept
+    assert server.client == client.getsockname()
+    assert (server.getPeer().host, server.getPeer().port) == client.getsockname()
+    assert server.fileno() == server.socket.fileno()
+    assert server.logPrefix() == "Heard,0,127.0.0.1"
+    assert repr(server) == "<Heard from 127.0.0.1 on 5222>"
+
+
+def test_a_read_hands_on_what_came_and_tells_of_the_end(pair: tuple[Any, socket.socket]) -> None:
+    server, client = pair
+    assert server.doRead() is None  # nothing there yet
+    client.sendall(b"hello")
+    assert server.doRead() is None
+    assert server.protocol.data == [b"hello"]
+    client.close()
+    assert server.doRead() is CONNECTION_DONE
+    server.socket.close()
+    assert server.doRead() is CONNECTION_LOST
+
+
+def test_what_is_written_waits_and_is_sent_in_order(pair: tuple[Any, socket.socket]) -> None:
+    server, client = pair
+    server.write(b"one ")
+    server.writeSequence([b"two ", b"three"])
+    server.doWrite()
+    assert client.recv(100) == b"one two three"
+
+
+def test_a_lost_connection_has_no_descriptor_and_can_still_be_logged(
+    pair: tuple[Any, socket.socket],
+) -> None:
+    server, _ = pair
+    protocol = server.protocol
+    for _ in range(2):
+        server.connectionLost(Failure(ConnectionDone()))
+    assert protocol.lost == 1
+    assert server.fileno() == -1
+    assert server.getPeer().host == "127.0.0.1"
+    assert "127.0.0.1" in server.logPrefix() + repr(server)
+
+
+def test_ports_with_connections_of_their_own_keep_them() -> None:
+    class Other(tcp.Server):
+        pass
+
+    port = Port()
+    port.transport = Other
+    make_lean(port)
+    assert port.transport is Other
+    assert issubclass(AcceptedConnection, tcp.Server)

@@ -1,0 +1,112 @@
+"""Twisted's end of an accepted TCP connection, without what most connections are never asked for.
+
+Twisted makes two lines for the log, a list, a tuple, a bound method and a number for each, 400
+bytes; here they are made when somebody asks. And a read is two calls shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from errno import EWOULDBLOCK
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet import tcp
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+
+class _WhenAsked:
+    """An attribute that each asking makes anew, while the object has none of that name."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Any], object]) -> None:
+        self._make = make
+
+    def __get__(self, owner: Any, of: type) -> Any:
+        return self if owner is None else self._make(owner)
+
+
+def _log_prefix(server: Any) -> str:
+    """As Twisted writes it."""
+    prefix = server._getLogPrefix(getattr(server, "protocol", None))
+    return f"{prefix},{server.sessionno},{server.hostname}"
+
+
+def _shown(server: Any) -> str:
+    name = type(getattr(server, "protocol", None)).__name__
+    return f"<{name} from {server.hostname} on {server.server._realPortNumber}>"
+
+
+def _peer(server: Any) -> tuple[Any, ...]:
+    """Its address and port; once it is gone the port is 0. Twisted keeps an IPv6 address with its
+    zone, which the socket does not tell: so does `hostname`.
+    """
+    try:
+        return (server.hostname, *server.socket.getpeername()[1:])
+    except (OSError, AttributeError):  # Twisted deletes the socket in the end
+        return (server.hostname, 0)
+
+
+def _writes(server: Any) -> list[bytes]:
+    """What waits for a slow peer: kept from now on."""
+    writes: list[bytes] = []
+    server._tempDataBuffer = writes
+    return writes
+
+
+# What `tcp.Server` keeps of each connection, and who makes it here. A Twisted that has other
+# attributes keeps them.
+_MADE: Final[dict[str, Callable[[Any], object]]] = {
+    "_tempDataBuffer": _writes,
+    "client": _peer,
+    "logstr": _log_prefix,
+    "repstr": _shown,
+}
+
+
+class AcceptedConnection(tcp.Server):
+    """What a port of ours makes for each connection that it accepts (`Port.transport`)."""
+
+    protocol: Any  # Twisted's interfaces say nothing to mypy
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.sessionno = 0  # how many came before is of no use
+        for name in (*_MADE, "fileno"):
+            with suppress(AttributeError):  # to look into `__dict__` would make one
+                delattr(self, name)
+
+    def fileno(self) -> int:
+        """As long as there is a socket; -1 afterwards, as Twisted wants it."""
+        return self.socket.fileno() if self.connected else -1
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Twisted deletes the method that it has put into each connection."""
+        if not self.disconnected:
+            self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        super().connectionLost(reason)
+
+    def doRead(self) -> Any:
+        """Hand on what has come. A value says that nothing will come any more, and why."""
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except OSError as problem:
+            return None if problem.errno == EWOULDBLOCK else CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
+
+for _name, _make in _MADE.items():
+    setattr(AcceptedConnection, _name, _WhenAsked(_make))
+
+
+def make_lean(port: Any) -> None:
+    """Have this port, if it is one of Twisted's for TCP, make such connections."""
+    if getattr(port, "transport", None) is tcp.Server:
+        port.transport = AcceptedConnection
