@@ -55,7 +55,8 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test $(AIOXMPP)/.made
 	XMPPD_AIOXMPP_PYTHON="$${XMPPD_AIOXMPP_PYTHON:-$(CURDIR)/$(AIOXMPP)/bin/python}" \
-	  $(BIN)/python -m pytest -rs --ignore=tests/packaging --ignore=tests/peers $(PYTEST_ARGS)
+	  $(BIN)/python -m pytest -rs --ignore=tests/packaging --ignore=tests/peers \
+	    -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-packaging: $(VENV)/.test
 	$(BIN)/python -m pytest -rs tests/packaging $(PYTEST_ARGS)
