@@ -21,14 +21,20 @@ import aioopenssl  # noqa: F401  # so that its absence is told first
 import aiosasl
 import aiosasl.channel_binding
 import aioxmpp
+import aioxmpp.avatar
 import aioxmpp.blocking
+import aioxmpp.bookmarks
 import aioxmpp.carbons
 import aioxmpp.connector
 import aioxmpp.disco
 import aioxmpp.ibr
 import aioxmpp.misc
+import aioxmpp.pep
 import aioxmpp.ping
 import aioxmpp.private_xml
+import aioxmpp.pubsub
+import aioxmpp.pubsub.xso
+import aioxmpp.service
 import aioxmpp.vcard
 import aioxmpp.version
 import aioxmpp.xso
@@ -131,6 +137,7 @@ class Client(aioxmpp.PresenceManagedClient):
         mechanism: str | None = None,
         direct_tls: bool = False,
         patience: int = 1,
+        listening: tuple[type, ...] = (),
     ) -> None:
         self.provider = OneMechanism(account["password"], mechanism)
         super().__init__(
@@ -150,6 +157,8 @@ class Client(aioxmpp.PresenceManagedClient):
         self.roster.on_subscribe.connect(self._subscribe)
         dispatcher = self.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
         dispatcher.register_callback(None, None, self.messages.put_nowait)
+        for service in listening:  # before its first presence, which tells what it listens to
+            self.summon(service)
 
     def _available(self, jid: Any, stanza: Any) -> None:
         self._seen.put_nowait(("available", str(jid), stanza))
@@ -519,11 +528,279 @@ async def rooms(script: Script) -> None:
         script.tell("left", await until(left.get()))
 
 
+@aioxmpp.pubsub.xso.as_payload_class
+class Entry(aioxmpp.xso.XSO):
+    """What is published in a node of its own making."""
+
+    TAG = ("http://www.w3.org/2005/Atom", "entry")
+    title = aioxmpp.xso.ChildText(("http://www.w3.org/2005/Atom", "title"), default=None)
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.title = title
+
+
+async def nodes(script: Script) -> None:
+    """A node of the service, which one owns and the other reads (XEP-0060)."""
+    service = aioxmpp.JID.fromstr("pubsub.example.org")
+    async with online(script.romeo) as one, online(script.juliet) as other:
+        owner, reader = (each.summon(aioxmpp.PubSubClient) for each in (one, other))
+        told = events(reader)
+        name = f"aio-news-{one.local_jid.localpart}"
+        features = await until(owner.get_features(service))
+        script.tell("features", sorted(feature.name for feature in features))
+        script.tell("created", await until(owner.create(service, name)) == name)
+        script.tell("created again", await refusal(owner.create(service, name)))
+        script.tell("listed", (name, None) in await until(owner.get_nodes(service)))
+        await configure(script, owner, service, name)
+        answer = await until(reader.subscribe(service, name))
+        script.tell("subscribed", str(answer.payload.subscription))
+        found = (await until(reader.get_subscriptions(service, name))).subscriptions
+        own = other.local_jid.bare()
+        script.tell("is subscribed", [entry.jid == own for entry in found])
+        for id_, title in (("i1", "To be"), ("i2", "Not to be ♥")):
+            await until(owner.publish(service, name, Entry(title), id_=id_))
+            script.tell(f"heard {id_}", await until(told.get()))
+        script.tell("generates an id", bool(await until(owner.publish(service, name, Entry("")))))
+        await until(told.get())
+        asked = await until(reader.get_items_by_id(service, name, ["i2"]))
+        script.tell("read", read(asked))
+        script.tell(
+            "publishes as a reader", await refusal(reader.publish(service, name, Entry("")))
+        )
+        await until(owner.retract(service, name, "i1", notify=True))
+        script.tell("retracted", await until(told.get()))
+        everything = await until(reader.get_items(service, name))
+        script.tell("left", ["i1" in dict(read(everything)), len(read(everything))])
+        script.tell("retracts again", await refusal(owner.retract(service, name, "i1")))
+        await owned(script, owner, service, name)
+        script.tell("deletes as a reader", await refusal(reader.delete(service, name)))
+        await until(owner.delete(service, name))
+        script.tell("deleted", await until(told.get()))
+        script.tell("reads what is deleted", await refusal(reader.get_items(service, name)))
+
+
+def events(client: Any) -> asyncio.Queue[Any]:
+    """What a client is told of nodes, in order."""
+    told: asyncio.Queue[Any] = asyncio.Queue()
+
+    def published(jid: Any, node: str, item: Any, **_: Any) -> None:
+        told.put_nowait(["published", item.id_, item.registered_payload.title, node])
+
+    client.on_item_published.connect(published)
+    client.on_item_retracted.connect(
+        lambda jid, node, id_, **_: told.put_nowait(["retracted", id_, node])
+    )
+    client.on_node_deleted.connect(lambda jid, node, **_: told.put_nowait(["deleted", node]))
+    return told
+
+
+def read(answer: Any) -> list[list[str]]:
+    return [[item.id_, item.registered_payload.title] for item in answer.payload.items]
+
+
+async def configure(script: Script, owner: Any, service: Any, name: str) -> None:
+    """The form of a node is read, changed and given back (XEP-0060 §8.2)."""
+    form = await until(owner.get_node_config(service, name))
+    form.type_ = aioxmpp.forms.DataType.SUBMIT
+    (title,) = (field for field in form.fields if field.var == "pubsub#title")
+    title.values[:] = ["News of Verona"]
+    await until(owner.set_node_config(service, form, name))
+    form = await until(owner.get_node_config(service, name))
+    values = {field.var: list(field.values) for field in form.fields}
+    script.tell("configured", values["pubsub#title"])
+
+
+async def owned(script: Script, owner: Any, service: Any, name: str) -> None:
+    """What an owner sees of its node (XEP-0060 §8.8, §8.9), and empties it (§8.5)."""
+    people = (await until(owner.get_node_affiliations(service, name))).payload.affiliations
+    script.tell("affiliations", [[str(entry.jid), entry.affiliation] for entry in people])
+    readers = (await until(owner.get_node_subscriptions(service, name))).payload.subscriptions
+    script.tell("subscriptions", [[str(entry.jid), entry.subscription] for entry in readers])
+    await until(owner.purge(service, name))
+    script.tell("purged", read(await until(owner.get_items(service, name))))
+
+
+TUNE = "http://jabber.org/protocol/tune"
+
+
+@aioxmpp.pubsub.xso.as_payload_class
+class Tune(aioxmpp.xso.XSO):
+    """What one listens to (XEP-0118)."""
+
+    TAG = (TUNE, "tune")
+    artist = aioxmpp.xso.ChildText((TUNE, "artist"), default=None)
+
+    def __init__(self, artist: str) -> None:
+        super().__init__()
+        self.artist = artist
+
+
+class Tunes(aioxmpp.service.Service):
+    """Wants to know what its contacts listen to, and says so in its capabilities."""
+
+    ORDER_AFTER = (aioxmpp.PEPClient,)
+    node = aioxmpp.pep.register_pep_node(TUNE, notify=True)
+
+    def __init__(self, client: Any, **more: Any) -> None:
+        super().__init__(client, **more)
+        self.heard: asyncio.Queue[Any] = asyncio.Queue()
+
+    def derive_logger(self, logger: Any) -> Any:
+        return logger  # what is inherited takes a name from the module, and a script has none
+
+    @aioxmpp.service.attrsignal(node, "on_item_publish")
+    def _hear(self, jid: Any, node: str, item: Any, **_: Any) -> None:
+        self.heard.put_nowait([str(jid), item.registered_payload.artist])
+
+
+async def personal(script: Script) -> None:
+    """What one publishes at its own account, contacts hear (XEP-0163, XEP-0084)."""
+    listening = (Tunes, aioxmpp.avatar.AvatarService)
+    async with (
+        online(script.romeo, listening=listening) as one,
+        online(script.juliet, listening=listening) as other,
+    ):
+        await befriend(one, other)
+        pep, pubsub = one.summon(aioxmpp.PEPClient), other.summon(aioxmpp.PubSubClient)
+        script.tell("available", await until(pep.available()))
+        await until(pep.publish(TUNE, Tune("Yes"), id_="current"))
+        script.tell("heard", await until(other.summon(Tunes).heard.get()))
+        script.tell("heard by itself", await until(one.summon(Tunes).heard.get()))
+        async with online(script.juliet, "balcony", listening=listening) as later:
+            script.tell("heard on arrival", await until(later.summon(Tunes).heard.get()))
+        item = await only_item(pubsub, one.local_jid.bare(), TUNE)
+        script.tell("read", [item.id_, item.registered_payload.artist])
+        await hidden(script, one, pubsub)
+        await avatars(script, one, other)
+
+
+async def only_item(pubsub: Any, owner: Any, node: str) -> Any:
+    (item,) = (await until(pubsub.get_items(owner, node))).payload.items
+    return item
+
+
+async def hidden(script: Script, one: Client, theirs: Any) -> None:
+    """A node that is made as it is published to, and only for oneself (XEP-0060 §7.1.5)."""
+    diary = "urn:example:diary"
+    pep, mine = one.summon(aioxmpp.PEPClient), one.summon(aioxmpp.PubSubClient)
+    await until(pep.publish(diary, Entry("Ay me"), access_model="whitelist"))
+    refused = await refusal(theirs.get_items(one.local_jid.bare(), diary))
+    script.tell("read what is hidden", refused)
+    item = await only_item(mine, None, diary)
+    script.tell("kept for itself", item.registered_payload.title)
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
+
+
+async def avatars(script: Script, one: Client, other: Client) -> None:
+    """One shows a face, which the other is told of and fetches (XEP-0084)."""
+    own, told = one.local_jid.bare(), asyncio.Queue[Any]()
+    mine = one.summon(aioxmpp.avatar.AvatarService)
+    theirs = other.summon(aioxmpp.avatar.AvatarService)
+    theirs.on_metadata_changed.connect(lambda jid, known: told.put_nowait((jid, known)))
+    avatar = aioxmpp.avatar.AvatarSet()
+    avatar.add_avatar_image("image/png", image_bytes=PNG, width=64, height=64)
+    await until(mine.publish_avatar_set(avatar))
+    image = await published_image(own, told)
+    script.tell("avatar", [image.mime_type, image.nbytes, image.width, image.height])
+    script.tell("avatar has the right id", image.normalized_id == avatar.png_id)
+    script.tell("avatar data", await until(image.get_image_bytes()) == PNG)
+    asked = await until(theirs.get_avatar_metadata(own, require_fresh=True))
+    script.tell("avatar when asked", [each.normalized_id == avatar.png_id for each in asked])
+    card = await until(other.summon(aioxmpp.vcard.VCardService).get_vcard(own))
+    script.tell("avatar in the vcard", card.get_photo_data() == PNG)
+    async with online(script.juliet, "window") as later:
+        seen = await later.sees("available", str(one.local_jid))
+        script.tell("avatar in presence", seen.xep0153_x.photo == avatar.png_id)
+    await until(mine.disable_avatar())
+    while (await until(told.get())) != (own, []):
+        pass
+    script.tell("avatar disabled", True)
+
+
+async def published_image(who: Any, told: asyncio.Queue[Any]) -> Any:
+    """The image that `who` published; presence may have told of the one in its vCard before."""
+    while True:
+        jid, known = await until(told.get())
+        if jid == who and known and hasattr(known[0], "_pubsub"):
+            (image,) = known
+            return image
+
+
+NATIVE = "urn:xmpp:bookmarks:1"
+
+
+@aioxmpp.pubsub.xso.as_payload_class
+class NativeBookmark(aioxmpp.xso.XSO):
+    """A bookmark as newer clients publish it (XEP-0402)."""
+
+    TAG = (NATIVE, "conference")
+    name = aioxmpp.xso.Attr("name", default=None)
+    autojoin = aioxmpp.xso.Attr("autojoin", type_=aioxmpp.xso.Bool(), default=False)
+    nick = aioxmpp.xso.ChildText((NATIVE, "nick"), default=None)
+    password = aioxmpp.xso.ChildText((NATIVE, "password"), default=None)
+
+
+async def bookmarks(script: Script) -> None:
+    """Bookmarks in private XML (XEP-0048) are those that newer clients have (XEP-0402)."""
+    theatre, garden = (f"{room}@conference.example.org" for room in ("theatre", "garden"))
+    async with online(script.romeo) as one:
+        client = one.summon(aioxmpp.BookmarkClient)
+        pubsub = one.summon(aioxmpp.PubSubClient)
+        script.tell("at first", await listed(client))
+        room = aioxmpp.bookmarks.Conference(
+            "Théâtre", aioxmpp.JID.fromstr(theatre), autojoin=True, nick="Romeo", password="<3"
+        )
+        await until(client.add_bookmark(room))
+        script.tell("added", await listed(client))
+        script.tell("added, natively", await native(pubsub))
+        await until(client.update_bookmark(room, renamed(room)))
+        script.tell("renamed, natively", await native(pubsub))
+        newer = NativeBookmark()
+        newer.name, newer.nick = "Garden", "R"
+        await until(pubsub.publish(None, NATIVE, newer, id_=garden))
+        script.tell("published natively", await listed(client))
+        page = aioxmpp.bookmarks.URL("Verona", "https://verona.example/")
+        await until(client.add_bookmark(page))
+        await until(client.discard_bookmark(renamed(room)))
+        script.tell("discarded, natively", await native(pubsub))
+        async with online(script.romeo, "balcony") as again:
+            script.tell("found again", await listed(again.summon(aioxmpp.BookmarkClient)))
+        async with online(script.juliet) as other:
+            theirs = other.summon(aioxmpp.PubSubClient)
+            refused = await refusal(theirs.get_items(one.local_jid.bare(), NATIVE))
+            script.tell("read by another", refused)
+        await until(pubsub.retract(None, NATIVE, garden))
+        script.tell("retracted natively", await listed(client))
+        script.tell("keeps what is no room", page in await until(client.get_bookmarks()))
+
+
+def renamed(room: Any) -> Any:
+    return aioxmpp.bookmarks.Conference("Stage", room.jid, nick="Mercutio")
+
+
+async def listed(client: Any) -> list[list[object]]:
+    """The bookmarked rooms in the list."""
+    found = await until(client.get_bookmarks())
+    rooms = [each for each in found if isinstance(each, aioxmpp.bookmarks.Conference)]
+    return sorted([[str(b.jid), b.name, b.autojoin, b.nick, b.password] for b in rooms], key=str)
+
+
+async def native(pubsub: Any) -> list[list[object]]:
+    """The bookmarked rooms as items of their own."""
+    items = (await until(pubsub.get_items(None, NATIVE))).payload.items
+    found = [(item.id_, item.registered_payload) for item in items]
+    return sorted([[id_, b.name, b.autojoin, b.nick, b.password] for id_, b in found], key=str)
+
+
 SCENARIOS: dict[str, Callable[[Script], Coroutine[Any, Any, None]]] = {
     scenario.__name__: scenario
     for scenario in (
         *(login, wrong_password, roster, presence, chat, offline),
         *(resumption, services, devices, conflict, registration, echo, rooms),
+        *(nodes, personal, bookmarks),
     )
 }
 

@@ -9,6 +9,8 @@ from tests.clients.aio import AioxmppProcess, Facts
 
 NewAccount = Callable[[str], Account]
 NURSE = "nurse@example.org"
+THEATRE = "theatre@conference.example.org"
+GARDEN = ["garden@conference.example.org", "Garden", False, "R", None]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,9 @@ devices = scenario("devices")
 conflict = scenario("conflict")
 registration = scenario("registration")
 rooms = scenario("rooms")
+nodes = scenario("nodes")
+personal = scenario("personal")
+bookmarks = scenario("bookmarks")
 
 
 @pytest.mark.parametrize("way", ["starttls", "direct-tls"])
@@ -189,3 +194,151 @@ def test_talks_in_a_room(rooms: Facts) -> None:
     assert rooms["members"] == ["Juliet", "Romeo"]
     assert rooms["heard"] == ["Ay me!", "Juliet"]
     assert rooms["left"] == "Juliet"
+
+
+def test_sees_what_the_pubsub_service_can_do(nodes: Facts) -> None:
+    can = {"CREATE_NODES", "PUBLISH", "SUBSCRIBE", "RETRIEVE_ITEMS", "PURGE_NODES"}
+    assert can <= set(nodes["features"])
+
+
+def test_creates_a_node_once(nodes: Facts) -> None:
+    assert nodes["created"]
+    assert nodes["created again"] == "conflict"
+
+
+def test_finds_a_node(nodes: Facts) -> None:
+    assert nodes["listed"]
+
+
+def test_configures_a_node(nodes: Facts) -> None:
+    assert nodes["configured"] == ["News of Verona"]
+
+
+def test_subscribes_to_a_node(nodes: Facts) -> None:
+    assert nodes["subscribed"] == "subscribed"
+    assert nodes["is subscribed"] == [True]
+
+
+@pytest.mark.parametrize(("id_", "title"), [("i1", "To be"), ("i2", "Not to be ♥")])
+def test_a_subscriber_hears_what_is_published(nodes: Facts, id_: str, title: str) -> None:
+    heard = nodes[f"heard {id_}"]
+    assert heard[:3] == ["published", id_, title]
+    assert heard[3].startswith("aio-news-romeo")
+
+
+def test_an_item_without_an_id_gets_one(nodes: Facts) -> None:
+    assert nodes["generates an id"]
+
+
+def test_reads_an_item(nodes: Facts) -> None:
+    assert nodes["read"] == [["i2", "Not to be ♥"]]
+
+
+def test_a_subscriber_hears_what_is_retracted(nodes: Facts) -> None:
+    assert nodes["retracted"][:2] == ["retracted", "i1"]
+
+
+def test_what_is_retracted_is_gone(nodes: Facts) -> None:
+    assert nodes["left"] == [False, 2]
+    assert nodes["retracts again"] == "item-not-found"
+
+
+def test_an_owner_sees_the_people_of_a_node(nodes: Facts) -> None:
+    (affiliation,), (subscription,) = nodes["affiliations"], nodes["subscriptions"]
+    assert affiliation[0].startswith("romeo")
+    assert subscription[0].startswith("juliet")
+    assert [affiliation[1], subscription[1]] == ["owner", "subscribed"]
+
+
+def test_empties_a_node(nodes: Facts) -> None:
+    assert nodes["purged"] == []
+
+
+@pytest.mark.parametrize("what", ["publishes", "deletes"])
+def test_a_subscriber_may_only_read(nodes: Facts, what: str) -> None:
+    assert nodes[f"{what} as a reader"] == "forbidden"
+
+
+def test_a_subscriber_hears_that_a_node_is_deleted(nodes: Facts) -> None:
+    assert nodes["deleted"][0] == "deleted"
+    assert nodes["reads what is deleted"] == "item-not-found"
+
+
+def test_finds_that_its_account_keeps_nodes(personal: Facts) -> None:
+    assert personal["available"]
+
+
+@pytest.mark.parametrize("who", ["heard", "heard by itself", "heard on arrival"])
+def test_what_an_account_publishes_is_heard_by_who_wants_to(personal: Facts, who: str) -> None:
+    publisher, artist = personal[who]
+    assert publisher.startswith("romeo")
+    assert artist == "Yes"
+
+
+def test_a_contact_reads_what_an_account_publishes(personal: Facts) -> None:
+    assert personal["read"] == ["current", "Yes"]
+
+
+def test_publishes_for_itself_alone(personal: Facts) -> None:
+    assert personal["kept for itself"] == "Ay me"
+    assert personal["read what is hidden"] == "not-allowed"
+
+
+def test_a_contact_is_told_of_an_avatar(personal: Facts) -> None:
+    assert personal["avatar"] == ["image/png", 10248, 64, 64]
+    assert personal["avatar has the right id"]
+
+
+def test_a_contact_fetches_an_avatar(personal: Facts) -> None:
+    assert personal["avatar data"]
+
+
+def test_a_contact_asks_for_an_avatar(personal: Facts) -> None:
+    assert personal["avatar when asked"] == [True]
+
+
+def test_an_avatar_is_in_the_vcard_too(personal: Facts) -> None:
+    assert personal["avatar in the vcard"]
+
+
+def test_presence_names_an_avatar(personal: Facts) -> None:
+    assert personal["avatar in presence"]
+
+
+def test_a_contact_is_told_that_an_avatar_is_disabled(personal: Facts) -> None:
+    assert personal["avatar disabled"]
+
+
+def test_has_no_bookmarks_at_first(bookmarks: Facts) -> None:
+    assert bookmarks["at first"] == []
+
+
+@pytest.mark.parametrize("fact", ["added", "added, natively"])
+def test_keeps_a_bookmark_in_both_forms(bookmarks: Facts, fact: str) -> None:
+    assert bookmarks[fact] == [[THEATRE, "Théâtre", True, "Romeo", "<3"]]
+
+
+def test_a_changed_bookmark_changes_natively(bookmarks: Facts) -> None:
+    assert bookmarks["renamed, natively"] == [[THEATRE, "Stage", False, "Mercutio", None]]
+
+
+def test_a_bookmark_that_a_newer_client_publishes_is_in_the_list(bookmarks: Facts) -> None:
+    assert GARDEN in bookmarks["published natively"]
+    assert len(bookmarks["published natively"]) == 2
+
+
+def test_a_discarded_bookmark_goes_natively(bookmarks: Facts) -> None:
+    assert bookmarks["discarded, natively"] == [GARDEN]
+
+
+def test_another_resource_has_the_same_bookmarks(bookmarks: Facts) -> None:
+    assert bookmarks["found again"] == [GARDEN]
+
+
+def test_nobody_else_reads_bookmarks(bookmarks: Facts) -> None:
+    assert bookmarks["read by another"] == "not-allowed"
+
+
+def test_a_bookmark_that_a_newer_client_retracts_leaves_the_list(bookmarks: Facts) -> None:
+    assert bookmarks["retracted natively"] == []
+    assert bookmarks["keeps what is no room"]
