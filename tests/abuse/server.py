@@ -45,6 +45,7 @@ class Server:
             "[c2s]",
             f'listen = ["tcp:{self.port}:interface=127.0.0.1"]',
             f'direct_tls = ["tcp:{self.tls_port}:interface=127.0.0.1"]',
+            "idle_ping = 3600",  # the bystander says nothing for whole files of tests
         ]
         return "\n".join(lines) + "\n"
 

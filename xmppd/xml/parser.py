@@ -156,7 +156,7 @@ class StreamParser(Generic[S]):
                 data = self._whole_tags(data)
             if data:
                 self._parse(data)
-                if self._held:
+                if self._held and self._state == _DOCUMENT:
                     self._check_held(len(self._held))
             if self._depth == 1 and self._mark == self._fed:
                 self._view = None

@@ -410,3 +410,9 @@ def test_how_a_stream_is_cut_into_writes_makes_no_difference(size: int) -> None:
     assert outcome(parser(), *pieces) == whole
     assert whole[1] is None
     assert len(whole[0]) == len(PASSING) + 5
+
+
+def test_what_follows_the_end_in_the_same_write_is_nobodys() -> None:
+    """As in a write of its own: the stream is over."""
+    events = parser().feed(OPEN + b"</stream:stream>\0<a")
+    assert [type(event) for event in events] == [StreamOpen, StreamClose]
