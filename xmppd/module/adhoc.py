@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ADHOC: Final = "__xmppd_adhoc__"
 Who = Literal["admins", "users", "anybody"]
-Outcome: TypeAlias = "Result | Form | Element"
+Outcome: TypeAlias = Result | Form | Element
 F = TypeVar("F", bound=Callable[..., Any])
 
 
