@@ -76,7 +76,8 @@ __all__ = ["Archive", "Row", "indexed", "messages", "preferences", "words"]
 
 SWEEP_S = 3600.0
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
-PAUSE_S = 0.1
+LOOK_S = 0.02  # between looks at whether it has read
+PAUSE_S = 0.1  # between pieces of what is removed
 MOST_ABSENT = 10000
 MOST_RANGES = 16  # of what a session has read
 
@@ -379,11 +380,11 @@ class Archive(Module):
                 continue
             session.send(message)
             while session.outlet is not None and session.outlet.buffered > MAX_UNREAD:
-                await self._pause()  # too much would cost it its stream
+                await self._pause(LOOK_S)  # too much would cost it its stream
 
-    def _pause(self) -> "Deferred[None]":
+    def _pause(self, duration_s: float = PAUSE_S) -> "Deferred[None]":
         pause: Deferred[None] = Deferred()
-        self.host.clock.callLater(PAUSE_S, pause.callback, None)
+        self.host.clock.callLater(duration_s, pause.callback, None)
         return pause
 
     def _note_read(self, session: Session, found: Found) -> None:

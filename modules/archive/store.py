@@ -18,6 +18,7 @@ from xmppd.modules.archive.ids import LATEST, Id
 from xmppd.modules.archive.query import Query
 
 COUNTED = 2000  # more matches than this are not counted
+PAGE_BYTES = 1 << 20  # the message that fills a page is its last (XEP-0313 §4.3.1)
 PIECE = 1000  # rows removed at once, so that others get their turn
 
 messages = table(
@@ -146,8 +147,15 @@ class Store(Repository):
             chosen = chosen.where(number < asked.before.number)
         order = number.desc() if asked.backwards else number.asc()
         chosen = chosen.order_by(order).limit(asked.max + 1).offset(asked.index or None)
-        rows = [Row(Id(row.number, row.token), row.stanza) for row in tx.execute(chosen)]
-        more, rows = len(rows) > asked.max, rows[: asked.max]
+        rows: list[Row] = []
+        size, more = 0, False
+        with tx.execute(chosen) as found:
+            for row in found:
+                more = len(rows) == asked.max or size >= PAGE_BYTES
+                if more:
+                    break
+                rows.append(Row(Id(row.number, row.token), row.stanza))
+                size += len(row.stanza)
         return rows[::-1] if asked.backwards else rows, more
 
     def _position(

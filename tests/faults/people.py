@@ -92,6 +92,7 @@ def reads_offline(server: ServerProcess, user: str, mark: str = "mark") -> list[
     writer = joins(server, f"{ROMEO}/marks")
     writer.sends(chat(mark, user))
     taken(writer)
+    assert writer.inbox == [], "the mark is stored, so it comes"
     writer.leaves()
     reader = joins(server, f"{user}/reads")
     reader.sends("<presence/>")

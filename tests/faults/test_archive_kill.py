@@ -12,6 +12,7 @@ from tests.faults.people import (
     LOST,
     NURSE,
     ROMEO,
+    ROOM,
     Collector,
     Flood,
     comes_online,
@@ -28,7 +29,7 @@ PIECES = 250
 
 @pytest.fixture(scope="module")
 def killed() -> Iterator[ServerProcess]:
-    server = ServerProcess(enable=["archive"])
+    server = ServerProcess(enable=["archive"], options=ROOM)
     server.start()
     populate(server)
     yield server
@@ -91,7 +92,8 @@ def test_sigkill_under_traffic(killed: ServerProcess, round_: int) -> None:
 
 @NEEDS_POSTGRESQL
 def test_sigkill_under_traffic_on_postgresql(cluster: Cluster) -> None:
-    with ServerProcess(enable=["archive"], database=f'url = "{cluster.url}"') as server:
+    database = f'url = "{cluster.url}"'
+    with ServerProcess(enable=["archive"], database=database, options=ROOM) as server:
         populate(server)
         for moment in (0.1, 0.5):
             is_killed_under_traffic(server, moment)

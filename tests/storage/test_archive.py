@@ -9,7 +9,7 @@ from xmppd.jid import jid
 from xmppd.modules.archive import search, store
 from xmppd.modules.archive.ids import Id, new_id
 from xmppd.modules.archive.query import Query
-from xmppd.modules.archive.store import PIECE, Store, messages, new_row
+from xmppd.modules.archive.store import PAGE_BYTES, PIECE, Store, messages, new_row
 from xmppd.stanza import StanzaError
 from xmppd.storage import Database, Schema
 
@@ -49,6 +49,23 @@ def test_a_page_is_found_and_counted(turns: Turns, kept: Store) -> None:
     assert [row.id for row in last.rows] == ids[7:]
     assert turns.wait(kept.ends(OWNER)) == (ids[0], ids[8])
     assert turns.wait(kept.latest()) == 9
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_page_ends_with_the_message_that_fills_it(
+    turns: Turns, kept: Store, backwards: bool
+) -> None:
+    ids = [new_id(number) for number in range(1, 7)]
+    third = b"x" * (PAGE_BYTES // 3 + 1)
+    turns.wait(kept.put([new_row(HOST, OWNER, id_, PEERS[0], third) for id_ in ids]))
+    found = turns.wait(kept.find(OWNER, Query(backwards=backwards)))
+    assert [row.id for row in found.rows] == (ids[3:] if backwards else ids[:3])
+    assert not found.complete
+    last = ids[3] if backwards else ids[2]
+    rest = Query(backwards=backwards, **{"before" if backwards else "after": last})
+    found = turns.wait(kept.find(OWNER, rest))
+    assert [row.id for row in found.rows] == (ids[:3] if backwards else ids[3:])
+    assert found.complete
 
 
 @pytest.mark.parametrize("peer, wanted", [("romeo@example.org", [0, 1, 3, 4]), (PEERS[0], [0, 3])])
