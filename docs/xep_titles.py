@@ -101,6 +101,7 @@ TITLES = {
     "0472": "Pubsub Social Feed",
     "0474": "SASL SCRAM Downgrade Protection",
     "0478": "Stream Limits Advertisement",
+    "0480": "SASL Upgrade Tasks",
     "0484": "Fast Authentication Streamlining Tokens",
     "0485": "PubSub Server Information",
     "0486": "MUC Avatars",

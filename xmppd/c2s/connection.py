@@ -15,6 +15,7 @@ from xmppd.auth import AuthBusy
 from xmppd.c2s.channel import channel_of
 from xmppd.c2s.login import resource_for
 from xmppd.c2s.service import Service
+from xmppd.c2s.tasks import Tasks
 from xmppd.hooks import STOP, HandlerCrashed, spawn
 from xmppd.host import Host
 from xmppd.jid import JID, jid, make_jid
@@ -38,10 +39,12 @@ from xmppd.stream.events import (
     ResumeRequest,
     StartTLS,
     StreamNonza,
+    TaskBegun,
+    TaskData,
 )
 from xmppd.stream.header import HeaderError
 from xmppd.stream.management import failed
-from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel
+from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel, SASLFailure
 from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
 from xmppd.transport.connection import CLOSE_TIMEOUT_S, Pause, StreamTransport
@@ -121,6 +124,7 @@ class ClientConnection(StreamTransport):
         "_seconds",
         "_service",
         "_stream",
+        "_tasks",
         "_timer",
         "_trying",
         "_unfinished",
@@ -145,6 +149,7 @@ class ClientConnection(StreamTransport):
         self._dozing = False
         self._timer: Timer | None = None
         self._trying = ""  # the account that somebody tries to log in to
+        self._tasks: Tasks | None = None  # of a login that is not finished
         self._stream = self._new_stream(secure=False)
 
     def _new_stream(self, *, secure: bool) -> ClientStream:
@@ -157,6 +162,7 @@ class ClientConnection(StreamTransport):
             more_features=self._features,
             early=self._answers_early,
             inline=self._inline,
+            login=self._login_features,
         )
 
     # From the transport
@@ -290,6 +296,8 @@ class ClientConnection(StreamTransport):
             self._apart(self._prove(event))
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))
+        elif isinstance(event, TaskBegun | TaskData):
+            self._apart(self._work(event))
         elif isinstance(event, Authenticated):
             self._service.attempts.succeeded(self.peer_address, event.user)
         elif isinstance(event, AuthFailed):
@@ -374,6 +382,10 @@ class ClientConnection(StreamTransport):
         host = self._service.hosts.get(domain)
         return "" if host is None else self._service.offers.inline(host, tokens)
 
+    def _login_features(self, domain: str, names: tuple[str, ...]) -> str:
+        host = self._service.hosts.get(domain)
+        return "" if host is None else self._service.offers.login(host, names)
+
     async def _prove(self, event: AskKeys | AskPassword | AskToken) -> list[Event]:
         """Look at credentials, unless there were too many failures lately."""
         stream, host = self._stream, self._host_now()
@@ -408,6 +420,7 @@ class ClientConnection(StreamTransport):
             tried = f"{self._trying!r:.{SHOWN}}"
             self._say("login of {tried} failed: {why}", tried=tried, why=event.condition)
         self._trying = ""
+        self._tasks = None
 
     def _answers_early(self, domain: str, ns: str, name: str) -> bool:
         host = self._service.hosts.get(domain)
@@ -457,12 +470,45 @@ class ClientConnection(StreamTransport):
         return session if self.session is session and self.open else None
 
     async def _enter(self, event: LoggingIn) -> list[Event]:
-        """A login in one round trip: modules first, then Bind 2 (XEP-0386 §3.2)."""
+        """A client has proved who it is: what modules want of it first (XEP-0388 §2.6)."""
         host = self._host_now()
         if host is None:
             return self._stream.fail(StreamError("reset"))
         asked = (event.user, event.mechanism, event.agent, event.requests, event.token)
-        login = Login(*asked, address=self.peer_address)
+        login = Login(*asked, address=self.peer_address, offered=event.offered)
+        if self._stream.secure:
+            try:
+                await host.hooks.of(events.login_continuing).wait(login)
+            except Exception as problem:
+                return self._not_entered(problem)
+        return await self._next_task(host, Tasks(login))
+
+    async def _next_task(self, host: Host, tasks: Tasks) -> list[Event]:
+        names = tasks.next()
+        self._tasks = tasks if names else None
+        return self._stream.ask_tasks(names) if names else await self._let_in(host, tasks.login)
+
+    async def _work(self, event: TaskBegun | TaskData) -> list[Event]:
+        """The client is at a task (XEP-0388 §2.6.3)."""
+        host, tasks = self._host_now(), self._tasks
+        if host is None or tasks is None:
+            return self._stream.fail(StreamError("reset"))
+        try:
+            said = await tasks.take(event)
+        except SASLFailure as failure:
+            return self._stream.refuse_login(failure.condition, failure.text)
+        except Exception as problem:
+            return self._not_entered(problem)
+        if said is None:
+            return await self._next_task(host, tasks)
+        return self._stream.task_data(said)
+
+    def _not_entered(self, problem: Exception) -> list[Event]:
+        self._say("login refused: {why}", why=refusal(problem).condition)
+        return self._stream.refuse_login()
+
+    async def _let_in(self, host: Host, login: Login) -> list[Event]:
+        """A login in one round trip: modules first, then Bind 2 (XEP-0386 §3.2)."""
         bind = login.request(BIND2, "bind")
         try:
             if await host.hooks.of(events.logging_in).wait(login) is STOP:
@@ -474,11 +520,9 @@ class ClientConnection(StreamTransport):
             if bind is not None:
                 return await self._bind_within(host, login, bind)
         except Exception as problem:
-            refused = refusal(problem)
-            self._say("login refused: {why}", why=refused.condition)
             self._leave("login refused")
-            return self._stream.refuse_login()
-        return self._stream.logged_in(event.user, login.answers)
+            return self._not_entered(problem)
+        return self._stream.logged_in(login.user, login.answers)
 
     async def _bind_within(self, host: Host, login: Login, bind: Element) -> list[Event]:
         full = resource_for(login.user, bind, login.agent)

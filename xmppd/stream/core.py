@@ -1,7 +1,7 @@
 """A client's stream on the server's side, without sockets (RFC 6120 §4 to §7).
 
 `ClientStream` takes bytes, returns events (`xmppd.stream.events`) and has bytes to send. An event
-that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`) makes it hold back what
+that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`...) makes it hold back what
 comes in until the answer is given.
 """
 
@@ -25,6 +25,8 @@ from xmppd.stream.events import (
     ResumeRequest,
     StartTLS,
     StreamNonza,
+    TaskBegun,
+    TaskData,
 )
 from xmppd.stream.features import StreamPolicy
 from xmppd.stream.header import END, Header, HeaderError, read_header, write_error, write_header
@@ -81,6 +83,11 @@ def no_inline(domain: str, tokens: tuple[str, ...]) -> str:
     return ""
 
 
+def no_requests(domain: str, names: tuple[str, ...]) -> str:
+    """Stands for what modules say of a login where they say nothing."""
+    return ""
+
+
 def no_early_iqs(domain: str, ns: str, name: str) -> bool:
     """Stands for the IQs before login where there are none."""
     return False
@@ -93,7 +100,8 @@ class ClientStream:
     `more_features(domain, state)` gives those of modules, as XML; `early(domain, ns, name)` says
     whether an IQ with such a payload is answered before login; `inline(domain, tokens)` gives, as
     XML, what a client may ask for within its login (XEP-0388 §2.1), `tokens` being the mechanisms
-    for tokens that the channel can carry. All are dropped when a resource is bound.
+    for tokens that the channel can carry; `login(domain, names)` what else belongs with the
+    mechanisms of these names. All are dropped when a resource is bound.
     """
 
     __slots__ = (
@@ -111,6 +119,7 @@ class ClientStream:
         "_held_bytes",
         "_hosts",
         "_inline",
+        "_login",
         "_offered",
         "_opened",
         "_parser",
@@ -138,6 +147,7 @@ class ClientStream:
         more_features: Callable[[str, State], str] = no_features,
         early: Callable[[str, str, str], bool] = no_early_iqs,
         inline: Callable[[str, tuple[str, ...]], str] = no_inline,
+        login: Callable[[str, tuple[str, ...]], str] = no_requests,
     ) -> None:
         self._hosts: Container[str] | None = hosts
         self._channel: Callable[[str], Channel] | None = channel
@@ -145,6 +155,7 @@ class ClientStream:
         self._features: Callable[[str, State], str] | None = more_features
         self._early: Callable[[str, str, str], bool] | None = early
         self._inline: Callable[[str, tuple[str, ...]], str] | None = inline
+        self._login: Callable[[str, tuple[str, ...]], str] | None = login
         self._parser: StreamParser[Read] | None = self._new_parser()
         self._context: Context | None = None  # of the parser that a dozing stream has not
         self.state = State.SECURED if secure else State.CONNECTED
@@ -347,6 +358,7 @@ class ClientStream:
         """Let go of all that served the negotiation."""
         self._asked = self._exchange = self._offered = self._request = self._done = None
         self._hosts = self._channel = self._features = self._early = self._inline = None
+        self._login = None
 
     # Headers and features
 
@@ -401,8 +413,10 @@ class ClientStream:
         if not names:
             return offer
         assert self._inline is not None
+        assert self._login is not None
         inline = self._inline(self.domain, token_mechanisms(channel))
-        return offer + features.mechanisms(names) + features.authentication(names, inline)
+        login = self._login(self.domain, names) if self.secure else ""
+        return offer + features.mechanisms(names) + features.authentication(names, inline, login)
 
     # What is no stanza
 
@@ -414,6 +428,8 @@ class ClientStream:
             return self._sasl(element)
         if element.ns == SASL2 and element.name in ("authenticate", "response", "abort"):
             return self._sasl(element)
+        if element.ns == SASL2 and element.name in ("next", "task-data"):
+            return self._task(element)
         if element.ns == STREAMS:
             return self._stream_element(element)
         if element.ns in (SASL, SASL2, TLS, CLIENT):
@@ -473,7 +489,8 @@ class ClientStream:
         mixed = (element.ns == SASL2) != (self._request is not None)  # one exchange, one profile
         if element.ns == SASL2:
             self._request = self._request or Authenticate.empty()
-        if element.elements or mixed:
+        aborts = element.ns == SASL2 and element.name == "abort"  # may say why (XEP-0388 §4.5)
+        if mixed or (element.elements and not aborts):
             return self._auth_failed("malformed-request")
         if element.name == "abort":
             return self._auth_failed("aborted")
@@ -550,12 +567,16 @@ class ClientStream:
             events = self.fail(error)
         return events + self._go_on()
 
-    def refuse_login(self, condition: str = "temporary-auth-failure") -> list[Event]:
-        """In place of `keys`, `verdict`, `token` or `logged_in`: it is not possible now (§6.5)."""
+    def refuse_login(
+        self, condition: str = "temporary-auth-failure", text: str | None = None
+    ) -> list[Event]:
+        """In place of `keys`, `verdict`, `token`, `logged_in` or `task_data`: it is not possible
+        now, or for the reason that `condition` names (§6.5).
+        """
         if self._exchange is None or not self._waits:
             return []
         self._waits = False
-        return self._auth_failed(condition) + self._go_on()
+        return self._auth_failed(condition, text) + self._go_on()
 
     def _auth_failed(self, condition: str, text: str | None = None) -> list[Event]:
         """§6.4.5: tell it, and after some of them let the client go."""
@@ -596,7 +617,39 @@ class ClientStream:
             return self._auth_failed("invalid-authzid", "the stream is from somebody else")
         self._done, self._waits = done, True
         said = (request.mechanism, request.agent, request.requests)
-        return [LoggingIn(user, *said, done.token)]
+        shown = () if self._offered is None else self._offered.offered
+        return [LoggingIn(user, *said, done.token, shown)]
+
+    # Tasks between the exchange and its success (XEP-0388 §2.6.3)
+
+    def ask_tasks(self, names: Sequence[str], text: str | None = None) -> list[Event]:
+        """In place of `logged_in`, under TLS: one of these tasks has to be done first."""
+        done = self._done
+        if done is None or not self._waits:
+            return []
+        self._waits = False
+        self._write(sasl2.continuing(done.data, names, text))
+        self._done = replace(done, data=None)  # which is told once
+        self._move(Input.CONTINUE)
+        return self._go_on()
+
+    def _task(self, element: Element) -> list[Event]:
+        given = tuple(element.elements)
+        if element.name == "next":
+            self._move(Input.NEXT)
+            self._waits = True
+            return [TaskBegun(element.get("task") or "", given)]
+        self._move(Input.TASK_DATA)
+        self._waits = True
+        return [TaskData(given)]
+
+    def task_data(self, said: Iterable[Element]) -> list[Event]:
+        """An answer to `TaskBegun` or `TaskData`: what the client is told within the task."""
+        if self.state is not State.AT_TASK or not self._waits:
+            return []
+        self._waits = False
+        self._write(Element(SASL2, "task-data", None, *said))
+        return self._go_on()
 
     def logged_in(
         self, who: JID, answers: Iterable[Element] = (), *, resumed: bool = False

@@ -63,12 +63,12 @@ def mechanisms(names: tuple[str, ...]) -> str:
 
 
 @lru_cache
-def authentication(names: tuple[str, ...], inline: str) -> str:
-    """XEP-0388 §2.1; `inline` is written already."""
+def authentication(names: tuple[str, ...], inline: str, more: str = "") -> str:
+    """XEP-0388 §2.1; `inline` and what is `more` than that are written already."""
     each = "".join([f"<mechanism>{name}</mechanism>" for name in names])
     if inline:
         inline = f"<inline>{inline}</inline>"
-    return f"<authentication xmlns='{SASL2}'>{each}{inline}</authentication>"
+    return f"<authentication xmlns='{SASL2}'>{each}{inline}{more}</authentication>"
 
 
 @lru_cache

@@ -94,12 +94,26 @@ def failure(condition: str, text: str | None) -> Element:
     return failed
 
 
+def continuing(data: bytes | None, tasks: Iterable[str], text: str | None) -> Element:
+    """§2.6.3. `data` is what the exchange would have said with its success."""
+    asked = Element(SASL2, "continue")
+    if data is not None:
+        asked.append(_additional(data))
+    asked.append(Element(SASL2, "tasks", None, *(Element(SASL2, "task", None, t) for t in tasks)))
+    if text:
+        asked.append(Element(SASL2, "text", None, text))
+    return asked
+
+
 def success(who: JID, data: bytes | None, answers: Iterable[Element]) -> Element:
     """§2.6.1. `who` is a full JID if a resource was bound."""
     succeeded = Element(SASL2, "success")
     if data is not None:
-        encoded = base64.b64encode(data).decode("ascii")
-        succeeded.append(Element(SASL2, "additional-data", None, encoded))
+        succeeded.append(_additional(data))
     succeeded.append(Element(SASL2, "authorization-identifier", None, str(who)))
     succeeded.append(*answers)
     return succeeded
+
+
+def _additional(data: bytes) -> Element:
+    return Element(SASL2, "additional-data", None, base64.b64encode(data).decode("ascii"))
