@@ -109,6 +109,7 @@ TITLES = {
     "0492": "Chat notification settings",
     "0494": "Client Access Management",
     "0500": "MUC Slow Mode",
+    "0509": "Initial Authentication Pipelining",
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from xmppd.jid import JID, JIDError, jid, make_jid
-from xmppd.ns import BIND, CLIENT, FAST, SASL, SASL2, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
+from xmppd.ns import BIND, CLIENT, FAST, IAP, SASL, SASL2, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError, read_stanza
 from xmppd.stream import features, sasl2
 from xmppd.stream.events import (
@@ -128,6 +128,7 @@ class ClientStream:
         "_restarts",
         "_sasl_failures",
         "_sender",
+        "_version",
         "_waits",
         "domain",
         "lang",
@@ -171,6 +172,7 @@ class ClientStream:
         self._request: Authenticate | None = None  # of the exchange, in the profile of XEP-0388
         self._done: Done | None = None  # how it ended, while what was asked for with it is done
         self._offered: Channel | None = None  # as announced on this stream
+        self._version = ""  # of the features that were announced with that
         self._asked: IQ | Unread | None = None  # what an answer is owed to
         self._waits = False
         self._held: Sequence[Item] = ()
@@ -396,7 +398,11 @@ class ClientStream:
             offer = features.starttls(required=policy.tls_required)
         if self.secure or not policy.tls_required:
             offer += self._modules_offer() + self._sasl_offer()
-        return offer + features.limits(policy.before_login.stanza_bytes, policy.idle_s)
+        offer += features.limits(policy.before_login.stanza_bytes, policy.idle_s)
+        if self._offered is None or not self._offered.offered:
+            return offer
+        self._version = features.version_of(offer)
+        return offer + features.config_version(self._version)
 
     def _modules_offer(self) -> str:
         return "" if self._features is None else self._features(self.domain, self.state)
@@ -499,6 +505,8 @@ class ClientStream:
     def _try(self, step: Callable[[], Step]) -> list[Event]:
         try:
             return self._did(step())
+        except sasl2.Outdated as outdated:
+            return self._start_over(outdated)
         except SASLFailure as failure:
             return self._auth_failed(failure.condition, failure.text)
 
@@ -516,6 +524,8 @@ class ClientStream:
         self._exchange = None
         self._request = Authenticate.empty()  # a refusal is told in this profile
         request = self._request = sasl2.read_authenticate(element)
+        if self._version:
+            sasl2.check_version(request, self._version)
         channel = self._offered or Channel(self.domain)
         by_token = request.request(FAST, "fast") is not None
         start = begin_token if by_token else begin
@@ -589,6 +599,14 @@ class ClientStream:
         if self._sasl_failures >= self._policy.sasl_failures:
             events += self.fail(StreamError("policy-violation", "too many failed logins"))
         return events
+
+    def _start_over(self, outdated: sasl2.Outdated) -> list[Event]:
+        """XEP-0509 §2.2: the client has our features by now, and may try again with those."""
+        self._move(Input.FAILURE)
+        self._request = None
+        mismatch = Element(IAP, "config-version-mismatch")
+        self._write(sasl2.failure(outdated.condition, outdated.text, mismatch))
+        return [AuthFailed(outdated.condition)]
 
     def _authenticated(self, done: Done) -> list[Event]:
         """§6.4.6. The client's header, if TLS protected it, must have named the same user."""

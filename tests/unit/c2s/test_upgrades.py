@@ -97,7 +97,7 @@ def imported(host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
     """PLAIN would make the missing keys itself: here it does not, as with SCRAM."""
 
     async def checks(user: str, password: str) -> bool:
-        return password == "secret"  # noqa: S105
+        return password == "secret"
 
     forget_all_but(host, "SHA-1")
     monkeypatch.setattr(host.accounts, "check_password", checks)

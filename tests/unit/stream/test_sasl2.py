@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from typing import Any
 
 import pytest
@@ -334,3 +335,58 @@ def test_features_may_say_more_about_the_login_under_tls(new_client: Any) -> Non
     in_clear = new_client(login=more, secure=False, policy=policy).opens()
     assert "<mechanism>" in in_clear
     assert "<more " not in in_clear
+
+
+# Pipelining (XEP-0509)
+
+
+def version_in(offer: str) -> str:
+    found = re.search(
+        "<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='(.*?)'", offer
+    )
+    assert found, offer
+    return found[1]
+
+
+def known(version: str) -> str:
+    return f"<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='{version}'/>"
+
+
+def test_the_version_of_the_features_is_that_of_all_who_see_the_same(new_client: Any) -> None:
+    version = version_in(new_client().opens())
+    assert version_in(new_client().opens()) == version
+    more = new_client(more_features=lambda domain, state: "<more xmlns='urn:x'/>")
+    assert version_in(more.opens()) != version
+
+
+def test_who_knows_the_version_says_all_at_once(new_client: Any) -> None:
+    version = version_in(new_client().opens())
+    client = new_client()
+    client.sends(client.header + authenticate(PLAIN, known(version)))
+    assert isinstance(client.events[-1], AskPassword)
+
+
+def test_who_knows_another_is_told_so_without_prejudice(client: Any) -> None:
+    heard = client.sends(client.header + authenticate(PLAIN, known("old")))
+    assert "</stream:features>" in heard
+    assert heard.endswith(
+        f"<failure xmlns='{SASL2}'><aborted xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
+        "<config-version-mismatch xmlns='urn:xmpp:iap:0'/>"
+        "<text>the features are not those that you know</text></failure>"
+    )
+    for _ in range(5):  # more than attempts may fail
+        client.sends(authenticate(PLAIN, known("")))
+    assert client.error is None
+    assert not any(isinstance(event, AskPassword) for event in client.events)
+    client.sends(authenticate(PLAIN, known(version_in(heard))))
+    assert isinstance(client.events[-1], AskPassword)
+
+
+def test_where_nothing_is_offered_there_is_no_version(new_client: Any) -> None:
+    client = new_client(secure=False)
+    assert "config-version" not in client.opens()
+    assert "<encryption-required" in client.sends(authenticate(PLAIN, known("old")))
+
+
+def test_an_authenticated_stream_has_no_version(client: Any) -> None:
+    assert "config-version" not in client.logs_in()
