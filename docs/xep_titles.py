@@ -59,6 +59,7 @@ TITLES = {
     "0256": "Last Activity in Presence",
     "0277": "Microblogging over XMPP",
     "0280": "Message Carbons",
+    "0283": "Moved",
     "0288": "Bidirectional Server-to-Server Connections",
     "0292": "vCard4 Over XMPP",
     "0297": "Stanza Forwarding",
