@@ -55,6 +55,7 @@ from xmppd.sessions import (
     Session,
     Task,
     TokenCheck,
+    stamped,
 )
 from xmppd.stanza import (
     IQ,
@@ -238,6 +239,7 @@ __all__ = [
     "row_id",
     "shared_table",
     "spawn",
+    "stamped",
     "stanza_of",
     "table",
     "text",
