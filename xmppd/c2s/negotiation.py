@@ -10,6 +10,7 @@ from xmppd.c2s.channel import channel_of
 from xmppd.c2s.login import resource_for
 from xmppd.c2s.outlet import ConnectionOutlet
 from xmppd.c2s.service import Service
+from xmppd.c2s.tasks import Tasks
 from xmppd.hooks import STOP, HandlerCrashed
 from xmppd.host import Host
 from xmppd.jid import JID, make_jid
@@ -30,9 +31,11 @@ from xmppd.stream.events import (
     Restarted,
     ResumeRequest,
     StartTLS,
+    TaskBegun,
+    TaskData,
 )
 from xmppd.stream.management import failed
-from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel
+from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel, SASLFailure
 from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
 from xmppd.transport.driver import SHOWN, StreamDriver
@@ -47,7 +50,7 @@ class Negotiation(StreamDriver[Event]):
 
     stream: ClientStream
 
-    __slots__ = ("_intake", "_seconds", "_service", "_timer", "_trying", "session")
+    __slots__ = ("_intake", "_seconds", "_service", "_tasks", "_timer", "_trying", "session")
 
     def __init__(self, service: Service) -> None:
         super().__init__(service.flusher, service.wheel)
@@ -57,6 +60,7 @@ class Negotiation(StreamDriver[Event]):
         self._seconds = service.clock.seconds
         self._timer: Timer | None = None
         self._trying = ""  # the account that somebody tries to log in to
+        self._tasks: Tasks | None = None  # of a login that is not finished
         self.stream = self._new_stream(secure=False)
 
     @abstractmethod
@@ -78,6 +82,8 @@ class Negotiation(StreamDriver[Event]):
             self._apart(self._prove(event))
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))
+        elif isinstance(event, TaskBegun | TaskData):
+            self._apart(self._work(event))
         elif isinstance(event, Authenticated):
             self._service.attempts.succeeded(self.peer_address, event.user)
         elif isinstance(event, AuthFailed):
@@ -101,6 +107,7 @@ class Negotiation(StreamDriver[Event]):
             more_features=self._features,
             early=self._answers_early,
             inline=self._inline,
+            login=self._login_features,
         )
 
     def _host_now(self) -> Host | None:
@@ -126,6 +133,10 @@ class Negotiation(StreamDriver[Event]):
     def _inline(self, domain: str, tokens: tuple[str, ...]) -> str:
         host = self._service.hosts.get(domain)
         return "" if host is None else self._service.offers.inline(host, tokens)
+
+    def _login_features(self, domain: str, names: tuple[str, ...]) -> str:
+        host = self._service.hosts.get(domain)
+        return "" if host is None else self._service.offers.login(host, names)
 
     async def _prove(self, event: AskKeys | AskPassword | AskToken) -> list[Event]:
         """Look at credentials, unless there were too many failures lately."""
@@ -161,6 +172,7 @@ class Negotiation(StreamDriver[Event]):
             tried = f"{self._trying!r:.{SHOWN}}"
             self.say("login of {tried} failed: {why}", tried=tried, why=event.condition)
         self._trying = ""
+        self._tasks = None
 
     def _answers_early(self, domain: str, ns: str, name: str) -> bool:
         host = self._service.hosts.get(domain)
@@ -210,12 +222,45 @@ class Negotiation(StreamDriver[Event]):
         return session if self.session is session and self.open else None
 
     async def _enter(self, event: LoggingIn) -> list[Event]:
-        """A login in one round trip: modules first, then Bind 2 (XEP-0386 §3.2)."""
+        """A client has proved who it is: what modules want of it first (XEP-0388 §2.6)."""
         host = self._host_now()
         if host is None:
             return self.stream.fail(StreamError("reset"))
         asked = (event.user, event.mechanism, event.agent, event.requests, event.token)
-        login = Login(*asked, address=self.peer_address)
+        login = Login(*asked, address=self.peer_address, offered=event.offered)
+        if self.stream.secure:
+            try:
+                await host.hooks.of(events.login_continuing).wait(login)
+            except Exception as problem:
+                return self._not_entered(problem)
+        return await self._next_task(host, Tasks(login))
+
+    async def _next_task(self, host: Host, tasks: Tasks) -> list[Event]:
+        names = tasks.next()
+        self._tasks = tasks if names else None
+        return self.stream.ask_tasks(names) if names else await self._let_in(host, tasks.login)
+
+    async def _work(self, event: TaskBegun | TaskData) -> list[Event]:
+        """The client is at a task (XEP-0388 §2.6.3)."""
+        host, tasks = self._host_now(), self._tasks
+        if host is None or tasks is None:
+            return self.stream.fail(StreamError("reset"))
+        try:
+            said = await tasks.take(event)
+        except SASLFailure as failure:
+            return self.stream.refuse_login(failure.condition, failure.text)
+        except Exception as problem:
+            return self._not_entered(problem)
+        if said is None:
+            return await self._next_task(host, tasks)
+        return self.stream.task_data(said)
+
+    def _not_entered(self, problem: Exception) -> list[Event]:
+        self.say("login refused: {why}", why=refusal(problem).condition)
+        return self.stream.refuse_login()
+
+    async def _let_in(self, host: Host, login: Login) -> list[Event]:
+        """A login in one round trip: modules first, then Bind 2 (XEP-0386 §3.2)."""
         bind = login.request(BIND2, "bind")
         try:
             if await host.hooks.of(events.logging_in).wait(login) is STOP:
@@ -227,11 +272,9 @@ class Negotiation(StreamDriver[Event]):
             if bind is not None:
                 return await self._bind_within(host, login, bind)
         except Exception as problem:
-            refused = refusal(problem)
-            self.say("login refused: {why}", why=refused.condition)
             self._leave("login refused")
-            return self.stream.refuse_login()
-        return self.stream.logged_in(event.user, login.answers)
+            return self._not_entered(problem)
+        return self.stream.logged_in(login.user, login.answers)
 
     async def _bind_within(self, host: Host, login: Login, bind: Element) -> list[Event]:
         full = resource_for(login.user, bind, login.agent)
