@@ -70,7 +70,7 @@ def modules(host: Host, service: Service, monkeypatch: pytest.MonkeyPatch) -> No
     _ = done.addErrback(problems.append)
     assert not problems
     monkeypatch.setattr(
-        "xmppd.c2s.connection.channel_of",
+        "xmppd.c2s.negotiation.channel_of",
         lambda connection, domain: Channel(domain, secure=True),
     )
 
