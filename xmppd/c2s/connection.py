@@ -576,7 +576,11 @@ class ClientConnection(StreamTransport):
         afterwards: they miss an answer that is there within a fraction of a millisecond.
         """
         self.hold_output()
-        self._service.clock.callLater(RESTART_S, self.release_output)
+        self._service.clock.callLater(RESTART_S, self._listener_listens)
+
+    def _listener_listens(self) -> None:
+        with self._flusher:  # else it would be sent in the pass after this one
+            self.release_output()
 
     def _late(self) -> None:
         """L1: from the connection to the bound resource, whatever was said meanwhile."""
