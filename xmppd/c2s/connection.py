@@ -364,7 +364,8 @@ class ClientConnection(StreamTransport):
     def _channel(self, domain: str) -> Channel:
         host = self._service.hosts.get(domain)
         more = () if host is None else host.hooks.of(events.sasl_mechanisms).gather()
-        return replace(channel_of(self, domain), more=tuple(more))
+        channel = channel_of(self, domain)
+        return replace(channel, more=tuple(more)) if more else channel
 
     def _start_tls(self) -> None:
         self._flush()

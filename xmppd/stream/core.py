@@ -6,7 +6,6 @@ comes in until the answer is given.
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import replace
 
 from xmppd.jid import JID, JIDError, jid, make_jid
 from xmppd.ns import BIND, CLIENT, FAST, SASL, SASL2, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
@@ -394,8 +393,8 @@ class ClientStream:
         channel = self._channel(self.domain)
         in_clear = not self._policy.tls_required
         enabled = (*self._policy.mechanisms, *channel.more)
-        names = tuple(offered(channel, enabled, plain_in_clear=in_clear))
-        channel = self._offered = replace(channel, offered=names)
+        names = offered(channel, enabled, plain_in_clear=in_clear)
+        channel = self._offered = channel.offering(names)
         bindings = announced_bindings(channel)
         offer = features.channel_bindings(bindings) if bindings else ""
         if not names:
