@@ -287,7 +287,7 @@ class ClientConnection(StreamTransport):
         elif isinstance(event, StartTLS):
             self._start_tls()
         elif isinstance(event, AskKeys | AskPassword | AskToken):
-            self._apart(self._prove(event))
+            self._ask(event)
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))
         elif isinstance(event, Authenticated):
@@ -375,15 +375,27 @@ class ClientConnection(StreamTransport):
         host = self._service.hosts.get(domain)
         return "" if host is None else self._service.offers.inline(host, tokens)
 
-    async def _prove(self, event: AskKeys | AskPassword | AskToken) -> list[Event]:
+    def _ask(self, event: AskKeys | AskPassword | AskToken) -> None:
         """Look at credentials, unless there were too many failures lately."""
         stream, host = self._stream, self._host_now()
         self._trying = f"{event.user}@{stream.domain}"
         if host is None or self._service.attempts.blocked(self.peer_address, self._trying):
-            return stream.refuse_login()
+            self._handle(stream.refuse_login())
+            return
+        known = None
+        if isinstance(event, AskKeys):
+            known = host.accounts.recent_keys(event.user, event.hash_name, self.peer_address)
+        if known is None:
+            self._apart(self._prove(host, event))
+        else:
+            self._handle(stream.keys(known))
+
+    async def _prove(self, host: Host, event: AskKeys | AskPassword | AskToken) -> list[Event]:
+        stream = self._stream
         try:
             if isinstance(event, AskKeys):
-                return stream.keys(await host.accounts.keys(event.user, event.hash_name))
+                asked = (event.user, event.hash_name, self.peer_address)
+                return stream.keys(await host.accounts.keys(*asked))
             if isinstance(event, AskToken):
                 return await self._find_token(host, event)
             return stream.verdict(await host.accounts.check_password(event.user, event.password))
