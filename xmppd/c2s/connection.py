@@ -58,6 +58,7 @@ DOZE_S = 2.0
 RESTART_S = 0.002  # from the header of a restarted stream to our answer
 # Errors of ours after which the client may come back and resume its session.
 RESUMABLE = frozenset(("connection-timeout", "system-shutdown"))
+_ASK = (AskKeys, AskPassword, AskToken)
 SHOWN = 256  # characters of a peer's data in the log
 
 
@@ -286,7 +287,7 @@ class ClientConnection(StreamTransport):
             self._closed(event)
         elif isinstance(event, StartTLS):
             self._start_tls()
-        elif isinstance(event, AskKeys | AskPassword | AskToken):
+        elif isinstance(event, _ASK):
             self._ask(event)
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))

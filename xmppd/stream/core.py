@@ -208,7 +208,7 @@ class ClientStream:
     def _go_on(self) -> list[Event]:
         """Take what is held back, until there is something to wait for."""
         events: list[Event] = []
-        if self.waits:
+        if self._waits:
             return events
         held, self._held = self._held, ()
         self._held_bytes = 0

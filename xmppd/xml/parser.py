@@ -404,7 +404,8 @@ class StreamParser(Generic[S]):
         if tag.end() > limits.stanza_bytes or len(attrs) + len(declared) > limits.attributes:
             raise _too_much("bytes or attributes")
         for uri in declared.values():
-            _check_uri(uri + SEPARATOR, limits)
+            if len(uri) > limits.suspect:
+                _check_uri(uri + SEPARATOR, limits)
         self._mark = tag.end()
         context = self._context = _context(
             bytes(qname[1]).decode(), tuple(sorted(declared.items())), self.content_ns
