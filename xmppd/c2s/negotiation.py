@@ -42,6 +42,7 @@ from xmppd.transport.driver import SHOWN, StreamDriver
 from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError
 
+_ASK = (AskKeys, AskPassword, AskToken)
 RESTART_S = 0.002  # from the header of a restarted stream to our answer
 
 
@@ -78,8 +79,8 @@ class Negotiation(StreamDriver[Event]):
     def _negotiate(self, event: Event) -> None:
         if isinstance(event, StartTLS):
             self._start_tls()
-        elif isinstance(event, AskKeys | AskPassword | AskToken):
-            self._apart(self._prove(event))
+        elif isinstance(event, _ASK):
+            self._ask(event)
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))
         elif isinstance(event, TaskBegun | TaskData):
@@ -124,7 +125,8 @@ class Negotiation(StreamDriver[Event]):
     def _channel(self, domain: str) -> Channel:
         host = self._service.hosts.get(domain)
         more = () if host is None else host.hooks.of(events.sasl_mechanisms).gather()
-        return replace(channel_of(self, domain), more=tuple(more))
+        channel = channel_of(self, domain)
+        return replace(channel, more=tuple(more)) if more else channel
 
     def _start_tls(self) -> None:
         self.flush_stream()
@@ -138,15 +140,27 @@ class Negotiation(StreamDriver[Event]):
         host = self._service.hosts.get(domain)
         return "" if host is None else self._service.offers.login(host, names)
 
-    async def _prove(self, event: AskKeys | AskPassword | AskToken) -> list[Event]:
+    def _ask(self, event: AskKeys | AskPassword | AskToken) -> None:
         """Look at credentials, unless there were too many failures lately."""
         stream, host = self.stream, self._host_now()
         self._trying = f"{event.user}@{stream.domain}"
         if host is None or self._service.attempts.blocked(self.peer_address, self._trying):
-            return stream.refuse_login()
+            self._handle(stream.refuse_login())
+            return
+        known = None
+        if isinstance(event, AskKeys):
+            known = host.accounts.recent_keys(event.user, event.hash_name, self.peer_address)
+        if known is None:
+            self._apart(self._prove(host, event))
+        else:
+            self._handle(stream.keys(known))
+
+    async def _prove(self, host: Host, event: AskKeys | AskPassword | AskToken) -> list[Event]:
+        stream = self.stream
         try:
             if isinstance(event, AskKeys):
-                return stream.keys(await host.accounts.keys(event.user, event.hash_name))
+                asked = (event.user, event.hash_name, self.peer_address)
+                return stream.keys(await host.accounts.keys(*asked))
             if isinstance(event, AskToken):
                 return await self._find_token(host, event)
             return stream.verdict(await host.accounts.check_password(event.user, event.password))
@@ -348,4 +362,8 @@ class Negotiation(StreamDriver[Event]):
         afterwards: they miss an answer that is there within a fraction of a millisecond.
         """
         self.hold_output()
-        self._service.clock.callLater(RESTART_S, self.release_output)
+        self._service.clock.callLater(RESTART_S, self._listener_listens)
+
+    def _listener_listens(self) -> None:
+        with self._flusher:  # else it would be sent in the pass after this one
+            self.release_output()
