@@ -428,15 +428,18 @@ class Federation:
         if route.link is link:
             route.link = None
         lost = StanzaError("remote-server-timeout", f"connection lost: {why}")
-        if asked and not link.hung_up_on_external:
+        if asked and link.how:  # it was in use: closed for idleness, perhaps, as the key was sent
+            route.alone = True
+        elif asked and not link.hung_up_on_external:
             self._refuse(route, lost)
-        elif route.queue and self.stopping:
-            self._fail(route, lost)
-        elif route.queue:
-            self._start(route)
-        else:
+            return
+        if not route.queue:
             self._relieve(route.peer)
             self._drop(route)
+        elif self.stopping:
+            self._fail(route, lost)
+        else:
+            self._start(route)
 
     def drained(self, link: PeerConnection) -> None:
         """The peer reads again, or has acknowledged something."""
@@ -484,8 +487,7 @@ class Federation:
         self.room.configure(options.limits)
         self._slots.resize(options.limits.attempts)
         for link in list(self.connections):
-            ours, theirs = link.stream.ours, link.stream.theirs
-            if theirs and self.service.policy.rules(ours, theirs).refused:
+            if any(self.service.policy.rules(*pair).refused for pair in pairs_of(link)):
                 link.end(StreamError("policy-violation"))
         for route in list(self._routes.values()):
             if self.service.policy.rules(*route.pair).refused and route.link is None:
@@ -519,8 +521,13 @@ class Federation:
             stopping.callback(None)
 
 
+def pairs_of(link: PeerConnection) -> set[Pair]:
+    """All on this connection, of whichever direction, with our domain first."""
+    stream = link.stream
+    pairs = {*stream.our_pairs, *(pair.inverse for pair in stream.peer_pairs)}
+    return {*pairs, Pair(stream.ours, stream.theirs)} if stream.theirs else pairs
+
+
 def domains_of(link: PeerConnection) -> set[str]:
     """Theirs, of all pairs on this connection."""
-    stream = link.stream
-    domains = {pair.target for pair in stream.our_pairs}
-    return {stream.theirs, *domains, *(pair.sender for pair in stream.peer_pairs)}
+    return {link.stream.theirs, *(pair.target for pair in pairs_of(link))}
