@@ -78,6 +78,8 @@ class PeerConnection(StreamTransport):
         self.expires_at: float | None = None  # the certificate that proved who it is
         self._queue: list[PeerEvent] = []
         self._waits = False
+        self._ended = False  # by us: what the peer said last is dropped
+        self._last: Closed | None = None  # by the peer; answered when all is stored
         self._under_way = 0  # stanzas on their way to the disk
         self._behind = 0  # those, and what came behind them
         self._bytes = 0  # of those
@@ -116,7 +118,10 @@ class PeerConnection(StreamTransport):
             self._timer.cancel()
         if self._ack_timer is not None:
             self._ack_timer.cancel()
-        self._queue.clear()
+        # The peer takes back what it knows not to be acknowledged; all else it believes with us.
+        whole = any(isinstance(event, Closed) for event in self._queue)
+        if self.stream.management is not None and not whole:
+            self._queue.clear()
         self.stream.close()
         self.federation.connections.discard(self)
         self.federation.lost(self, why)
@@ -132,7 +137,7 @@ class PeerConnection(StreamTransport):
             if not isinstance(event, Stanza):
                 self._take(event)
                 continue
-            if not self.open:
+            if self._ended:
                 return
             self.used_at = self.heard_at
             done = self._accept(event)
@@ -170,6 +175,9 @@ class PeerConnection(StreamTransport):
             behind, self._behind, self._bytes = self._behind, 0, 0
             for _ in range(behind):
                 self.stream.handled()
+            last, self._last = self._last, None
+            if last is not None:
+                self._closed(last)
 
     def _handled(self) -> None:
         """A stanza is dealt with; it counts when those before it do (XEP-0198 §4)."""
@@ -196,7 +204,7 @@ class PeerConnection(StreamTransport):
         self._handled()
         self.resume()
         happened, self._queue = self._queue, []
-        if self.open:
+        if not self._ended:
             self._handle(happened)
 
     def flush_stream(self) -> None:
@@ -205,7 +213,9 @@ class PeerConnection(StreamTransport):
             self.write(data)
 
     def _take(self, event: PeerEvent) -> None:
-        if isinstance(event, Closed):
+        if isinstance(event, Closed) and event.by_peer and self._under_way:
+            self._last = event
+        elif isinstance(event, Closed):
             self._closed(event)
         elif self.stream.state is State.CLOSED and not isinstance(event, LATE):
             return  # it ended in the same bytes: nothing comes of what was granted before
@@ -270,9 +280,14 @@ class PeerConnection(StreamTransport):
 
     def end(self, error: StreamError | None = None) -> None:
         """End the stream, with `error` if there is one; what the peer still says is dropped."""
+        self._ended = True
         self._queue.clear()
         stream = self.stream
-        self._handle(stream.close() if error is None else stream.fail(error))
+        happened = stream.close() if error is None else stream.fail(error)
+        if happened:
+            self._handle(happened)
+        else:  # the peer has ended it meanwhile
+            self.close(why="stream closed")
 
     def finish(self) -> None:
         """Send nothing more; what the peer has under way is still taken (RFC 6120 §4.4)."""
@@ -290,6 +305,8 @@ class PeerConnection(StreamTransport):
         """The stream is over: so is the connection, as soon as our last words are sent."""
         self.flush_stream()
         why = "closed by the peer" if event.by_peer else "stream closed"
+        if event.by_peer:
+            self.write(self.stream.last_ack())
         self.write(event.farewell)
         if event.error is not None:
             why = f"stream error {event.error.condition}"
