@@ -1,21 +1,20 @@
 """One client: its connection, its stream, and after the bind its session."""
 
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from xmppd import events
 from xmppd.auth import AuthBusy
 from xmppd.c2s.channel import channel_of
 from xmppd.c2s.login import resource_for
 from xmppd.c2s.service import Service
-from xmppd.hooks import STOP, HandlerCrashed, spawn
+from xmppd.hooks import STOP, HandlerCrashed
 from xmppd.host import Host
 from xmppd.jid import JID, jid, make_jid
 from xmppd.ns import BIND2, PING, SM
@@ -39,12 +38,12 @@ from xmppd.stream.events import (
     StartTLS,
     StreamNonza,
 )
-from xmppd.stream.header import HeaderError
 from xmppd.stream.management import failed
 from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel
 from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
-from xmppd.transport.connection import CLOSE_TIMEOUT_S, Pause, StreamTransport
+from xmppd.transport.connection import CLOSE_TIMEOUT_S, Pause
+from xmppd.transport.driver import SHOWN, StreamDriver, detail_of
 from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError, to_xml
 
@@ -58,7 +57,6 @@ DOZE_S = 2.0
 RESTART_S = 0.002  # from the header of a restarted stream to our answer
 # Errors of ours after which the client may come back and resume its session.
 RESUMABLE = frozenset(("connection-timeout", "system-shutdown"))
-SHOWN = 256  # characters of a peer's data in the log
 
 
 class _Write(Protocol):
@@ -105,26 +103,21 @@ class _Outlet:
         return self._connection.buffered
 
 
-class ClientConnection(StreamTransport):
-    """Drives a `ClientStream`: asks accounts, opens the session, hands its stanzas on.
+class ClientConnection(StreamDriver[Event]):
+    """Drives a `ClientStream`: asks accounts, opens the session, hands its stanzas on."""
 
-    What the client says is taken in order. While something has to be waited for, the connection
-    is not read from and what was parsed already waits in `_queue`.
-    """
+    stream: ClientStream
 
     __slots__ = (
         "_factory",
         "_heard_at",
         "_intake",
         "_left",
-        "_queue",
         "_seconds",
         "_service",
-        "_stream",
         "_timer",
         "_trying",
         "_unfinished",
-        "_waits",
         "session",
     )
 
@@ -136,8 +129,6 @@ class ClientConnection(StreamTransport):
         self._factory: ClientFactory = factory
         self._service = service
         self._intake: Intake  # once there is a session
-        self._queue: Sequence[Event] = ()
-        self._waits = False  # for a handler of the last stanza
         self._left: Deferred[None] | None = None  # fires when that is done, if nobody is here
         self._unfinished = True  # the stream was not closed: the session may be resumed
         self._seconds = service.clock.seconds
@@ -145,7 +136,7 @@ class ClientConnection(StreamTransport):
         self._dozing = False
         self._timer: Timer | None = None
         self._trying = ""  # the account that somebody tries to log in to
-        self._stream = self._new_stream(secure=False)
+        self.stream = self._new_stream(secure=False)
 
     def _new_stream(self, *, secure: bool) -> ClientStream:
         service = self._service
@@ -163,26 +154,26 @@ class ClientConnection(StreamTransport):
 
     def opened(self) -> None:
         if self.direct_tls is not None:
-            self._stream = self._new_stream(secure=True)
+            self.stream = self._new_stream(secure=True)
         self._timer = self._wheel.add(self._service.options.login_timeout, self._late)
         self._factory.connections.add(self)
 
     def secured(self) -> None:
-        if self._stream.state is State.SECURING:  # else TLS was there from the first byte on
-            self._stream.tls_ready()
+        if self.stream.state is State.SECURING:  # else TLS was there from the first byte on
+            self.stream.tls_ready()
 
     def received(self, data: bytes) -> None:
         self._heard_at = self._seconds()
         if self._dozing:
             self._wake()
-        happened = self._stream.receive(data)
+        happened = self.stream.receive(data)  # as the driver's, without a call more for each read
         if self._queue or self._waits:
             self._queue = [*self._queue, *happened]
         else:
             self._handle(happened)
 
     def tls_failed(self, why: str) -> None:
-        self._say("TLS failed: {why}", why=why)
+        self.say("TLS failed: {why}", why=why)
 
     def overflowed(self) -> None:
         error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
@@ -199,7 +190,7 @@ class ClientConnection(StreamTransport):
         if self._timer is not None:
             self._timer.cancel()
         self._queue = ()
-        self._stream.close()
+        self.stream.close()
         self._leave(why)
 
     def _leave(self, why: str) -> None:
@@ -207,11 +198,11 @@ class ClientConnection(StreamTransport):
         if session is None:
             return
         if self._unfinished and session.managed is not None and session.managed.id:
-            self._say("session hibernates: {why}", who=session.jid, why=why)
+            self.say("session hibernates: {why}", who=session.jid, why=why)
             self._leave_work(session)
             self._intake.hibernate(session, why)
         else:
-            self._say("session closed: {why}", who=session.jid, why=why)
+            self.say("session closed: {why}", who=session.jid, why=why)
             self._intake.close(session, why)
 
     def _leave_work(self, session: Session) -> None:
@@ -232,14 +223,14 @@ class ClientConnection(StreamTransport):
     @property
     def domain(self) -> str:
         """The host that the client's header named; "" before that."""
-        return self._stream.domain
+        return self.stream.domain
 
     # What the stream says
 
     def _handle(self, happened: Sequence[Event]) -> None:
         """Take events in order, until one has to be waited for."""
-        if self._stream.outgoing:
-            self._flush()  # the bind's result comes before any answer of the session
+        if self.stream.outgoing:
+            self.flush_stream()  # the bind's result comes before any answer of the session
         for position, event in enumerate(happened):
             if not isinstance(event, Stanza):
                 self._take(event)
@@ -252,33 +243,10 @@ class ClientConnection(StreamTransport):
                 self._queue = [*self._queue, *happened[position + 1 :]]
                 return
 
-    def _wait_for(self, done: Deferred[None]) -> bool:
-        """Hold the client back until `done` fires; False if it has."""
-        fired: list[object] = []
-        _ = done.addBoth(fired.append)
-        if fired:
-            return False
-        self._waits = True
-        self.pause()
-        _ = done.addBoth(self._go_on)
-        return True
-
-    def _go_on(self, result: object) -> None:
-        self._waits = False
+    def _waited(self) -> None:
         if self._left is not None:
             self._left.callback(None)
             self._left = None
-        if isinstance(result, Failure):
-            log.failure("A stanza's handling failed", failure=result)
-        self.resume()
-        happened, self._queue = self._queue, ()
-        if self.open:
-            self._handle(happened)
-
-    def _flush(self) -> None:
-        data = self._stream.take()
-        if data:
-            self.write(data)
 
     def _take(self, event: Event) -> None:
         """All but the stanzas of a session; while the stream waits for us it gives no others."""
@@ -307,51 +275,30 @@ class ClientConnection(StreamTransport):
         elif isinstance(event, Restarted):
             self._wait_for_listener()
 
-    def _apart(self, work: "Coroutine[Deferred[Any], Any, list[Event]]") -> None:
-        """Run what has to wait; the client is not read from meanwhile."""
-        self.pause()
-        _ = spawn(work).addCallbacks(self._happened, self._crashed)
-
-    def _happened(self, happened: list[Event]) -> None:
-        self.resume()
-        if self.open:
-            self._handle(happened)
-
-    def _crashed(self, failure: Failure) -> None:
-        log.failure("A client's stream failed", failure=failure)
-        self.resume()
-        self.end(StreamError("internal-server-error"))
-
-    def end(self, error: StreamError | None = None) -> None:
-        """End the stream, with `error` if there is one; what the client still says is dropped."""
-        self._queue = ()
-        stream = self._stream
-        self._handle(stream.close() if error is None else stream.fail(error))
-
     def _closed(self, event: Closed) -> None:
         """The stream is over: so is the connection, as soon as our last words are sent."""
-        self._flush()
+        self.flush_stream()
         resumable = event.error is not None and event.error.condition in RESUMABLE
         self._unfinished = resumable or event.peer_error is not None
         why = CLOSED_BY_CLIENT if event.by_peer and not self.stalled else "stream closed"
         self.write(event.farewell)
         if event.error is not None:
             why = f"stream error {event.error.condition}"
-            self._say("{why}{detail}", why=why, detail=_detail(event.error))
+            self.say("{why}{detail}", why=why, detail=detail_of(event.error))
         elif event.peer_error is not None:
             why = f"client sent stream error {event.peer_error!r:.{SHOWN}}"
         self.close(why=why)
 
-    def _say(self, message: str, **values: object) -> None:
+    def say(self, message: str, **values: object) -> None:
         """One line for the operator."""
         address = self.peer_address or "local socket"
-        who = str(values.pop("who", self._stream.user) or "client")[:SHOWN]
+        who = str(values.pop("who", self.stream.user) or "client")[:SHOWN]
         log.info("{who} at {address}: " + message, who=who, address=address, **values)
 
     # Negotiation
 
     def _host_now(self) -> Host | None:
-        return self._service.hosts.get(self._stream.domain)
+        return self._service.hosts.get(self.stream.domain)
 
     def _features(self, domain: str, state: State) -> str:
         host = self._service.hosts.get(domain)
@@ -367,8 +314,8 @@ class ClientConnection(StreamTransport):
         return replace(channel_of(self, domain), more=tuple(more))
 
     def _start_tls(self) -> None:
-        self._flush()
-        self.start_tls(self._service.certificates.context(self._stream.domain))
+        self.flush_stream()
+        self.start_tls(self._service.certificates.context(self.stream.domain))
 
     def _inline(self, domain: str, tokens: tuple[str, ...]) -> str:
         host = self._service.hosts.get(domain)
@@ -376,7 +323,7 @@ class ClientConnection(StreamTransport):
 
     async def _prove(self, event: AskKeys | AskPassword | AskToken) -> list[Event]:
         """Look at credentials, unless there were too many failures lately."""
-        stream, host = self._stream, self._host_now()
+        stream, host = self.stream, self._host_now()
         self._trying = f"{event.user}@{stream.domain}"
         if host is None or self._service.attempts.blocked(self.peer_address, self._trying):
             return stream.refuse_login()
@@ -390,23 +337,23 @@ class ClientConnection(StreamTransport):
             return stream.refuse_login()
 
     async def _find_token(self, host: Host, event: AskToken) -> list[Event]:
-        request = self._stream.request or Authenticate.empty()
+        request = self.stream.request or Authenticate.empty()
         user = make_jid(event.user, host.name)
         check = TokenCheck(user, event.mechanism, request.agent, request.requests, event.matches)
         try:
             await host.hooks.of(events.token_asked).wait(check)
         except HandlerCrashed:  # which is logged
-            return self._stream.refuse_login()
+            return self.stream.refuse_login()
         if check.token is None:
-            return self._stream.refuse_login(check.refusal)
-        return self._stream.token(check.token)
+            return self.stream.refuse_login(check.refusal)
+        return self.stream.token(check.token)
 
     def _failed(self, event: AuthFailed) -> None:
         if event.condition == "not-authorized" and self._trying:
             self._service.attempts.failed(self.peer_address, self._trying)
         if event.condition != "aborted":
             tried = f"{self._trying!r:.{SHOWN}}"
-            self._say("login of {tried} failed: {why}", tried=tried, why=event.condition)
+            self.say("login of {tried} failed: {why}", tried=tried, why=event.condition)
         self._trying = ""
 
     def _answers_early(self, domain: str, ns: str, name: str) -> bool:
@@ -418,25 +365,25 @@ class ClientConnection(StreamTransport):
         host, (ns, name) = self._host_now(), iq.payloads[0]
         handler = None if host is None else self._service.extensions.early_iq(host, ns, name)
         if handler is None:
-            return self._stream.answer_early(StanzaError("service-unavailable"))
+            return self.stream.answer_early(StanzaError("service-unavailable"))
         try:
             answer = await handler(iq, self.peer_address)
         except Exception as problem:
-            return self._stream.answer_early(refusal(problem))
-        return self._stream.answer_early(answer)
+            return self.stream.answer_early(refusal(problem))
+        return self.stream.answer_early(answer)
 
     async def _bind(self, full: JID) -> list[Event]:
         host = self._host_now()
         if host is None:
-            return self._stream.fail(StreamError("reset"))
+            return self.stream.fail(StreamError("reset"))
         try:
             session = await self._open(host, full)
         except StanzaError as error:
-            return self._stream.bind_refused(error)
+            return self.stream.bind_refused(error)
         if session is None:
             return []  # gone while we waited
         self._log_in(session)
-        return self._stream.bound(session.jid)
+        return self.stream.bound(session.jid)
 
     async def _open(self, host: Host, full: JID) -> Session | None:
         """Open a session; None if the client went meanwhile. Raises StanzaError."""
@@ -460,25 +407,25 @@ class ClientConnection(StreamTransport):
         """A login in one round trip: modules first, then Bind 2 (XEP-0386 §3.2)."""
         host = self._host_now()
         if host is None:
-            return self._stream.fail(StreamError("reset"))
+            return self.stream.fail(StreamError("reset"))
         asked = (event.user, event.mechanism, event.agent, event.requests, event.token)
         login = Login(*asked, address=self.peer_address)
         bind = login.request(BIND2, "bind")
         try:
             if await host.hooks.of(events.logging_in).wait(login) is STOP:
-                return self._stream.refuse_login()
+                return self.stream.refuse_login()
             if login.resumed is not None and not login.resumed.hibernating:
-                return self._stream.refuse_login()  # it ended while other modules were waited for
+                return self.stream.refuse_login()  # it ended while other modules were waited for
             if login.resumed is not None:
                 return self._go_on_with(host, login.resumed, login.answers)
             if bind is not None:
                 return await self._bind_within(host, login, bind)
         except Exception as problem:
             refused = refusal(problem)
-            self._say("login refused: {why}", why=refused.condition)
+            self.say("login refused: {why}", why=refused.condition)
             self._leave("login refused")
-            return self._stream.refuse_login()
-        return self._stream.logged_in(event.user, login.answers)
+            return self.stream.refuse_login()
+        return self.stream.logged_in(event.user, login.answers)
 
     async def _bind_within(self, host: Host, login: Login, bind: Element) -> list[Event]:
         full = resource_for(login.user, bind, login.agent)
@@ -497,28 +444,28 @@ class ClientConnection(StreamTransport):
                 return []
             self._log_in(session)
             bound = Element(BIND2, "bound", None, *binding.answers)
-            happened = self._stream.logged_in(session.jid, [*login.answers, bound])
-            self.write_ahead(self._stream.take())
+            happened = self.stream.logged_in(session.jid, [*login.answers, bound])
+            self.write_ahead(self.stream.take())
         finally:
             self.release_output()
         return happened
 
     async def _resume(self, request: Element) -> list[Event]:
         """An earlier session in place of a new one (XEP-0198 §5)."""
-        host, user = self._host_now(), self._stream.user
+        host, user = self._host_now(), self.stream.user
         assert user is not None
         if host is None or self._service.extensions.nonza(host, SM, "resume") is None:
-            return self._stream.fail(StreamError("unsupported-stanza-type"))
+            return self.stream.fail(StreamError("unsupported-stanza-type"))
         resumption = Resumption(user, request)
         try:
             await host.hooks.of(events.session_resuming).wait(resumption)
         except Exception as problem:
-            return self._stream.not_resumed(failed(refusal(problem).condition))
+            return self.stream.not_resumed(failed(refusal(problem).condition))
         if resumption.error is not None:
-            return self._stream.fail(resumption.error)
+            return self.stream.fail(resumption.error)
         answer = resumption.answer or failed("item-not-found")
         if resumption.session is None or not self.open:
-            return self._stream.not_resumed(answer)
+            return self.stream.not_resumed(answer)
         return self._go_on_with(host, resumption.session, [answer])
 
     def _go_on_with(self, host: Host, session: Session, answers: Iterable[Element]) -> list[Event]:
@@ -528,11 +475,11 @@ class ClientConnection(StreamTransport):
         self._intake, self.session = host.intake, session
         session.secure, session.address = self.secure, self.peer_address
         self._log_in(session, "resumed")
-        if self._stream.request is None:
-            happened = self._stream.resumed(session.jid, *answers)
+        if self.stream.request is None:
+            happened = self.stream.resumed(session.jid, *answers)
         else:
-            happened = self._stream.logged_in(session.jid, answers, resumed=True)
-        self._flush()
+            happened = self.stream.logged_in(session.jid, answers, resumed=True)
+        self.flush_stream()
         host.intake.resume(session, _Outlet(self))
         return happened
 
@@ -545,7 +492,7 @@ class ClientConnection(StreamTransport):
             self._timer.cancel()
         self._trying = ""
         self._timer = self._wheel.add(DOZE_S, self._silent)
-        self._say("session {how}", who=session.jid, how=how)
+        self.say("session {how}", who=session.jid, how=how)
 
     def _nonza(self, element: Element) -> None:
         host = self._host_now()
@@ -553,7 +500,7 @@ class ClientConnection(StreamTransport):
         if host is not None:
             handler = self._service.extensions.nonza(host, element.ns, element.name)
         if handler is None:
-            self._handle(self._stream.fail(StreamError("unsupported-stanza-type")))
+            self._handle(self.stream.fail(StreamError("unsupported-stanza-type")))
         else:
             answer = handler(self.session, element)
             if answer is not None:
@@ -578,14 +525,6 @@ class ClientConnection(StreamTransport):
         self.hold_output()
         self._service.clock.callLater(RESTART_S, self.release_output)
 
-    def _late(self) -> None:
-        """L1: from the connection to the bound resource, whatever was said meanwhile."""
-        if self._stream.state is State.SECURING or (self.engine is not None and not self.secure):
-            self._say("connection-timeout in the TLS handshake")
-            self.abort("no TLS handshake in time")
-        else:
-            self.end(StreamError("connection-timeout"))
-
     def _silent(self) -> None:
         """RFC 6120 §4.6.3: ask a client that has been silent for long whether it is there."""
         options = self._service.options
@@ -593,7 +532,7 @@ class ClientConnection(StreamTransport):
         if silent_s < options.idle_ping or self.paused:
             self._dozing = silent_s >= DOZE_S
             if self._dozing:
-                self._stream.doze()
+                self.stream.doze()
             next_s = options.idle_ping if self._dozing else DOZE_S
             self._timer = self._wheel.add(max(next_s - silent_s, 1.0), self._silent)
             return
@@ -617,10 +556,3 @@ class ClientConnection(StreamTransport):
             self._silent()
         else:
             self.end(StreamError("connection-timeout"))
-
-
-def _detail(error: StreamError) -> str:
-    """What the operator wants to know beyond the condition; peers' data only by repr, cut."""
-    if isinstance(error, HeaderError) and error.asked is not None:
-        return f" (to={error.asked[:SHOWN]!r})"
-    return f" ({error.text[:SHOWN]!r})" if error.text else ""
