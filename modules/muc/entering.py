@@ -206,9 +206,11 @@ def affiliations(room: Room, entry: Entry, occupant: Occupant) -> list[Stanza]:
     users = [*room.standings] if changed is None else changed
     if mine < Affiliation.ADMIN:  # nor who is banned (§9.2)
         users = [u for u in users if room.affiliation(u) is not Affiliation.OUTCAST]
-    mark = versions.element(room.versions.current, None if changed is None else since)
+    begin = None if changed is None else since
     items = [item(room.affiliation(user), address=user) for user in users]
-    return [Message(entry.session, room.jid, "", None, Element(USER, "x", None, mark, *items))]
+    parts = versions.parts(items, room.versions.current, begin)
+    marked = [Element(USER, "x", None, mark, *part) for mark, part in parts]
+    return [Message(entry.session, room.jid, "", None, x) for x in marked]
 
 
 def subject(room: Room, to: JID) -> Message:

@@ -35,6 +35,7 @@ class Outcome:
 
     first: list[Stanza] = field(default_factory=list)
     rest: list[Stanza] = field(default_factory=list)
+    outside: list[Stanza] = field(default_factory=list)  # to people who are not in the room
     out: list[tuple[Occupant, JID]] = field(default_factory=list)  # sessions not inside any more
 
     @property
@@ -48,6 +49,7 @@ class Outcome:
     def add(self, other: "Outcome") -> None:
         self.first += other.first
         self.rest += other.rest
+        self.outside += other.outside
         self.out += other.out
 
 
@@ -296,7 +298,7 @@ def apply_affiliations(room: Room, changes: Iterable[Change], *, quiet: bool = F
         for occupant in there:
             _affect(room, outcome, occupant, change)
         if not there and change.user.local:
-            outcome.rest += [] if quiet else _tell_absent(room, change)
+            outcome.outside += [] if quiet else _tell_absent(room, change)
             outcome.rest += _tell_of_absent(room, change)
     return outcome
 

@@ -33,6 +33,8 @@ class RoomModeration(RoomReading):
 
     def retract(self, room: Room, message: Message, occupant: Occupant) -> Done:
         wanted = retracting.wanted(message)
+        if message.id is None:  # the tombstone names it
+            message = message.copy(id=secrets.token_hex(12))
         return self.later(message, self._retract(room, message, wanted))
 
     async def _retract(self, room: Room, message: Message, wanted: str) -> None:

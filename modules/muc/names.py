@@ -24,6 +24,10 @@ RETRACTED: Final = ("urn:xmpp:message-retract:1", "retracted")  # a tombstone
 OCCUPANT_ID: Final = "urn:xmpp:occupant-id:0"
 
 
+# Letters and symbols that nobody sees: Hangul fillers, a Braille pattern without dots.
+BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
 class Role(IntEnum):
     """What an occupant may do in this visit (§5.1)."""
 
@@ -87,6 +91,8 @@ def is_same(one: str, other: str) -> bool:
 def _invisible(character: str) -> bool:
     if character.isspace():
         return False
+    if character in BLANK:
+        return True
     return unicodedata.category(character) in ("Cf", "Cc", "Cn", "Mn") and (
         unicodedata.combining(character) == 0
     )

@@ -33,8 +33,18 @@ class MUCOptions(ServiceOptions):
     )
     presences_at_once: int = option(500, "Such changes before that counts.", at_least=1)
     joins_per_minute: float = option(
-        300.0, "Rooms that one user may enter in a minute; 0: no limit.", at_least=0
+        300.0,
+        "Rooms that one user may enter in a minute; 0: no limit. Of rooms with many occupants it "
+        "is fewer: one counts once more for each 250 of them, as messages and presences do.",
+        at_least=0,
     )
+    invitations_per_minute: float = option(
+        60.0,
+        "Invitations, and notices of an affiliation, that one user may cause to be sent to people "
+        "who are not in the room; 0: no limit.",
+        at_least=0,
+    )
+    invitations_at_once: int = option(200, "Such messages before that counts.", at_least=1)
     room_joins_per_minute: float = option(
         6000.0, "Users who may enter one room in a minute; 0: no limit.", at_least=0
     )

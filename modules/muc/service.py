@@ -3,6 +3,7 @@
 Subclassed by `orders` (IQs that change a room) and `commands` (operators).
 """
 
+from collections.abc import Coroutine
 from typing import Any
 
 from xmppd.api import (
@@ -22,6 +23,7 @@ from xmppd.modules.muc import (
     entering,
     extras,
     governing,
+    hiding,
     inviting,
     offered,
     registering,
@@ -44,18 +46,39 @@ GONE = UNREACHED | {
     *("item-not-found", "jid-malformed", "recipient-unavailable", "redirect"),
     "service-unavailable",
 }
+# What a client answers by itself does not say that it is gone.
+PM_GONE = UNREACHED | {"recipient-unavailable", "redirect"}
 MOST_ASKED = 1000
+HEAVY = 250  # sessions: what goes to so many more counts once more
+
+
+def weight(room: Room | None) -> int:
+    """For how many one counts that all in this room are told of."""
+    return 1 if room is None else 1 + len(room.sessions) // HEAVY
 
 
 class RoomService(RoomBase):
     def take(self, stanza: Stanza) -> Done:
         if isinstance(stanza, Message) and stanza.to.local:
-            return self._message(stanza)
+            try:
+                return self._message(stanza)
+            except StanzaError as problem:
+                raise _by_room(stanza, problem) from None
         if isinstance(stanza, Presence) and stanza.to.local:
             return self._presence(stanza)
         if isinstance(stanza, IQ) and stanza.to.local:
             return self._iq(stanza)
         return super().take(stanza)
+
+    def later(self, stanza: Stanza, work: Coroutine[Any, Any, None]) -> Done:
+        return super().later(stanza, self._worked(stanza, work))
+
+    @staticmethod
+    async def _worked(stanza: Stanza, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StanzaError as problem:
+            raise _by_room(stanza, problem) from None
 
     # Messages
 
@@ -77,7 +100,8 @@ class RoomService(RoomBase):
     def _say(self, room: Room, message: Message) -> Done:
         if room.locked and message.from_ not in room.sessions:
             raise StanzaError("item-not-found", "there is no such room")
-        if not self._messages.take(message.from_.bare, self._now()):
+        cost = 1 if message.to.resource else weight(room)
+        if not self._messages.take(message.from_.bare, self._now(), cost):
             raise StanzaError("resource-constraint", "slower, please", type="wait")
         if len(message.raw) > self.options.max_message:
             raise StanzaError("policy-violation", f"over {self.options.max_message} bytes")
@@ -161,6 +185,8 @@ class RoomService(RoomBase):
         async with room.changing:
             self._check_alive(room)
             made = inviting.read(room, message, x)
+            if not self.may_write_outside(message.from_, len(made)):
+                raise StanzaError("resource-constraint", "too many invitations", type="wait")
             await self.stand(room, changes := self._let_in(room, made))
             outcome = governing.apply_affiliations(room, changes, quiet=True)
         for invitation in made:
@@ -186,7 +212,10 @@ class RoomService(RoomBase):
             return self.later(message, self._decide(room, message.from_, form))
         form = voice.submitted(x)
         if not voice.is_answer(form):
-            self.deliver(voice.request(room, occupant, form))
+            asked = voice.request(room, occupant, form)
+            if asked and not self._voices.take(message.from_.bare, self._now()):
+                raise StanzaError("resource-constraint", "you have asked already", type="wait")
+            self.deliver(asked)
             return None
         visitor = voice.approved(room, occupant, form)
         if visitor is not None:
@@ -213,15 +242,18 @@ class RoomService(RoomBase):
         """
         answer = room.asked.get((message.from_.bare, message.id or ""))
         if answer is not None:
-            asker, to = answer
-            if asker in room.sessions and message.error is not None:
-                problem = message.error
-                problem.by = None  # would tell the address
-                error = Message(asker, to, "error", message.id, problem.element())
-                self.deliver([error])
-            return None
-        self._lose(room, message, GONE)
+            self._pass_error(room, message, *answer)
+        self._lose(room, message, GONE if answer is None else PM_GONE)
         return None
+
+    def _pass_error(self, room: Room, message: Message, asker: JID, to: JID) -> None:
+        """To who has written a private message or invited; a real address only if it is known."""
+        occupant, problem = room.sessions.get(asker), message.error
+        if occupant is None or problem is None:
+            return
+        hidden = message.from_ if to.resource and not room.sees_addresses(occupant) else None
+        problem = hiding.anonymous(problem, hidden)
+        self.deliver([Message(asker, to, "error", message.id, problem.element())])
 
     def _lose(self, room: Room, stanza: Stanza, conditions: frozenset[str]) -> None:
         session, error = stanza.from_, stanza.error
@@ -255,29 +287,39 @@ class RoomService(RoomBase):
 
     def _available(self, room: Room | None, presence: Presence) -> Done:
         inside = room is not None and presence.from_ in room.sessions
-        self._check_presence(presence)
+        self._check_presence(presence, weight(room) if inside else 1)
         entry = entering.read(presence)
         if room is not None and inside:
+            if entry.syncs:  # is told everything once more
+                self._count_join(room, presence)
             self._move(room, entry)
         elif not entry.syncs:
             self.deliver([entering.not_inside(presence)])
         elif self._hook_entering.filter(presence) is STOP:
             return None
-        elif not self._joins.take(presence.from_.bare, self._now()):
-            raise StanzaError("resource-constraint", "too many rooms at once", type="wait")
-        elif room is not None:
-            self._enter(room, entry)
         else:
-            return self.later(presence, self._enter_later(presence, entry))
+            self._count_join(room, presence)
+            if room is None:
+                return self.later(presence, self._enter_later(presence, entry))
+            self._enter(room, entry)
         return None
 
-    def _check_presence(self, presence: Presence) -> None:
+    def _count_join(self, room: Room | None, presence: Presence) -> None:
+        """Raises resource-constraint."""
+        if not self._joins.take(presence.from_.bare, self._now(), weight(room)):
+            raise StanzaError("resource-constraint", "too many rooms at once", type="wait")
+
+    def _check_presence(self, presence: Presence, cost: int) -> None:
         if len(presence.raw) > self.options.max_presence:
             raise StanzaError("policy-violation", f"over {self.options.max_presence} bytes")
-        if len(presence.to.resource) > self.options.max_nick:
-            raise StanzaError("not-acceptable", "this nickname is too long")
-        if not self._presences.take(presence.from_.bare, self._now()):
+        self.check_length(presence.to.resource)
+        if not self._presences.take(presence.from_.bare, self._now(), cost):
             raise StanzaError("resource-constraint", "slower, please", type="wait")
+
+    def check_length(self, nick: str) -> None:
+        """Raises not-acceptable."""
+        if len(nick) > self.options.max_nick:
+            raise StanzaError("not-acceptable", "this nickname is too long")
 
     def _move(self, room: Room, entry: entering.Entry) -> None:
         """An occupant's presence changes, or its nickname."""
@@ -365,3 +407,10 @@ class RoomService(RoomBase):
         if iq.type == "error" and room is not None:
             self._lose(room, iq, UNREACHED)
         return None
+
+
+def _by_room(stanza: Stanza, problem: StanzaError) -> StanzaError:
+    """Messages go through many hands: the room says that the error is its own (§7.5)."""
+    if isinstance(stanza, Message) and stanza.to.local and problem.by is None:
+        problem.by = stanza.to.bare
+    return problem
