@@ -12,6 +12,7 @@ from xmppd.modules.muc import entering, inviting, versions
 from xmppd.modules.muc.config import may_see_members
 from xmppd.modules.muc.names import (
     ADMIN,
+    AFFILIATIONS,
     USER,
     Affiliation,
     Role,
@@ -122,6 +123,15 @@ def _having(room: Room, who: Person, affiliation: Affiliation) -> list[Element]:
             entry.append(Element(ADMIN, "reason", None, standing.reason))
         made.append(entry)
     return made
+
+
+def length(room: Room, query: Element) -> int:
+    """How many items a list would have, before it is made."""
+    wanted = [each.get("affiliation") or "" for each in query.all(ADMIN, "item")]
+    affiliation = AFFILIATIONS.get(wanted[0]) if wanted else None
+    if affiliation is None:
+        return len(room.occupants)
+    return sum(1 for each in room.standings.values() if each.affiliation is affiliation)
 
 
 # Changes, read and checked

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from xmppd.api import JID, Element, JIDError, Message, StanzaError, jid
 from xmppd.modules.muc.names import USER, Affiliation
-from xmppd.modules.muc.room import Occupant, Room, remember
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room, remember
 
 MOST_AT_ONCE = 50
 MOST_REMEMBERED = 1000
@@ -67,7 +67,7 @@ def invitation(
 def note(room: Room, made: Invitation, inviter: JID) -> None:
     """Remember it, so that a refusal finds its way back, and nobody else's does."""
     remember(room.invited, made.invitee.bare, inviter, MOST_REMEMBERED)
-    if made.message.id is not None:
+    if made.message.id is not None and len(made.message.id) <= MOST_ID:
         key = (made.invitee.bare, made.message.id)
         remember(room.asked, key, (inviter, room.jid), MOST_REMEMBERED)
 

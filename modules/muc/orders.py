@@ -76,7 +76,9 @@ class RoomOrders(RoomService):
     @iq_get(ADMIN, "query", at=NODE)
     async def list_people(self, iq: IQ) -> Element:
         """A list of those in a role or with an affiliation."""
-        return governing.listing(await self._unlocked(iq), iq.from_, iq.payload)
+        room = await self._unlocked(iq)
+        self.check_list(iq.from_, governing.length(room, iq.payload))
+        return governing.listing(room, iq.from_, iq.payload)
 
     async def _administer(self, iq: IQ) -> None:
         room = await self._unlocked(iq)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from xmppd.api import IQ, JID, StanzaError, lenient_jid, ns
 from xmppd.modules.muc.hiding import without_addresses
-from xmppd.modules.muc.room import Occupant, Room
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room
 
 VCARD = "vcard-temp"
 # What a client asks of an account, not of one of its connections.
@@ -65,6 +65,8 @@ class Relay:
 
     def _forward(self, room: Room, iq: IQ, sender: Occupant, to: Occupant, now: float) -> IQ:
         self._tidy(now)
+        if len(iq.id or "") > MOST_ID:
+            raise StanzaError("bad-request", "this id is too long to be remembered")
         if self._by_user[iq.from_.bare] >= MOST_EACH:
             raise StanzaError("resource-constraint", "too many of your requests wait already")
         of_account = iq.type == "get" and not TO_ACCOUNT.isdisjoint(iq.payloads)

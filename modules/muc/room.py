@@ -24,6 +24,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 SHOWS: Final = {"chat": 4, "": 3, "away": 2, "xa": 1, "dnd": 0}  # who is most available
 MOST_VOICES: Final = 1000  # roles that are remembered of who has left
+MOST_ID: Final = 1023  # characters of a stanza's id that is remembered
 EXTRA_SEATS: Final = 20  # for admins and owners of a full room (§7.2.9)
 
 

@@ -37,7 +37,7 @@ from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import USER, Affiliation, Role
 from xmppd.modules.muc.presences import Why, to_others
 from xmppd.modules.muc.retracting import RETRACTS
-from xmppd.modules.muc.room import Occupant, Room, Standing, remember
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room, Standing, remember
 
 # Errors that say that nobody is there (§14.1.2); from whom we send presence and messages to all,
 # service-unavailable says it too: RFC 6121 §8.5.3.2 wants it from servers.
@@ -148,6 +148,7 @@ class RoomService(RoomBase):
         subject = speaking.new_subject(message, occupant)
         async with room.changing:
             self._check_alive(room)
+            speaking.check_subject(room, speaking.may_speak(room, message))  # it has waited
             if room.config.persistent:
                 await self.stored.put(store.record(room, subject=subject))
             room.subject = subject
@@ -157,7 +158,7 @@ class RoomService(RoomBase):
 
     def _to_one(self, room: Room, message: Message) -> Done:
         made, sessions = speaking.private(room, message)
-        if made.id is not None:
+        if made.id is not None and len(made.id) <= MOST_ID:
             for session in sessions:
                 answer = (message.from_, message.to)
                 remember(room.asked, (session.bare, made.id), answer, MOST_ASKED)
@@ -291,22 +292,24 @@ class RoomService(RoomBase):
         entry = entering.read(presence)
         if room is not None and inside:
             if entry.syncs:  # is told everything once more
-                self._count_join(room, presence)
+                self._count_join(room, entry)
             self._move(room, entry)
         elif not entry.syncs:
             self.deliver([entering.not_inside(presence)])
         elif self._hook_entering.filter(presence) is STOP:
             return None
         else:
-            self._count_join(room, presence)
+            self._count_join(room, entry)
             if room is None:
                 return self.later(presence, self._enter_later(presence, entry))
             self._enter(room, entry)
         return None
 
-    def _count_join(self, room: Room | None, presence: Presence) -> None:
+    def _count_join(self, room: Room | None, entry: entering.Entry) -> None:
         """Raises resource-constraint."""
-        if not self._joins.take(presence.from_.bare, self._now(), weight(room)):
+        listed = 0 if room is None or entry.versions is None else len(room.standings)
+        cost = weight(room) + listed // HEAVY
+        if not self._joins.take(entry.session.bare, self._now(), cost):
             raise StanzaError("resource-constraint", "too many rooms at once", type="wait")
 
     def _check_presence(self, presence: Presence, cost: int) -> None:
@@ -315,6 +318,14 @@ class RoomService(RoomBase):
         self.check_length(presence.to.resource)
         if not self._presences.take(presence.from_.bare, self._now(), cost):
             raise StanzaError("resource-constraint", "slower, please", type="wait")
+
+    def check_list(self, user: JID, items: int) -> None:
+        """A long list counts as a large room does; small ones are free. Raises
+        resource-constraint.
+        """
+        cost = items // HEAVY
+        if cost and not self._joins.take(user.bare, self._now(), cost):
+            raise StanzaError("resource-constraint", "too many long lists at once", type="wait")
 
     def check_length(self, nick: str) -> None:
         """Raises not-acceptable."""

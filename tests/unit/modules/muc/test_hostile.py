@@ -22,7 +22,7 @@ from tests.support.rooms import (
 )
 from xmppd.api import StanzaError, jid
 from xmppd.jid import JID
-from xmppd.modules.muc import Room
+from xmppd.modules.muc import MUC, Room
 from xmppd.modules.muc.limits import Rates
 from xmppd.modules.muc.relaying import MOST_EACH, MOST_WAITING, Relay
 from xmppd.modules.muc.room import Occupant
@@ -264,3 +264,50 @@ def test_odd_configurations_change_nothing(crone: Client) -> None:
         crone.receives(error("cfg", "modify", "not-acceptable"))
     configure(crone, ROOM, maxusers=25, unheard_of="1")
     crone.receives(result("cfg", ""))
+
+
+def test_a_long_id_is_not_kept_for_the_answer(talk: Talk, crone: Client, hag: Client) -> None:
+    long = "x" * 2000
+    crone.sends(
+        f"<iq type='get' id='{long}' to='{ROOM}/{HAG_NICK}'><time xmlns='urn:xmpp:time'/></iq>"
+    )
+    crone.receives(error(long, "modify", "bad-request"))
+    crone.sends(
+        f"<message type='chat' id='{long}' to='{ROOM}/{HAG_NICK}'><body>Hey</body></message>"
+    )
+    hag.receives(message("Hey"))
+    room = talk.module(MUC).rooms.get(jid(ROOM).local)
+    assert room is not None
+    assert not room.asked
+
+
+def test_long_lists_count_as_large_rooms_do() -> None:
+    talk = Talk(options={"muc": {"joins_per_minute": 4}})
+    crone = made(talk, whois="anyone")
+    for part in range(3):
+        many = range(part * 250, part * 250 + 250)
+        items = "".join(f"<item jid='u{n}@example.net' affiliation='member'/>" for n in many)
+        order(crone, items)
+        crone.receives(result("items", ""))
+        crone.forget()
+    for _ in range(50):
+        order(crone, "<item affiliation='owner'/>", type="get")
+        crone.receives(result("items"))
+    order(crone, "<item affiliation='member'/>", type="get")
+    crone.receives(result("items"))
+    order(crone, "<item affiliation='member'/>", type="get")
+    crone.receives(error("items", "wait", "resource-constraint"))
+
+
+def test_who_is_gone_while_the_room_was_busy_changes_no_subject(talk: Talk) -> None:
+    crone = made(talk, changesubject=1)
+    hag = joins(talk, HAG, HAG_NICK, ROOM, crone)
+    room = talk.module(MUC).rooms.get(jid(ROOM).local)
+    assert room is not None
+    _ = room.changing.acquire()
+    hag.sends(f"<message type='groupchat' id='s' to='{ROOM}'><subject>Boo</subject></message>")
+    hag.disconnect()
+    room.changing.release()
+    crone.receives(seen(HAG_NICK, gone=True))
+    crone.receives_nothing()
+    assert room.subject.by is None
