@@ -36,6 +36,7 @@ from xmppd.modules.muc import (
 )
 from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.governing import Change, Outcome
+from xmppd.modules.muc.graves import Graves
 from xmppd.modules.muc.history import Said, Tail, new_id
 from xmppd.modules.muc.keeping import Keeper, Writer
 from xmppd.modules.muc.lanes import Lanes
@@ -54,6 +55,7 @@ VOICE_REQUESTS_PER_S, VOICE_REQUESTS = 1 / 60, 3  # of one user
 class RoomBase(DiscoService):
     options: MUCOptions
     stored: Rooms
+    graves: Graves
     archive = uses_if(Archive)
 
     def __init__(self, host: Host, options: Options) -> None:
@@ -339,6 +341,7 @@ class RoomBase(DiscoService):
     async def forget(self, user: JID) -> None:
         """Who takes the name next has none of its rights."""
         await self.stored.forget(str(user))
+        await self.graves.forget(str(user))
         for room in self.rooms:
             for known in (room.voices, room.invited, room.applicants, room.hats.worn):
                 known.pop(user, None)

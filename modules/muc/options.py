@@ -20,6 +20,18 @@ class MUCOptions(ServiceOptions):
     idle_rooms: int = option(
         1000, "Empty stored rooms that stay in memory after they were used.", at_least=10
     )
+    locking: bool = option(
+        True,
+        "Whether a new room is locked until its owner's client has configured it, as XEP-0045 "
+        "wants it. Some bots never do.",
+    )
+    destroyed_names: Duration = option(
+        2_592_000.0,
+        "For this time only its former owners make a room of the name of a stored one that was "
+        "destroyed: clients enter rooms by themselves, and nobody else shall wait there; 0: "
+        "anybody may at once.",
+        at_least=0,
+    )
     unconfigured: Duration = option(
         3600.0, "After this time a room whose owner has not configured it is given up."
     )

@@ -12,6 +12,7 @@ from xmppd.api import (
     Done,
     Element,
     Form,
+    FormType,
     Host,
     Options,
     Page,
@@ -28,11 +29,13 @@ from xmppd.modules.muc import (
     discovery,
     extras,
     governing,
+    graves,
     offered,
     registering,
     slow,
     store,
 )
+from xmppd.modules.muc.entering import Entry
 from xmppd.modules.muc.names import (
     ADMIN,
     OWNER,
@@ -63,6 +66,13 @@ class RoomOrders(RoomService):
             if order is not None and stanza.to.local and stanza.fault is None:
                 return self.later(stanza, order(stanza))
         return super().route(stanza)
+
+    async def _enter_absent(self, entry: Entry) -> None:
+        """Where new rooms are not locked they are as the defaults say, at once (§10.1.2)."""
+        await super()._enter_absent(entry)
+        room = self.rooms.get(entry.presence.to.local)
+        if room is not None and room.locked and not self.options.locking:
+            await self.configure(room, Form(type=FormType.SUBMIT), by=entry.session)
 
     async def _unlocked(self, iq: IQ) -> Room:
         """The room, as far as the asker may know of it. Raises item-not-found."""
@@ -162,6 +172,8 @@ class RoomOrders(RoomService):
                 self.writer.forget(room.name)
                 await self.writer.flushed()
                 await self.stored.drop(room.name)
+                if lasting := self.options.destroyed_names:
+                    await self.graves.dig(room.name, graves.of(room, venue), lasting)
                 if self.archive is not None:
                     await self.archive.drop(room.jid)
             self.end(room, venue)

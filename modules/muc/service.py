@@ -23,6 +23,7 @@ from xmppd.modules.muc import (
     entering,
     extras,
     governing,
+    graves,
     hiding,
     inviting,
     offered,
@@ -346,6 +347,9 @@ class RoomService(RoomBase):
         """Into a room that is not in memory: stored, or new (§7.2.11, §10.1)."""
         name = entry.presence.to.local
         room = await self.rooms.find(name)
+        if room is None:
+            await self.check_free(name, entry.session.bare)
+            room = self.rooms.get(name)  # somebody else may have made it meanwhile
         if self._replaced:
             self.send(entry.presence)
             return
@@ -359,6 +363,11 @@ class RoomService(RoomBase):
             self.rooms.drop(room)
             raise
         self.fire(offered.room_created, room, entry.session.bare)
+
+    async def check_free(self, name: str, user: JID) -> None:
+        """Raises gone where a room of that name was destroyed, and this user did not own it."""
+        if self.options.destroyed_names:
+            graves.check(await self.graves.find(name), user)
 
     def make(self, name: str, user: JID) -> Room:
         """A new room of this user. Raises not-allowed, resource-constraint."""
