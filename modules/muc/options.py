@@ -47,7 +47,7 @@ class MUCOptions(ServiceOptions):
     joins_per_minute: float = option(
         300.0,
         "Rooms that one user may enter in a minute; 0: no limit. Of rooms with many occupants it "
-        "is fewer: one counts once more for each 250 of them, as messages and presences do.",
+        "is fewer: one counts once more for each 1000 of them, as messages and presences do.",
         at_least=0,
     )
     invitations_per_minute: float = option(

@@ -50,7 +50,7 @@ GONE = UNREACHED | {
 # What a client answers by itself does not say that it is gone.
 PM_GONE = UNREACHED | {"recipient-unavailable", "redirect"}
 MOST_ASKED = 1000
-HEAVY = 250  # sessions: what goes to so many more counts once more
+HEAVY = 1000  # sessions: what goes to so many more counts once more
 
 
 def weight(room: Room | None) -> int:

@@ -285,7 +285,7 @@ def test_long_lists_count_as_large_rooms_do() -> None:
     talk = Talk(options={"muc": {"joins_per_minute": 4}})
     crone = made(talk, whois="anyone")
     for part in range(3):
-        many = range(part * 250, part * 250 + 250)
+        many = range(part * 1000, part * 1000 + 1000)
         items = "".join(f"<item jid='u{n}@example.net' affiliation='member'/>" for n in many)
         order(crone, items)
         crone.receives(result("items", ""))
