@@ -303,12 +303,21 @@ def leave(room: Room, session: JID, said: Presence, why: Why = PLAIN) -> list[St
         return []
     real = occupant.shown
     _, changed = room.unseat(session)
-    said = cleaned(said, room.jid)
+    said = _parting(said, room.jid)
     own = farewell(room, occupant, said, why, None, session, "110")
     told: list[Stanza] = [own.copy(to=session, id=said.id)]
     if not occupant.sessions:
         return told + gone(room, occupant, said, why, session=real)
     return told + announce(room, occupant) if changed else told
+
+
+def _parting(said: Presence, room: JID) -> Presence:
+    """Who goes goes, whatever it says; what is malformed is not passed on."""
+    try:
+        _ = said.priority
+    except StanzaError:
+        return said.copy(children=())
+    return cleaned(said, room)
 
 
 def lose(room: Room, session: JID) -> list[Stanza]:

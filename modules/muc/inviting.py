@@ -68,7 +68,7 @@ def note(room: Room, made: Invitation, inviter: JID) -> None:
     """Remember it, so that a refusal finds its way back, and nobody else's does."""
     remember(room.invited, made.invitee.bare, inviter, MOST_REMEMBERED)
     if made.message.id is not None and len(made.message.id) <= MOST_ID:
-        key = (made.invitee.bare, made.message.id)
+        key = (made.invitee.bare, made.message.id, room.jid)
         remember(room.asked, key, (inviter, room.jid), MOST_REMEMBERED)
 
 

@@ -162,7 +162,7 @@ class RoomService(RoomBase):
         if made.id is not None and len(made.id) <= MOST_ID:
             for session in sessions:
                 answer = (message.from_, message.to)
-                remember(room.asked, (session.bare, made.id), answer, MOST_ASKED)
+                remember(room.asked, (session.bare, made.id, made.from_), answer, MOST_ASKED)
         self.deliver(made.copies(sessions))
         return None
 
@@ -242,7 +242,7 @@ class RoomService(RoomBase):
         """An error comes back: of a private message or invitation to who sent it, else it says
         whether somebody is gone (§12.1).
         """
-        answer = room.asked.get((message.from_.bare, message.id or ""))
+        answer = room.asked.get((message.from_.bare, message.id or "", message.to))
         if answer is not None:
             self._pass_error(room, message, *answer)
         self._lose(room, message, GONE if answer is None else PM_GONE)

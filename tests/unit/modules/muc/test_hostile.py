@@ -24,6 +24,7 @@ from xmppd.api import StanzaError, jid
 from xmppd.jid import JID
 from xmppd.modules.muc import MUC, Room
 from xmppd.modules.muc.limits import Rates
+from xmppd.modules.muc.names import folded
 from xmppd.modules.muc.relaying import MOST_EACH, MOST_WAITING, Relay
 from xmppd.modules.muc.room import Occupant
 from xmppd.modules.muc.service import HEAVY, weight
@@ -207,6 +208,25 @@ def test_nobody_hides_behind_a_blank_symbol(talk: Talk, crone: Client) -> None:
     hag = talk.bind(HAG)
     enter(hag, f"\u2800{CRONE_NICK}")
     hag.receives(refused("conflict", "cancel"))
+
+
+@pytest.mark.parametrize(
+    "nick", ["f\u0456rstw\u0456t\u0441h", "\u03a4hirdwitch", "THIRDWITCH\u3000"]
+)
+def test_letters_that_look_the_same_make_no_other_name(
+    nick: str, talk: Talk, crone: Client, hag: Client
+) -> None:
+    wicca = talk.bind(WICCA)
+    enter(wicca, nick)
+    wicca.receives(refused("conflict", "cancel"))
+
+
+def test_what_is_looked_through_for_names_is_not_remembered(talk: Talk, crone: Client) -> None:
+    order(crone, "<item jid='hag66@example.org' affiliation='member' nick='thirdwitch'/>")
+    before = folded.cache_info().currsize
+    for number in range(10):
+        say(crone, f"{number} {'x' * 5000}")
+    assert folded.cache_info().currsize - before <= 3  # words in a row, not texts
 
 
 def test_nobody_reserves_a_name_that_is_too_long_to_be_used(crone: Client) -> None:
