@@ -28,6 +28,7 @@ from xmppd.modules.muc.room import EXTRA_SEATS, Occupant, Room, subject_element
 
 LOST = Why(codes=("333",))
 MOST_SESSIONS = 20  # of one occupant
+MOST_NICKS = 10  # of one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,14 @@ def _same(one: str, other: str) -> bool:
 
 
 def _check_seats(room: Room, user: JID, nick: str, affiliation: Affiliation) -> None:
-    there = next((o for o in room.present(user) if o.nick == nick), None)
+    mine = room.present(user)
+    there = next((o for o in mine if o.nick == nick), None)
     if there is not None:
         if len(there.sessions) >= MOST_SESSIONS:
             raise StanzaError("resource-constraint", "too many sessions under this nickname")
         return
+    if len(mine) >= MOST_NICKS:  # a server invents as many resources as it wants
+        raise StanzaError("resource-constraint", "you are here under too many names")
     extra = EXTRA_SEATS if affiliation >= Affiliation.ADMIN else 0
     most = room.config.max_users
     if most and len(room.occupants) >= most + extra:

@@ -23,6 +23,7 @@ from tests.support.rooms import (
 from xmppd.api import StanzaError, jid
 from xmppd.jid import JID
 from xmppd.modules.muc import MUC, Room
+from xmppd.modules.muc.entering import MOST_NICKS
 from xmppd.modules.muc.limits import Rates
 from xmppd.modules.muc.names import folded
 from xmppd.modules.muc.relaying import MOST_EACH, MOST_WAITING, Relay
@@ -266,6 +267,16 @@ def test_a_ghost_that_only_gets_private_messages_is_found_too(
         error("p", "wait", "recipient-unavailable", kind="message"),
         seen(HAG_NICK, role="none", codes=("333",), gone=True),
     )
+
+
+def test_one_user_does_not_fill_a_room(talk: Talk, crone: Client) -> None:
+    for number in range(MOST_NICKS):
+        _ = joins(talk, f"hag66@example.org/{number}", f"hag{number}", ROOM, crone)
+    hag = talk.bind("hag66@example.org/one-more")
+    enter(hag, "one-more")
+    hag.receives(refused("resource-constraint", "wait"))
+    enter(hag, "hag0")
+    hag.receives(seen(CRONE_NICK))
 
 
 def test_odd_configurations_change_nothing(crone: Client) -> None:
