@@ -33,6 +33,7 @@ class AccountFace(Face):
             payload=options.max_payload,
             subscribers=options.max_subscribers,
             subscriptions=options.max_subscriptions,
+            same=1,
             affiliations=options.max_affiliations,
             answer=options.max_answer,
         )

@@ -5,16 +5,17 @@ are in `publishing`, `subscribing`, `owning` and `reading`, which share this.
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from xmppd.api import JID, Element, Message, StanzaError, StorageError
+from xmppd.modules.pubsub import events
 from xmppd.modules.pubsub.config import AccessModel, NodeConfig
 from xmppd.modules.pubsub.errors import no_such_node, refused
 from xmppd.modules.pubsub.face import Face, node_created
 from xmppd.modules.pubsub.items import Items
-from xmppd.modules.pubsub.model import Affiliation, Node, well_named
+from xmppd.modules.pubsub.model import Affiliation, Node, Subscription, well_named
 from xmppd.modules.pubsub.store import NodeExists, NodeGone, Store, TooMany
 
 MOST_NODES = 2000  # in memory
@@ -196,12 +197,28 @@ class Engine:
         if model not in (AccessModel.PRESENCE, AccessModel.ROSTER):
             return hearers
         allowed = [jid for jid in hearers if await self.may_read(node, jid)]
-        lost = [jid for jid in hearers if jid not in set(allowed)]
+        lost = set(hearers).difference(allowed)
         if lost:
-            await self.stored(node, self.store.unsubscribe(node.id, lost))
-            for jid in lost:
-                node.subscriptions.pop(jid, None)
+            await self.end(node, [it for who in lost for it in node.held(who)])
         return allowed
+
+    async def end(self, node: Node, gone: Sequence[Subscription]) -> None:
+        """These subscriptions are no more."""
+        await self.stored(node, self.store.unsubscribe(node.id, gone))
+        for it in gone:
+            node.remove(it)
+
+    def notify_of_items(
+        self, node: Node, event: Element, to: Sequence[JID], *more: Element
+    ) -> None:
+        """As `notify`; who has subscribed several times is told by which subscriptions that is
+        (§7.1.2.4, §12.14).
+        """
+        several = node.several(self.now()) if self.face.limits.same > 1 else {}
+        self.notify(node, event, [jid for jid in to if jid not in several], *more)
+        for who in to:
+            if who in several:
+                self.notify(node, event, [who], *more, events.subids(several[who]))
 
     def notify(self, node: Node, event: Element, to: Iterable[JID], *more: Element) -> None:
         """Send an event, written once, to each of these (§7.1.2)."""

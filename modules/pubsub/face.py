@@ -54,6 +54,7 @@ class Limits:
     payload: int
     subscribers: int
     subscriptions: int  # of one entity
+    same: int  # subscriptions of one JID to one node
     affiliations: int
     answer: int  # bytes
 

@@ -9,13 +9,12 @@ from xmppd.api import JID, Element, FormType, JIDError, StanzaError, jid, ns
 from xmppd.modules.pubsub import config, events
 from xmppd.modules.pubsub.config import NodeConfig
 from xmppd.modules.pubsub.engine import Engine
-from xmppd.modules.pubsub.errors import refused
 from xmppd.modules.pubsub.face import Change, items_changing, node_deleted
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
 from xmppd.modules.pubsub.options import SubscriptionOptions
 from xmppd.modules.pubsub.requests import Ask, one_of, request
 from xmppd.modules.pubsub.store import NoOwner
-from xmppd.modules.pubsub.subscribing import Subscribing
+from xmppd.modules.pubsub.subscribing import Subscribing, chosen
 
 NS = ns.PUBSUB
 OWNER = ns.PUBSUB_OWNER
@@ -112,11 +111,11 @@ class Owning:
 
     @request("get", OWNER, "subscriptions")
     async def list_subscriptions(self, ask: Ask) -> Element:
-        node = await self._own(ask)
+        node, now = await self._own(ask), self.engine.now()
         shown = [
             events.subscription_element(OWNER, it, node=None)
             for it in node.subscriptions.values()
-            if it.state is State.SUBSCRIBED
+            if it.current(now)
         ]
         return _answer(Element(OWNER, "subscriptions", {"node": node.name}, *shown))
 
@@ -138,16 +137,14 @@ class Owning:
         subscriber, state = _jid(element), one_of(State, element.get("subscription"))
         if element.get("subscription") is None:
             return
-        known = node.subscriptions.get(subscriber)
-        if state is None or (known is None and state is State.NONE):
+        held = node.held(subscriber)
+        if state is None or (not held and state is State.NONE):
             raise StanzaError("not-acceptable")
-        subid = element.get("subid")
-        if known is not None and subid and subid != known.subid:
-            raise refused("not-acceptable", "invalid-subid")
-        if known is None:
-            known = Subscription(
-                subscriber, State.NONE, secrets.token_hex(8), SubscriptionOptions()
-            )
+        if held:
+            known = chosen(element, held)
+        else:
+            subid = secrets.token_hex(8)
+            known = Subscription(subscriber, State.NONE, subid, SubscriptionOptions())
         if known.state is not state or state is State.NONE:
             await self.subscribing.impose(node, replace(known, state=state))
 
@@ -234,7 +231,10 @@ def _jid(element: Element) -> JID:
 
 def _as_it_is(node: Node, element: Element) -> Element:
     return _unaltered(
-        element, "subscription", lambda who: node.subscriptions[who].state, State.NONE
+        element,
+        "subscription",
+        lambda who: next((each.state for each in node.held(who)), State.NONE),
+        State.NONE,
     )
 
 

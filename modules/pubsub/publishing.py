@@ -196,9 +196,9 @@ class Publishing:
         audience = await self.engine.audience(node)
         retracts = config.publish_node_full is Full.RETRACT_OLDEST and config.notify_retract
         if gone and retracts and config.max_items != 1:
-            self.engine.notify(node, events.retracted(node, gone), audience)
+            self.engine.notify_of_items(node, events.retracted(node, gone), audience)
         told = events.published(node, items, payload=config.deliver_payloads)
-        self.engine.notify(node, told, audience)
+        self.engine.notify_of_items(node, told, audience)
 
     # Removing
 
@@ -223,7 +223,7 @@ class Publishing:
             raise StanzaError("forbidden", "another has published it") from None
         if notify or node.config.notify_retract:
             told = events.retracted(node, dict.fromkeys(ids))
-            self.engine.notify(node, told, await self.engine.audience(node))
+            self.engine.notify_of_items(node, told, await self.engine.audience(node))
         for id_ in ids:
             self._retracted.signal(node.service, node.name, id_)
 
@@ -248,7 +248,7 @@ class Publishing:
     def send_item(self, node: Node, last: list[Item], to: JID) -> None:
         for item in last:
             told = events.published(node, [item], payload=node.config.deliver_payloads)
-            self.engine.notify(node, told, [to], delay(moment(item.at), node.service))
+            self.engine.notify_of_items(node, told, [to], delay(moment(item.at), node.service))
 
     def since(self, node: Node) -> int:
         """Items published earlier have expired (pubsub#item_expire)."""

@@ -20,12 +20,11 @@ from xmppd.modules.disco import Item as DiscoItem
 from xmppd.modules.pubsub import events
 from xmppd.modules.pubsub.config import META_DATA, AccessModel, ItemReply
 from xmppd.modules.pubsub.engine import Engine
-from xmppd.modules.pubsub.errors import unsupported
-from xmppd.modules.pubsub.model import Item, Node, State
+from xmppd.modules.pubsub.errors import refused, unsupported
+from xmppd.modules.pubsub.model import Item, Node
 from xmppd.modules.pubsub.options import moment
 from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.requests import Ask, request
-from xmppd.modules.pubsub.subscribing import check_subid
 
 NS = ns.PUBSUB
 MOST_LISTED = 1000  # nodes or items that disco lists
@@ -43,9 +42,7 @@ class Reading:
     async def items_request(self, ask: Ask) -> Element:
         node = await self.engine.node(ask.service, ask.node)
         await self.engine.check_reader(node, ask.who)
-        subscription = next(node.of(ask.who), None)
-        if subscription is not None:
-            check_subid(ask.what, subscription)
+        self._check_subid(node, ask)
         if not node.config.persist_items:
             raise unsupported("persistent-items")
         found, note = await self._found(node, ask)
@@ -54,6 +51,15 @@ class Reading:
         if note is not None:
             answer.append(note)
         return answer
+
+    def _check_subid(self, node: Node, ask: Ask) -> None:
+        """§6.5.9.1, §6.5.9.2: several of one JID must be told apart, though all say the same."""
+        now, subid = self.engine.now(), ask.what.get("subid")
+        known = [each for each in node.of(ask.who) if each.current(now)]
+        if subid and known and subid not in [each.subid for each in known]:
+            raise refused("not-acceptable", "invalid-subid")
+        if not subid and len({each.jid for each in known}) < len(known):
+            raise refused("bad-request", "subid-required")
 
     async def _found(self, node: Node, ask: Ask) -> tuple[Sequence[Item], Element | None]:
         """The items, and what says that there are more (§6.5.4)."""
@@ -120,7 +126,7 @@ class Reading:
             raise StanzaError("item-not-found")
         known.identities.append(Identity("pubsub", "leaf", node.config.title))
         known.features.update((NS, *features))
-        known.forms.append(_metadata(node))
+        known.forms.append(_metadata(node, self.engine.now()))
         if node.config.persist_items and await self.engine.may_read(node, asker):
             since = self.publishing.since(node)
             for id_ in await self.engine.items.ids(node.id, MOST_LISTED, since):
@@ -159,9 +165,9 @@ def _max_items(element: Element) -> int | None:
     return number
 
 
-def _metadata(node: Node) -> Form:
+def _metadata(node: Node, now: int) -> Form:
     config = node.config
-    subscribers = sum(it.state is State.SUBSCRIBED for it in node.subscriptions.values())
+    subscribers = len({it.jid for it in node.subscriptions.values() if it.current(now)})
     most = "max" if config.max_items is None else str(config.max_items)
     text, jids = FieldType.TEXT_SINGLE, FieldType.JID_MULTI
     shown = [

@@ -86,6 +86,13 @@ class PubsubOptions(ServiceOptions):
     max_nodes: int = option(10000, "Nodes of the service.", at_least=1)
     max_subscribers: int = option(10000, "Subscriptions of one node.", at_least=1)
     max_subscriptions: int = option(1000, "Subscriptions of one entity.", at_least=1)
+    max_same_subscriptions: int = option(
+        1,
+        "Subscriptions of one address to one node. With more than one each is known by an"
+        " identifier (`multi-subscribe`), which not all clients mind.",
+        at_least=1,
+        at_most=100,
+    )
     max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
     max_answer: Size = option(
         2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
@@ -108,6 +115,7 @@ class ServiceFace(Face):
             payload=options.max_payload,
             subscribers=options.max_subscribers,
             subscriptions=options.max_subscriptions,
+            same=options.max_same_subscriptions,
             affiliations=options.max_affiliations,
             answer=options.max_answer,
         )
@@ -204,6 +212,8 @@ class Pubsub(NodeCommands):
         if not node:
             known.features.update(f"{NS}#{name}" for name in FEATURES)
             known.features.add(f"{NS}#access-{self.options.access_model}")
+            if self.options.max_same_subscriptions > 1:
+                known.features.add(f"{NS}#multi-subscribe")
         else:
             await self.reading.describe(self.domain, node, asker, known, features=())
 
@@ -245,9 +255,8 @@ class Pubsub(NodeCommands):
 
     async def _end(self, name: str, who: JID) -> None:
         node = await self.engine.find(self.domain, name)
-        it = None if node is None else node.subscriptions.get(who)
-        if node is not None and it is not None:
-            await self.subscribing.end(node, it)
+        if node is not None:
+            await self.subscribing.end(node, *node.held(who))
 
     # Presence of subscribers (§12.5)
 
@@ -271,12 +280,17 @@ class Pubsub(NodeCommands):
 
     async def _came(self, who: JID) -> None:
         """Who came online gets the last items of nodes that are configured so."""
-        for name, it in await self.store.subscriptions_of(self.domain, who, None):
+        now = self.engine.now()
+        names = [
+            name
+            for name, it in await self.store.subscriptions_of(self.domain, who, None)
+            if it.jid in (who, who.bare) and it.options.deliver and it.current(now)
+        ]
+        for name in dict.fromkeys(names):
             node = await self.engine.find(self.domain, name)
-            if node is None or it.jid not in (who, who.bare) or not it.options.deliver:
+            if node is None or not await self.engine.may_read(node, who):
                 continue
-            when = node.config.send_last_published_item
-            if it.current(self.engine.now()) and when is SendLast.ON_SUB_AND_PRESENCE:
+            if node.config.send_last_published_item is SendLast.ON_SUB_AND_PRESENCE:
                 await self.publishing.send_last(node, who)
 
     # Accounts

@@ -1,6 +1,6 @@
 """Nodes as they are stored: who is what to them, and what they are configured to be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -68,11 +68,11 @@ class Store(Repository):
         )
         return {lenient_jid(row.jid): Affiliation(row.affiliation) for row in found}
 
-    def _subscriptions(self, tx: Tx, node: int) -> dict[JID, Subscription]:
+    def _subscriptions(self, tx: Tx, node: int) -> dict[tuple[JID, str], Subscription]:
         found = tx.execute(
             sa.select(subscriptions).where(self.mine(subscriptions, node=node))
         ).all()
-        return {each.jid: each for each in (_subscription(row) for row in found)}
+        return {each.key: each for each in (_subscription(row) for row in found)}
 
     @query
     def where_to(self, tx: Tx, service: JID, name: str) -> str | None:
@@ -220,9 +220,11 @@ class Store(Repository):
     def subscribe(
         self, tx: Tx, node: int, it: Subscription, *, per_node: int, per_entity: int
     ) -> None:
-        """Put a subscription in the place of that JID's. Raises NodeGone and TooMany."""
+        """Put a subscription in the place of that JID's with that subid. Raises NodeGone and
+        TooMany.
+        """
         self._lock(tx, node)
-        known = self.mine(subscriptions, node=node, jid=str(it.jid))
+        known = self.mine(subscriptions, node=node, jid=str(it.jid), subid=it.subid)
         if tx.scalar(sa.select(subscriptions.c.jid).where(known)) is None:
             mine = sa.select(subscriptions.c.jid).limit(1)
             bare = self.mine(subscriptions, bare=str(it.jid.bare))
@@ -244,9 +246,10 @@ class Store(Repository):
         )
 
     @transaction
-    def unsubscribe(self, tx: Tx, node: int, jids: list[JID]) -> None:
-        gone = subscriptions.c.jid.in_([str(jid) for jid in jids])
-        tx.execute(subscriptions.delete().where(self.mine(subscriptions, node=node), gone))
+    def unsubscribe(self, tx: Tx, node: int, gone: Sequence[Subscription]) -> None:
+        for it in gone:
+            which = self.mine(subscriptions, node=node, jid=str(it.jid), subid=it.subid)
+            tx.execute(subscriptions.delete().where(which))
 
     @query
     def subscriptions_of(

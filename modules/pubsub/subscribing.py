@@ -1,6 +1,7 @@
 """Subscribing, options, approval (XEP-0060 §6.1 to §6.4, §5.6, §5.7, §8.6)."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from xmppd.api import (
@@ -65,16 +66,17 @@ class Subscribing:
         affiliation = self.engine.affiliation(node, who)
         if affiliation is Affiliation.OUTCAST:
             raise StanzaError("forbidden")
-        known = node.subscriptions.get(subscriber)
-        if known is not None and known.state is State.PENDING:
+        held = node.held(subscriber)
+        if any(each.state is State.PENDING for each in held):
             raise refused("not-authorized", "pending-subscription")
         if not node.config.subscribe and affiliation is not Affiliation.OWNER:
             raise unsupported("subscribe")
         await self.engine.check_access(node, who)
-        if known is not None and known.current(self.engine.now()):
-            if wanted is None:
-                return known
-            return await self._put(node, replace(known, options=wanted))
+        known = await self._current(node, held)
+        if known and self.engine.face.limits.same == 1:
+            return known[0] if wanted is None else await self._reconfigured(node, known[0], wanted)
+        if len(known) >= self.engine.face.limits.same:
+            raise _too_many()
         by_approval = node.config.access_model is AccessModel.AUTHORIZE
         asks = by_approval and affiliation is Affiliation.NONE
         state = State.PENDING if asks else State.SUBSCRIBED
@@ -85,6 +87,19 @@ class Subscribing:
         if state is State.SUBSCRIBED:
             await self.began(node, new)
         return new
+
+    async def _current(self, node: Node, held: list[Subscription]) -> list[Subscription]:
+        """Without those whose lease has ended: they go."""
+        now = self.engine.now()
+        over = [each for each in held if each.over(now)]
+        if over:
+            await self.end(node, *over)
+        return [each for each in held if not each.over(now)]
+
+    async def _reconfigured(
+        self, node: Node, known: Subscription, wanted: SubscriptionOptions
+    ) -> Subscription:
+        return await self._put(node, replace(known, options=wanted))
 
     def _follow_up(self, node: Node, new: Subscription) -> None:
         if new.state is State.PENDING:
@@ -100,8 +115,8 @@ class Subscribing:
         try:
             await self.engine.stored(node, work)
         except TooMany:
-            raise refused("policy-violation", "too-many-subscriptions", type="wait") from None
-        node.subscriptions[it.jid] = it
+            raise _too_many() from None
+        node.put(it)
         return it
 
     async def began(self, node: Node, it: Subscription) -> None:
@@ -125,20 +140,21 @@ class Subscribing:
         shown = events.subscription_element(NS, it, State.NONE, node=node.name)
         return Element(NS, "pubsub", None, shown)
 
-    async def end(self, node: Node, it: Subscription) -> None:
-        await self.engine.stored(node, self.engine.store.unsubscribe(node.id, [it.jid]))
-        node.subscriptions.pop(it.jid, None)
+    async def end(self, node: Node, *gone: Subscription) -> None:
+        await self.engine.end(node, gone)
 
     def _own(self, node: Node, ask: Ask, error_type: str) -> Subscription:
-        """The subscription that a subscriber speaks of (§6.2.3, §6.3.4)."""
+        """The subscription that a subscriber speaks of (§6.2.3, §6.3.4). The subid may be left
+        out where there is one only.
+        """
         subscriber = jid_of(ask.what)
         if subscriber.bare != ask.who.bare:
             raise StanzaError("forbidden", "that is another's subscription")
-        it = node.subscriptions.get(subscriber)
-        if it is None:
+        now = self.engine.now()
+        held = [each for each in node.held(subscriber) if not each.over(now)]
+        if not held:
             raise refused("unexpected-request", "not-subscribed", type=error_type)
-        check_subid(ask.what, it)
-        return it
+        return chosen(ask.what, held)
 
     # §6.3, §6.4
 
@@ -175,7 +191,12 @@ class Subscribing:
         if name:
             await self.engine.node(ask.service, name)
         found = await self.engine.store.subscriptions_of(ask.service, ask.who, name)
-        shown = [events.subscription_element(NS, it, node=node) for node, it in found]
+        now = self.engine.now()
+        shown = [
+            events.subscription_element(NS, it, node=node)
+            for node, it in found
+            if not it.over(now)
+        ]
         attrs = {"node": name} if name else {}
         return Element(NS, "pubsub", None, Element(NS, "subscriptions", attrs, *shown))
 
@@ -210,9 +231,11 @@ class Subscribing:
             raise no_nodeid()
         node = await self.engine.node(service, name)
         self.engine.check_owner(node, who)
-        it = node.subscriptions.get(subscriber) if subscriber else None
         subid = form.get("pubsub#subid", str)
-        if it is None or it.state is not State.PENDING or subid not in (None, "", it.subid):
+        held = node.held(subscriber) if subscriber else []
+        waiting = (each for each in held if each.state is State.PENDING)
+        it = next((each for each in waiting if subid in (None, "", each.subid)), None)
+        if it is None:
             raise StanzaError("item-not-found", "no such request waits")
         await self.decide(node, it, allow=form.get("pubsub#allow", bool, False))
 
@@ -228,7 +251,7 @@ class Subscribing:
 
     async def impose(self, node: Node, it: Subscription) -> None:
         """What an owner makes of a subscription (§8.8.2); the subscriber is told."""
-        before = node.subscriptions.get(it.jid)
+        before = node.subscriptions.get(it.key)
         if it.state is State.NONE:
             await self.end(node, it)
         else:
@@ -239,11 +262,19 @@ class Subscribing:
             await self.began(node, it)
 
 
-def check_subid(element: Element, it: Subscription) -> None:
-    """One JID has one subscription, so the subid may be left out; a wrong one is refused."""
+def chosen(element: Element, held: Sequence[Subscription]) -> Subscription:
+    """The one that is meant. Raises bad-request subid-required, not-acceptable invalid-subid."""
     subid = element.get("subid")
-    if subid and subid != it.subid:
-        raise refused("not-acceptable", "invalid-subid")
+    if not subid and len(held) > 1:
+        raise refused("bad-request", "subid-required")
+    for it in held:
+        if not subid or it.subid == subid:
+            return it
+    raise refused("not-acceptable", "invalid-subid")
+
+
+def _too_many() -> StanzaError:
+    return refused("policy-violation", "too-many-subscriptions", type="wait")
 
 
 def _subscribed(node: Node, it: Subscription, configured: bool) -> Element:

@@ -32,9 +32,9 @@ subscriptions = table(
     "pubsub_subscription",
     sa.Column("node", sa.BigInteger, primary_key=True),
     sa.Column("jid", sa.String, primary_key=True),
+    sa.Column("subid", sa.String, primary_key=True),
     sa.Column("bare", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
-    sa.Column("subid", sa.String, nullable=False),
     sa.Column("options", sa.Text, nullable=False),
     sa.Index("pubsub_subscription_bare", "host", "bare"),
 )

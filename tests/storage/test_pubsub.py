@@ -72,7 +72,7 @@ def test_a_node_is_read_as_it_was_written(stored: Stored) -> None:
     assert read is not None
     assert (read.id, read.creator, read.config) == (number, ROMEO, config)
     assert read.affiliations == {ROMEO: Affiliation.OWNER}
-    assert read.subscriptions == {JULIET: it}
+    assert read.subscriptions == {(JULIET, "s1"): it}
     assert stored.wait(stored.store.load(SERVICE, "other")) is None
     assert stored.wait(stored.store.load(jid("other.h"), "n")) is None
 
@@ -193,7 +193,8 @@ def test_subscriptions_are_limited_and_found_by_their_entity(stored: Stored) -> 
         ("n", "juliet@h"),
         ("n", "juliet@h/balcony"),
     ]
-    stored.wait(stored.store.unsubscribe(stored.node, [jid("juliet@h")]))
+    gone = Subscription(jid("juliet@h"), State.SUBSCRIBED, "s")
+    stored.wait(stored.store.unsubscribe(stored.node, [gone]))
     assert len(stored.wait(stored.store.subscriptions_of(SERVICE, JULIET, "n"))) == 1
     stored.wait(stored.store.erase(jid("juliet@h")))
     assert stored.wait(stored.store.subscriptions_of(SERVICE, JULIET, None)) == []
