@@ -13,7 +13,6 @@ from xmppd.modules.roster import Item as Contact
 if TYPE_CHECKING:
     from xmppd.modules.pubsub.pep import Pep
 
-MODELS = (AccessModel.OPEN, AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
 LISTENING = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
 DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
 
@@ -25,7 +24,7 @@ class AccountFace(Face):
         super().__init__(pep.host, lambda: pep.roster)
         self._pep = pep
         options = pep.options
-        self.bounds = Bounds(options.max_items, options.max_payload, MODELS)
+        self.bounds = Bounds(options.max_items, options.max_payload)
         self.limits = Limits(
             nodes_per_owner=options.max_nodes,
             nodes=options.max_nodes,
@@ -60,11 +59,14 @@ class AccountFace(Face):
     def await_presence(self, who: JID) -> None:
         """Rosters see to it."""
 
+    def await_answers(self) -> None:
+        self._pep.await_answers()
+
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         return self._pep.permitted(service, tuple(to))
 
 
-def may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
+def may_hear(node: Node, contact: Contact | None, who: JID, now: int) -> bool:
     """Whether the access model lets a resource hear of the node that shares presence (§9.1)."""
     if who.bare == node.service:
         return True
@@ -74,6 +76,8 @@ def may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
     model = node.config.access_model
     if model is AccessModel.OPEN or affiliation in LISTENING:
         return True
+    if model is AccessModel.AUTHORIZE:
+        return node.subscribed(who, now)
     if model is AccessModel.WHITELIST or contact is None or not contact.from_:
         return False
     if model is AccessModel.ROSTER:

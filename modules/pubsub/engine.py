@@ -15,7 +15,7 @@ from xmppd.modules.pubsub.config import AccessModel, NodeConfig
 from xmppd.modules.pubsub.errors import no_such_node, refused
 from xmppd.modules.pubsub.face import Face, node_created
 from xmppd.modules.pubsub.items import Items
-from xmppd.modules.pubsub.model import Affiliation, Node, Subscription, well_named
+from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription, well_named
 from xmppd.modules.pubsub.store import NodeExists, NodeGone, Store, TooMany
 
 MOST_NODES = 2000  # in memory
@@ -139,12 +139,12 @@ class Engine:
         Raises forbidden, not-authorized, not-allowed. Approval (`authorize`) is another matter.
         """
         affiliation = self.affiliation(node, who)
-        if affiliation in (Affiliation.OWNER, Affiliation.PUBLISHER):
+        if affiliation in (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER):
             return
         if affiliation in (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY):
             raise StanzaError("forbidden")
         model = node.config.access_model
-        if model is AccessModel.WHITELIST and affiliation is not Affiliation.MEMBER:
+        if model is AccessModel.WHITELIST:
             raise refused("not-allowed", "closed-node")
         if model is AccessModel.PRESENCE and not await self.face.sees(node, who):
             raise refused("not-authorized", "presence-subscription-required")
@@ -199,8 +199,27 @@ class Engine:
         allowed = [jid for jid in hearers if await self.may_read(node, jid)]
         lost = set(hearers).difference(allowed)
         if lost:
-            await self.end(node, [it for who in lost for it in node.held(who)])
+            await self.cancel(node, [it for who in lost for it in node.held(who)])
         return allowed
+
+    async def recheck(self, owner: JID, contact: JID) -> None:
+        """The owner's roster says something else of that contact: subscriptions to nodes that it
+        does not open any more are cancelled (XEP-0163 §7.1).
+        """
+        for service, name in await self.store.concerning(contact.bare):
+            node = await self.find(service, name) if self.face.serves(service) else None
+            if node is None or owner not in node.owners():
+                continue
+            theirs = [it for it in node.of(contact) if it.state is not State.NONE]
+            by_roster = node.config.access_model in (AccessModel.PRESENCE, AccessModel.ROSTER)
+            if theirs and by_roster and not await self.may_read(node, contact):
+                await self.cancel(node, theirs)
+
+    async def cancel(self, node: Node, gone: Sequence[Subscription]) -> None:
+        """End these subscriptions, and tell those whose they were (§12.13)."""
+        await self.end(node, gone)
+        for it in gone:
+            self.notify(node, events.subscription(node, it, State.NONE), [it.jid])
 
     async def end(self, node: Node, gone: Sequence[Subscription]) -> None:
         """These subscriptions are no more."""

@@ -65,6 +65,10 @@ class Face(ABC):
     bounds: Bounds
     limits: Limits
 
+    def serves(self, service: JID) -> bool:
+        """Whether the nodes of that address are shown by this face."""
+        return bool(service.local)
+
     def __init__(self, host: Host, roster: Callable[[], Roster]) -> None:
         self.host = host
         self._roster = roster  # asked each time: it may be reloaded meanwhile
@@ -100,6 +104,10 @@ class Face(ABC):
     @abstractmethod
     def await_presence(self, who: JID) -> None:
         """The presence of this subscriber matters from now on."""
+
+    @abstractmethod
+    def await_answers(self) -> None:
+        """Owners have been asked whether somebody may subscribe (§8.6)."""
 
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         """Those whom nobody holds back."""

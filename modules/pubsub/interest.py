@@ -14,10 +14,21 @@ NONE: Final[frozenset[str]] = frozenset()
 
 @dataclass(slots=True)
 class Hearer:
-    """A resource elsewhere: what its last presence named, and the nodes it wants to hear of."""
+    """A resource: what its last presence named, and the nodes it wants to hear of.
+
+    `told`: those of which it got the last item since it came online. Once is enough, however
+    often it changes its mind (XEP-0163 §4.3.3).
+    """
 
     key: Key | None
     notify: frozenset[str] = NONE
+    told: frozenset[str] = NONE
+
+    def learn(self, notify: frozenset[str]) -> frozenset[str]:
+        """Take over what it wants; the nodes of which it needs the last item."""
+        new = notify - self.told
+        self.notify, self.told = notify, self.told | notify
+        return new
 
 
 class Sharing:
@@ -69,7 +80,7 @@ class Sharing:
         for user, who, key, notify in saved:
             hearer = self.add(user, who, None if key is None else Key(*key))
             if hearer is not None:
-                hearer.notify = notify
+                hearer.learn(notify)
 
     def of(self, user: JID, bare: JID) -> list[tuple[JID, Hearer]]:
         """The resources of a contact that share presence with the account."""

@@ -1,13 +1,13 @@
 """What owners do: create, configure, delete, and manage people (XEP-0060 §8)."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from xmppd.api import JID, Element, FormType, JIDError, StanzaError, jid, ns
 from xmppd.modules.pubsub import config, events
-from xmppd.modules.pubsub.config import NodeConfig
+from xmppd.modules.pubsub.config import NodeConfig, SendLast
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.face import Change, items_changing, node_deleted
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
@@ -69,10 +69,12 @@ class Owning:
         return _answer(Element(OWNER, "default", None, form))
 
     async def configure(self, node: Node, wanted: NodeConfig) -> None:
-        """Those who gain access by it get the last item when they come (§12.2)."""
+        """Those who gain access by it get the last item (§12.2)."""
         engine = self.engine
+        heard = await engine.face.implied(node)
         await engine.stored(node, engine.store.configure(node.id, wanted))
         node.config = wanted
+        await self._let_in(node, heard)
         if not wanted.persist_items:
             await engine.stored(node, engine.items.purge(node.id))
         elif wanted.max_items is not None:
@@ -82,6 +84,12 @@ class Owning:
             if wanted.deliver_payloads:
                 form = config.form(wanted, engine.face.bounds, FormType.RESULT)
             engine.notify(node, events.configured(node, form), await engine.audience(node))
+
+    async def _let_in(self, node: Node, heard: Sequence[JID]) -> None:
+        if node.config.send_last_published_item is SendLast.NEVER:
+            return
+        for who in set(await self.engine.face.implied(node)).difference(heard):
+            await self.subscribing.publishing.send_last(node, who)
 
     # §8.4
 

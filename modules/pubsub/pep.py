@@ -23,6 +23,8 @@ from xmppd.api import (
     Presence,
     Session,
     Size,
+    Stanza,
+    StanzaError,
     Stop,
     events,
     iq_get,
@@ -53,12 +55,13 @@ from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.reading import Reading
 from xmppd.modules.pubsub.requests import Requests
 from xmppd.modules.pubsub.store import Store
-from xmppd.modules.pubsub.subscribing import Subscribing
+from xmppd.modules.pubsub.subscribing import Subscribing, answers
 from xmppd.modules.roster import Item as Contact
-from xmppd.modules.roster import Roster, subscription_changed
+from xmppd.modules.roster import Roster, contact_edited, contact_removed, subscription_changed
 from xmppd.modules.roster.items import Outcome
 
 NS = ns.PUBSUB
+FORM = (ns.FORMS, "x")
 SWEEP_S = 600.0
 FEATURES = tuple(
     f"{NS}#{name}"
@@ -110,6 +113,7 @@ class Pep(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._sharing = Sharing()
+        self._asked = 0  # how often owners were asked for approval
         self._here = host.name  # looked at for each presence
         self._notifying = host.hooks.of(pep_notifying)
         self.engine = Engine(AccountFace(self), self.store, self.items)
@@ -122,6 +126,7 @@ class Pep(Module):
     async def start(self) -> None:
         """After a reload, or when it is enabled, there are sessions already."""
         self.every(SWEEP_S, self._sweep)
+        self.listen(events.user_receives, await self.store.any_pending())
         for session in self.host.sessions:
             if session.presence is not None and session not in self.wants:
                 self.hear_own(session, session.presence, None)
@@ -134,6 +139,9 @@ class Pep(Module):
 
     async def _sweep(self) -> None:
         await self.items.expire(self.engine.now())
+        asked = self._asked
+        if not await self.store.any_pending() and asked == self._asked:
+            self.listen(events.user_receives, False)
 
     # For other modules
 
@@ -251,7 +259,7 @@ class Pep(Module):
             if contact.from_ and contact.to and contact.contact.domain == self.host.name:
                 found += self._of_contact(node, contact)
         for who in self._sharing.hearing(user, node.name):
-            if may_hear(node, contacts.get(who.bare), who):
+            if may_hear(node, contacts.get(who.bare), who, self.engine.now()):
                 found.append(who)
         return list(dict.fromkeys(found))
 
@@ -259,7 +267,8 @@ class Pep(Module):
         """A local contact's resources that want to hear of it."""
         sessions = self.host.sessions.available(contact.contact)
         wanting = [s.jid for s in sessions if node.name in self._wanted(s)]
-        return wanting if wanting and may_hear(node, contact, contact.contact) else []
+        now = self.engine.now()
+        return wanting if wanting and may_hear(node, contact, contact.contact, now) else []
 
     def _wanted(self, session: Session) -> frozenset[str]:
         hearer = self.wants[session]
@@ -287,21 +296,21 @@ class Pep(Module):
             return
         key, before = self.caps.key(presence), self.wants[session]
         if before is None or before.key != key:
-            hearer = self.wants[session] = Hearer(key)
-            self.background(self._learn_own(session, hearer, before))
+            told = NONE if before is None else before.told
+            hearer = self.wants[session] = Hearer(key, told=told)
+            self.background(self._learn_own(session, hearer))
 
     @on(events.session_restored)
     def hear_again(self, session: Session) -> None:
         if session.presence is not None:
             self.hear_own(session, session.presence, None)
 
-    async def _learn_own(self, session: Session, hearer: Hearer, before: Hearer | None) -> None:
+    async def _learn_own(self, session: Session, hearer: Hearer) -> None:
         """Send what the client has not been sent by now."""
         learnt = await self.caps.learn(hearer.key, session.jid, session.user)
         if self.wants[session] is not hearer:
             return  # it said something else meanwhile, or is gone
-        hearer.notify = learnt.notify
-        new = learnt.notify - (NONE if before is None else before.notify)
+        new = hearer.learn(learnt.notify)
         if new:
             contacts = self.roster.contacts(session.user).values()
             here = self.host.name
@@ -333,6 +342,9 @@ class Pep(Module):
             return True
         if config.access_model is AccessModel.ROSTER:
             return await self.engine.face.in_groups(last.as_node(), to)
+        if config.access_model is AccessModel.AUTHORIZE:
+            node = await self.engine.find(last.service, last.node)
+            return node is not None and node.subscribed(to, self.engine.now())
         return trusted and config.access_model is AccessModel.PRESENCE
 
     # Presence of others
@@ -377,8 +389,7 @@ class Pep(Module):
         learnt = await self.caps.learn(key, who, user)
         if self._sharing.get(user, who) is not hearer or hearer.key != key:
             return
-        new = learnt.notify - hearer.notify
-        hearer.notify = learnt.notify
+        new = hearer.learn(learnt.notify)
         if new:
             await self._send_last([user], who, new, trusted=trusted)
 
@@ -397,19 +408,71 @@ class Pep(Module):
 
     @on(subscription_changed)
     def admit(self, user: JID, outcome: Outcome) -> None:
-        """A new contact is told what there is (§4.3.4)."""
+        """A new contact is told what there is (§4.3.4); one that is none any more loses what
+        that had opened (§7.1).
+        """
         before, after = outcome.before, outcome.after
         if after.from_ and after.to and not (before.from_ and before.to):
             self.background(self._welcome(user, after.contact))
+        if before.from_ and not after.from_:
+            self.background(self.engine.recheck(user, after.contact))
 
-    async def _welcome(self, user: JID, contact: JID) -> None:
-        if contact.domain != self.host.name:
-            for who, hearer in self._sharing.of(user, contact):
-                await self._send_last([user], who, hearer.notify)
-            return
-        for session in self.host.sessions.available(contact):
-            if self._wanted(session):
-                await self._send_last([user], session.jid, self._wanted(session))
+    @on(contact_removed)
+    def dismiss(self, user: JID, item: Contact) -> None:
+        self.background(self.engine.recheck(user, item.contact))
+
+    @on(contact_edited)
+    def regroup(self, user: JID, before: Contact, after: Contact) -> None:
+        """Groups may open nodes and close them (XEP-0060 §12.2)."""
+        if set(before.groups).difference(after.groups):
+            self.background(self.engine.recheck(user, after.contact))
+        new = set(after.groups).difference(before.groups)
+        if new and after.from_ and after.to:
+            self.background(self._let_in(user, before, after))
+
+    async def _let_in(self, user: JID, before: Contact, after: Contact) -> None:
+        """The last items of nodes that the contact's new groups have opened."""
+        had, has = set(before.groups), set(after.groups)
+        for row in await self.store.listed(user, self.options.max_nodes):
+            allowed = set(row.config.roster_groups_allowed)
+            by_group = row.config.access_model is AccessModel.ROSTER
+            if by_group and allowed & has and not allowed & had:
+                await self._welcome(user, after.contact, frozenset((row.name,)))
+
+    async def _welcome(self, user: JID, contact: JID, among: frozenset[str] | None = None) -> None:
+        """Last items for all resources of a contact: of all nodes, or of some."""
+        if contact.domain == self.host.name:
+            sessions = self.host.sessions.available(contact)
+            wanted = [(session.jid, self._wanted(session)) for session in sessions]
+        else:
+            wanted = [(who, it.notify) for who, it in self._sharing.of(user, contact)]
+        for who, names in wanted:
+            names = names if among is None else names & among
+            if names:
+                await self._send_last([user], who, names)
+
+    # Owners' answers (XEP-0060 §8.6)
+
+    def await_answers(self) -> None:
+        self._asked += 1
+        self.listen(events.user_receives, True)
+
+    @on(events.user_receives)  # listened to while an owner was asked
+    def take_answer(self, stanza: Stanza, user: JID) -> Stop | None:
+        """An owner's answer comes to the account, and goes no further."""
+        if FORM not in stanza.payloads or stanza.kind != "message" or stanza.to.resource:
+            return None
+        form = stanza.child(ns.FORMS, "x")
+        if form is None or not answers(form):
+            return None
+        self.background(self._authorize(stanza, user, form))
+        return STOP
+
+    async def _authorize(self, stanza: Stanza, user: JID, form: Element) -> None:
+        try:
+            await self.subscribing.authorize(user, stanza.from_, form)
+        except StanzaError as error:
+            self.host.router.bounce(stanza, error)
 
     # Accounts
 

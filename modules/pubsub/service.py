@@ -45,7 +45,14 @@ from xmppd.modules.pubsub.reading import Reading
 from xmppd.modules.pubsub.requests import Requests
 from xmppd.modules.pubsub.store import Store
 from xmppd.modules.pubsub.subscribing import Subscribing
-from xmppd.modules.roster import Roster
+from xmppd.modules.roster import Item as Contact
+from xmppd.modules.roster import (
+    Roster,
+    contact_edited,
+    contact_removed,
+    subscription_changed,
+)
+from xmppd.modules.roster.items import Outcome
 
 NS = ns.PUBSUB
 SWEEP_S = 600.0
@@ -125,6 +132,9 @@ class ServiceFace(Face):
             max_payload_size=options.max_payload,
         )
 
+    def serves(self, service: JID) -> bool:
+        return service == self._service.domain
+
     def defaults(self, service: JID, name: str) -> NodeConfig:
         return self._defaults
 
@@ -150,6 +160,9 @@ class ServiceFace(Face):
 
     def await_presence(self, who: JID) -> None:
         self._service.await_presence(who)
+
+    def await_answers(self) -> None:
+        """All that comes to the service is looked at anyway."""
 
 
 class Pubsub(NodeCommands):
@@ -257,6 +270,23 @@ class Pubsub(NodeCommands):
         node = await self.engine.find(self.domain, name)
         if node is not None:
             await self.subscribing.end(node, *node.held(who))
+
+    # Rosters of owners
+
+    @on(subscription_changed)
+    def settle(self, user: JID, outcome: Outcome) -> None:
+        """Who sees the presence of an owner no more may not see its nodes either (§12.13)."""
+        if outcome.before.from_ and not outcome.after.from_:
+            self.background(self.engine.recheck(user, outcome.after.contact))
+
+    @on(contact_removed)
+    def settle_removed(self, user: JID, item: Contact) -> None:
+        self.background(self.engine.recheck(user, item.contact))
+
+    @on(contact_edited)
+    def settle_edited(self, user: JID, before: Contact, after: Contact) -> None:
+        if set(before.groups).difference(after.groups):
+            self.background(self.engine.recheck(user, after.contact))
 
     # Presence of subscribers (§12.5)
 

@@ -267,6 +267,13 @@ class Store(Repository):
         return [(row.name, _subscription(row)) for row in tx.execute(found)]
 
     @query
+    def any_pending(self, tx: Tx) -> bool:
+        """Whether somebody waits for approval at any node of an account."""
+        which = self.mine(subscriptions, state=str(State.PENDING))
+        of = sa.select(subscriptions.c.node).join(nodes, subscriptions.c.node == nodes.c.id)
+        return tx.scalar(of.where(which, nodes.c.service.contains("@")).limit(1)) is not None
+
+    @query
     def by_presence(self, tx: Tx, service: JID, limit: int) -> list[JID]:
         """Subscribers whose presence matters to a node."""
         found = (

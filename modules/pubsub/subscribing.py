@@ -26,6 +26,7 @@ from xmppd.modules.pubsub.requests import Ask, jid_of, request
 from xmppd.modules.pubsub.store import TooMany
 
 NS = ns.PUBSUB
+FORM_TYPE = forms.FORM_TYPE
 AUTHORIZATION = f"{NS}#subscribe_authorization"
 
 
@@ -219,6 +220,7 @@ class Subscribing:
         id_ = secrets.token_hex(8)
         message = Message(owners[0], node.service, "normal", id_, form)
         self.engine.face.send(message.copies(owners))
+        self.engine.face.await_answers()
 
     async def authorize(self, service: JID, who: JID, element: Element) -> None:
         """An owner's answer. Raises StanzaError."""
@@ -275,6 +277,16 @@ def chosen(element: Element, held: Sequence[Subscription]) -> Subscription:
 
 def _too_many() -> StanzaError:
     return refused("policy-violation", "too-many-subscriptions", type="wait")
+
+
+def answers(element: Element) -> bool:
+    """Whether a form is an owner's answer to a request."""
+    if element.get("type") not in (FormType.SUBMIT, FormType.CANCEL):
+        return False
+    fields = [each for each in element.all(ns.FORMS, "field") if each.get("var") == FORM_TYPE]
+    return any(
+        value.text == AUTHORIZATION for each in fields for value in each.all(ns.FORMS, "value")
+    )
 
 
 def _subscribed(node: Node, it: Subscription, configured: bool) -> Element:

@@ -37,6 +37,7 @@ subscriptions = table(
     sa.Column("state", sa.String, nullable=False),
     sa.Column("options", sa.Text, nullable=False),
     sa.Index("pubsub_subscription_bare", "host", "bare"),
+    sa.Index("pubsub_subscription_state", "host", "state"),
 )
 items = table(
     "pubsub_item",
