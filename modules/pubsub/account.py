@@ -7,13 +7,12 @@ from xmppd.api import JID, StanzaError
 from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig
 from xmppd.modules.pubsub.defaults import defaults
 from xmppd.modules.pubsub.face import Face, Limits
-from xmppd.modules.pubsub.model import Affiliation, Node
+from xmppd.modules.pubsub.model import READING, Affiliation, Node
 from xmppd.modules.roster import Item as Contact
 
 if TYPE_CHECKING:
     from xmppd.modules.pubsub.pep import Pep
 
-LISTENING = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
 DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
 
 
@@ -43,6 +42,9 @@ class AccountFace(Face):
     async def check_creator(self, service: JID, who: JID) -> None:
         if who.bare != service:
             raise StanzaError("forbidden", "nodes of an account are made by itself")
+        known = bool(self.host.sessions.of(who)) or await self.host.accounts.exists(who.local)
+        if not known:  # what it asked for while it was removed
+            raise StanzaError("forbidden", "there is no such account any more")
 
     def auto_creates(self, service: JID, who: JID) -> bool:
         return who.bare == service
@@ -74,7 +76,7 @@ def may_hear(node: Node, contact: Contact | None, who: JID, now: int) -> bool:
     if affiliation in DEAF:
         return False
     model = node.config.access_model
-    if model is AccessModel.OPEN or affiliation in LISTENING:
+    if model is AccessModel.OPEN or affiliation in READING:
         return True
     if model is AccessModel.AUTHORIZE:
         return node.subscribed(who, now)

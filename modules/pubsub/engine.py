@@ -15,7 +15,7 @@ from xmppd.modules.pubsub.config import AccessModel, NodeConfig
 from xmppd.modules.pubsub.errors import no_such_node, refused
 from xmppd.modules.pubsub.face import Face, node_created
 from xmppd.modules.pubsub.items import Items
-from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription, well_named
+from xmppd.modules.pubsub.model import READING, Affiliation, Node, State, Subscription, well_named
 from xmppd.modules.pubsub.store import NodeExists, NodeGone, Store, TooMany
 
 MOST_NODES = 2000  # in memory
@@ -139,7 +139,7 @@ class Engine:
         Raises forbidden, not-authorized, not-allowed. Approval (`authorize`) is another matter.
         """
         affiliation = self.affiliation(node, who)
-        if affiliation in (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER):
+        if affiliation in READING:
             return
         if affiliation in (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY):
             raise StanzaError("forbidden")

@@ -22,12 +22,14 @@ def published(node: Node, items: Iterable[Item], *, payload: bool) -> Element:
 
 
 def item_element(of: str, node: Node, item: Item, *, payload: bool) -> Element:
-    """`<item/>` in the namespace of an event or of an answer; with its publisher where the node
-    is configured so (§12.16).
+    """`<item/>` in the namespace of an event or of an answer; with its publisher, or the owner
+    in its place, where the node is configured so (§12.16).
     """
     attrs = {"id": item.id}
     if node.config.itemreply is ItemReply.PUBLISHER:
         attrs["publisher"] = item.publisher.bare
+    elif node.config.itemreply is ItemReply.OWNER:
+        attrs["publisher"] = next(iter(node.owners()))
     element = Element(of, "item", attrs)
     if payload and item.xml:
         element.append(parse(item.xml))

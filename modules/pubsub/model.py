@@ -23,6 +23,7 @@ class Affiliation(StrEnum):
     OUTCAST = "outcast"
 
 
+READING: Final = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
 PUBLISHING: Final = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.PUBLISH_ONLY)
 
 

@@ -9,6 +9,7 @@ from xmppd.api import JID, Element, FormType, JIDError, StanzaError, jid, ns
 from xmppd.modules.pubsub import config, events
 from xmppd.modules.pubsub.config import NodeConfig, SendLast
 from xmppd.modules.pubsub.engine import Engine
+from xmppd.modules.pubsub.errors import unsupported
 from xmppd.modules.pubsub.face import Change, items_changing, node_deleted
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
 from xmppd.modules.pubsub.options import SubscriptionOptions
@@ -64,6 +65,8 @@ class Owning:
 
     @request("get", OWNER, "default")
     async def default_configuration(self, ask: Ask) -> Element:
+        if ask.what.get("type", "leaf") != "leaf":
+            raise unsupported("collections")  # XEP-0248 §7.1.2
         defaults = self.engine.face.defaults(ask.service, "")
         form = config.form(defaults, self.engine.face.bounds).element()
         return _answer(Element(OWNER, "default", None, form))

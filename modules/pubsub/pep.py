@@ -43,13 +43,13 @@ from xmppd.modules.disco import (
     disco_identities,
 )
 from xmppd.modules.entity_caps import EntityCaps, Key
-from xmppd.modules.pubsub.account import DEAF, LISTENING, AccountFace, may_hear
+from xmppd.modules.pubsub.account import DEAF, AccountFace, may_hear
 from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.copies import Copies
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
 from xmppd.modules.pubsub.items import Items, Latest
-from xmppd.modules.pubsub.model import Item, Node
+from xmppd.modules.pubsub.model import READING, Item, Node
 from xmppd.modules.pubsub.owning import Owning
 from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.reading import Reading
@@ -239,7 +239,7 @@ class Pep(Module):
         if not entity.local:
             return None
         if not node:
-            known.items += await self.reading.nodes(entity, asker)
+            known.items += (await self.reading.nodes(entity, asker)).items
         elif not known.known and await self.engine.find(entity, node) is not None:
             await self.reading.describe(entity, node, asker, known, features=())
         return known
@@ -338,7 +338,7 @@ class Pep(Module):
             return True
         if last.affiliation in DEAF:
             return False
-        if last.affiliation in LISTENING or config.access_model is AccessModel.OPEN:
+        if last.affiliation in READING or config.access_model is AccessModel.OPEN:
             return True
         if config.access_model is AccessModel.ROSTER:
             return await self.engine.face.in_groups(last.as_node(), to)

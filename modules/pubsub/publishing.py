@@ -121,6 +121,7 @@ class Publishing:
         if options is not None:
             config = changed(config, options, face.bounds)
         try:
+            await face.check_creator(service, who)
             return await engine.create(service, name, who, config)
         except StanzaError as error:
             if error.condition != "conflict":
@@ -161,8 +162,8 @@ class Publishing:
                 raise refused("bad-request", "payload-required")
             return ""
         payload = payloads[0]
-        if node.config.type and payload.ns != node.config.type:
-            raise refused("bad-request", "invalid-payload", f"not of {node.config.type}")
+        if payload.ns != (node.config.payload_ns or payload.ns):
+            raise refused("bad-request", "invalid-payload", f"not of {node.config.payload_ns}")
         xml = to_xml(payload)
         most = min(node.config.max_payload_size, self.engine.face.bounds.max_payload)
         if len(xml.encode()) > most:

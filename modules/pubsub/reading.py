@@ -1,6 +1,6 @@
 """Retrieving items, and what disco tells of nodes (XEP-0060 §5, §6.5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from xmppd.api import (
     JID,
@@ -21,13 +21,15 @@ from xmppd.modules.pubsub import events
 from xmppd.modules.pubsub.config import META_DATA, AccessModel, ItemReply
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.errors import refused, unsupported
-from xmppd.modules.pubsub.model import Item, Node
+from xmppd.modules.pubsub.model import READING, Affiliation, Item, Node
 from xmppd.modules.pubsub.options import moment
 from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.requests import Ask, request
+from xmppd.modules.pubsub.store import Listed
 
 NS = ns.PUBSUB
 MOST_LISTED = 1000  # nodes or items that disco lists
+BATCH = 100  # nodes that are looked at together, at least
 STANZA = 200_000  # bytes of items that may go to another server at once
 
 
@@ -132,18 +134,46 @@ class Reading:
             for id_ in await self.engine.items.ids(node.id, MOST_LISTED, since):
                 known.items.append(DiscoItem(service, name=id_))
 
-    async def nodes(self, service: JID, asker: JID) -> list[DiscoItem]:
-        """The nodes that `asker` may know of (§5.2; XEP-0163 §6.2)."""
-        listed = await self.engine.store.listed(service, MOST_LISTED)
-        admin, shown = self.engine.face.is_admin(asker) or asker.bare == service, []
-        for row in listed:
-            open_ = row.config.access_model in (AccessModel.OPEN, AccessModel.AUTHORIZE)
-            if admin or open_ or await self._may_know(service, row.name, asker):
-                shown.append(DiscoItem(service, row.name, row.title))
-        return shown
+    async def nodes(
+        self, service: JID, asker: JID, request: ResultSetRequest | None = None
+    ) -> Page[DiscoItem]:
+        """The nodes that `asker` may know of (§5.2; XEP-0163 §6.2): so many at a time, by their
+        age. What cannot be seen is passed over; the count is of all (XEP-0059 §2.6).
+        """
+        request = request or ResultSetRequest()
+        if request.index is not None:
+            raise StanzaError("feature-not-implemented", "pages go by nodes, not by index")
+        most = MOST_LISTED if request.max is None else min(request.max, MOST_LISTED)
+        after, before = request.after or "", request.before or ""
+        backwards = request.before is not None
+        its = dict(await self.engine.store.affiliations_of(service, asker, None))
+        shown: list[DiscoItem] = []
+        more = most > 0
+        while more and len(shown) < most:
+            rows = await self.engine.store.listed(
+                service, max(BATCH, most), after=after, before=before, backwards=backwards
+            )
+            more = len(rows) == max(BATCH, most)
+            seen = [row for row in rows if await self._may_know(service, row, asker, its)]
+            found = [DiscoItem(service, row.name, row.title) for row in seen]
+            shown = found + shown if backwards else shown + found
+            if more:
+                after, before = (after, rows[0].name) if backwards else (rows[-1].name, before)
+        count = await self.engine.store.count(service)
+        return _page_of(shown, most, count, more=more, backwards=backwards)
 
-    async def _may_know(self, service: JID, name: str, asker: JID) -> bool:
-        node = await self.engine.find(service, name)
+    async def _may_know(
+        self, service: JID, row: Listed, asker: JID, its: Mapping[str, Affiliation]
+    ) -> bool:
+        """`its`: what the asker is to nodes. A node is loaded only where a roster decides."""
+        if self.engine.face.is_admin(asker) or asker.bare == service:
+            return True
+        affiliation, model = its.get(row.name), row.config.access_model
+        if affiliation is not None:
+            return affiliation in READING
+        if model in (AccessModel.OPEN, AccessModel.AUTHORIZE, AccessModel.WHITELIST):
+            return model is not AccessModel.WHITELIST
+        node = await self.engine.find(service, row.name)
         return node is not None and await self._shows(node, asker)
 
     async def _shows(self, node: Node, asker: JID) -> bool:
@@ -153,6 +183,15 @@ class Reading:
         except StanzaError:
             return False
         return True
+
+
+def _page_of(
+    shown: list[DiscoItem], most: int, count: int, *, more: bool, backwards: bool
+) -> Page[DiscoItem]:
+    complete = not more and len(shown) <= most
+    few = shown[max(0, len(shown) - most) :] if backwards else shown[:most]
+    first, last = (few[0].node, few[-1].node) if few else (None, None)
+    return Page(few, first, last, None, count, complete)
 
 
 def _max_items(element: Element) -> int | None:

@@ -18,6 +18,7 @@ from xmppd.api import (
     Message,
     Options,
     Presence,
+    ResultSetRequest,
     ServiceOptions,
     Session,
     Size,
@@ -232,10 +233,15 @@ class Pubsub(NodeCommands):
 
     @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)
     async def service_items(self, iq: IQ) -> Element:
-        """Without a node, the nodes there are (§5.2)."""
+        """Without a node, the nodes there are (§5.2), in pages where there are many."""
         if iq.payload.get("node"):
             return (await self._about(iq)).listing(iq.payload.get("node") or "")
-        return Description(items=await self.reading.nodes(self.domain, iq.from_)).listing()
+        request = ResultSetRequest.of(iq.payload)
+        page = await self.reading.nodes(self.domain, iq.from_, request)
+        answer = Description(items=page.items).listing()
+        if request is not None or not page.complete:
+            answer.append(page.element())
+        return answer
 
     # Messages and presence
 

@@ -6,7 +6,16 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
-from xmppd.api import JID, Repository, insert_ignore, lenient_jid, query, transaction, upsert
+from xmppd.api import (
+    JID,
+    Repository,
+    StanzaError,
+    insert_ignore,
+    lenient_jid,
+    query,
+    transaction,
+    upsert,
+)
 from xmppd.modules.pubsub import config, options
 from xmppd.modules.pubsub.config import NodeConfig, SendLast
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
@@ -81,15 +90,41 @@ class Store(Repository):
         return tx.scalar(sa.select(moved.c.uri).where(mine))
 
     @query
-    def listed(self, tx: Tx, service: JID, limit: int) -> list[Listed]:
-        """The nodes of a service, by their age."""
-        found = tx.execute(
-            sa.select(nodes)
-            .where(self.mine(nodes, service=str(service)))
-            .order_by(nodes.c.id)
-            .limit(limit)
-        )
-        return [_listed(row) for row in found]
+    def listed(
+        self,
+        tx: Tx,
+        service: JID,
+        limit: int,
+        *,
+        after: str = "",
+        before: str = "",
+        backwards: bool = False,
+    ) -> list[Listed]:
+        """The nodes of a service by their age: the first ones, or the last ones `backwards`, of
+        those between two nodes. Raises item-not-found for a node that is not there.
+        """
+        which = [self.mine(nodes, service=str(service))]
+        if after:
+            which.append(nodes.c.id > self._number(tx, service, after))
+        if before:
+            which.append(nodes.c.id < self._number(tx, service, before))
+        order = nodes.c.id.desc() if backwards else nodes.c.id.asc()
+        found = tx.execute(sa.select(nodes).where(*which).order_by(order).limit(limit))
+        rows = [_listed(row) for row in found]
+        return rows[::-1] if backwards else rows
+
+    @query
+    def count(self, tx: Tx, service: JID) -> int:
+        """How many nodes a service has."""
+        mine = self.mine(nodes, service=str(service))
+        return tx.scalar(sa.select(sa.func.count()).select_from(nodes).where(mine)) or 0
+
+    def _number(self, tx: Tx, service: JID, name: str) -> int:
+        mine = self.mine(nodes, service=str(service), name=name)
+        number = tx.scalar(sa.select(nodes.c.id).where(mine))
+        if number is None:
+            raise StanzaError("item-not-found", "no node has this name (any more)")
+        return int(number)
 
     # Nodes
 
@@ -111,8 +146,7 @@ class Store(Repository):
         )
         if not tx.execute(row).rowcount:
             raise NodeExists
-        mine = self.mine(nodes, service=str(node.service), name=node.name)
-        number = int(tx.scalars(sa.select(nodes.c.id).where(mine)).one())
+        number = self._number(tx, node.service, node.name)
         self._affiliate(tx, number, node.affiliations)
         tx.execute(
             moved.delete().where(self.mine(moved, service=str(node.service), name=node.name))
