@@ -22,6 +22,7 @@ class AccountFace(Face):
     def __init__(self, pep: "Pep") -> None:
         super().__init__(pep.host, lambda: pep.roster)
         self._pep = pep
+        self.impose = pep.options.impose
         options = pep.options
         self.bounds = Bounds(options.max_items, options.max_payload)
         self.limits = Limits(

@@ -65,6 +65,8 @@ class Face(ABC):
     bounds: Bounds
     limits: Limits
 
+    impose: str  # whom owners may subscribe that have not asked: local, anyone, nobody
+
     def serves(self, service: JID) -> bool:
         """Whether the nodes of that address are shown by this face."""
         return bool(service.local)
@@ -116,6 +118,11 @@ class Face(ABC):
     def send(self, stanzas: Iterable[Stanza]) -> None:
         for stanza in stanzas:
             self.host.router.route(stanza)
+
+    def may_impose(self, who: JID, upon: JID) -> bool:
+        """Whether this owner may subscribe somebody that has not asked for it (§8.8.2)."""
+        local = self.impose == "local" and upon.domain == self.host.name
+        return local or self.impose == "anyone" or self.host.is_admin(who)
 
     # What rosters say
 

@@ -137,14 +137,14 @@ class Owning:
         failed = []
         for element in ask.what.all(OWNER, "subscription"):
             try:
-                await self._modify_subscription(node, element)
+                await self._modify_subscription(node, element, ask.who)
             except StanzaError:
                 failed.append(_as_it_is(node, element))
         if failed:
             shown = Element(OWNER, "subscriptions", {"node": node.name}, *failed)
             raise StanzaError("not-acceptable", payload=_answer(shown))
 
-    async def _modify_subscription(self, node: Node, element: Element) -> None:
+    async def _modify_subscription(self, node: Node, element: Element, who: JID) -> None:
         subscriber, state = _jid(element), one_of(State, element.get("subscription"))
         if element.get("subscription") is None:
             return
@@ -153,6 +153,8 @@ class Owning:
             raise StanzaError("not-acceptable")
         if held:
             known = chosen(element, held)
+        elif not self.engine.face.may_impose(who, subscriber):
+            raise StanzaError("not-acceptable")
         else:
             subid = secrets.token_hex(8)
             known = Subscription(subscriber, State.NONE, subid, SubscriptionOptions())

@@ -92,6 +92,13 @@ class PepOptions(Options):
     max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
     max_subscribers: int = option(1000, "Explicit subscriptions of one node.", at_least=1)
     max_subscriptions: int = option(1000, "Explicit subscriptions of one entity.", at_least=1)
+    impose: str = option(
+        "local",
+        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
+        " host, `anyone` (who floods others with events that way does it in the name of the"
+        " server), or `nobody`. Administrators always may.",
+        choices=("local", "anyone", "nobody"),
+    )
     max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
     max_answer: Size = option(
         2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536

@@ -101,6 +101,13 @@ class PubsubOptions(ServiceOptions):
         at_least=1,
         at_most=100,
     )
+    impose: str = option(
+        "local",
+        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
+        " host, `anyone` (who floods others with events that way does it in the name of the"
+        " server), or `nobody`. Administrators always may.",
+        choices=("local", "anyone", "nobody"),
+    )
     max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
     max_answer: Size = option(
         2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
@@ -114,6 +121,7 @@ class ServiceFace(Face):
         super().__init__(service.host, lambda: service.roster)
         self._options = options = service.options
         self._service = service
+        self.impose = options.impose
         items = max(options.max_items, options.default_items)
         self.bounds = Bounds(items, options.max_payload)
         self.limits = Limits(

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from xmppd.api import (
     JID,
@@ -16,6 +17,7 @@ from xmppd.api import (
     ns,
 )
 from xmppd.modules.pubsub import events, options
+from xmppd.modules.pubsub.asking import Asking
 from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.errors import no_nodeid, refused, unsupported
@@ -27,6 +29,7 @@ from xmppd.modules.pubsub.store import TooMany
 
 NS = ns.PUBSUB
 FORM_TYPE = forms.FORM_TYPE
+MOST_OWNERS: Final = 20  # that are asked or told of one subscriber
 AUTHORIZATION = f"{NS}#subscribe_authorization"
 
 
@@ -34,6 +37,7 @@ class Subscribing:
     def __init__(self, engine: Engine, publishing: Publishing) -> None:
         self.engine = engine
         self.publishing = publishing
+        self._asking = Asking()
 
     # §6.1
 
@@ -80,6 +84,8 @@ class Subscribing:
             raise _too_many()
         by_approval = node.config.access_model is AccessModel.AUTHORIZE
         asks = by_approval and affiliation is Affiliation.NONE
+        if asks and not self._asking.may(node.id, subscriber.bare, self.engine.now()):
+            raise _too_many()
         state = State.PENDING if asks else State.SUBSCRIBED
         subid = secrets.token_hex(8)
         new = Subscription(subscriber, state, subid, wanted or SubscriptionOptions())
@@ -106,7 +112,10 @@ class Subscribing:
         if new.state is State.PENDING:
             self.ask_owners(node, new)
         elif node.config.notify_sub:
-            self.engine.notify(node, events.subscription(node, new), node.owners())
+            self.tell_owners(node, events.subscription(node, new))
+
+    def tell_owners(self, node: Node, event: Element) -> None:
+        self.engine.notify(node, event, node.owners()[:MOST_OWNERS])
 
     async def _put(self, node: Node, it: Subscription) -> Subscription:
         limits = self.engine.face.limits
@@ -136,8 +145,7 @@ class Subscribing:
         it = self._own(node, ask, "cancel")
         await self.end(node, it)
         if node.config.notify_sub:
-            told = events.subscription(node, it, State.NONE)
-            self.engine.notify(node, told, node.owners())
+            self.tell_owners(node, events.subscription(node, it, State.NONE))
         shown = events.subscription_element(NS, it, State.NONE, node=node.name)
         return Element(NS, "pubsub", None, shown)
 
@@ -214,9 +222,9 @@ class Subscribing:
     # §8.6
 
     def ask_owners(self, node: Node, it: Subscription) -> None:
-        """Ask all owners; the first answer counts (§12.12)."""
+        """Ask the owners; the first answer counts (§12.12)."""
         form = _authorization(node, it).element()
-        owners = node.owners()
+        owners = node.owners()[:MOST_OWNERS]
         id_ = secrets.token_hex(8)
         message = Message(owners[0], node.service, "normal", id_, form)
         self.engine.face.send(message.copies(owners))
