@@ -1,9 +1,9 @@
 """The face that an account shows: it owns its nodes, its roster says who is told (XEP-0163)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from xmppd.api import JID, StanzaError
+from xmppd.api import JID, Element, StanzaError
 from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig
 from xmppd.modules.pubsub.defaults import defaults
 from xmppd.modules.pubsub.face import Face, Limits
@@ -13,6 +13,7 @@ from xmppd.modules.roster import Item as Contact
 if TYPE_CHECKING:
     from xmppd.modules.pubsub.pep import Pep
 
+ADDRESSES = "http://jabber.org/protocol/address"  # XEP-0033
 DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
 
 
@@ -65,8 +66,28 @@ class AccountFace(Face):
     def await_answers(self) -> None:
         self._pep.await_answers()
 
+    def credited(
+        self, node: Node, who: JID, to: Sequence[JID]
+    ) -> Iterable[tuple[Sequence[JID], Sequence[Element]]]:
+        """Those that see the resource are told which one it was (§4.3.1)."""
+        if who.bare != node.service or not who.resource:
+            return ((to, ()),)
+        contacts = self._pep.roster.contacts(who.bare)
+        seeing = [
+            each
+            for each in to
+            if each.bare == who.bare or ((its := contacts.get(each.bare)) and its.from_)
+        ]
+        told = set(seeing)
+        return (seeing, (_reply_to(who),)), ([each for each in to if each not in told], ())
+
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         return self._pep.permitted(service, tuple(to))
+
+
+def _reply_to(who: JID) -> Element:
+    address = Element(ADDRESSES, "address", {"type": "replyto", "jid": who})
+    return Element(ADDRESSES, "addresses", None, address)
 
 
 def may_hear(node: Node, contact: Contact | None, who: JID, now: int) -> bool:

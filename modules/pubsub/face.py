@@ -1,10 +1,10 @@
 """What the engine asks of whoever shows it to the world: a pubsub service, or accounts (PEP)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from xmppd.api import JID, Host, Signal, Stanza, WaitingFilter
+from xmppd.api import JID, Element, Host, Signal, Stanza, WaitingFilter
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
 from xmppd.modules.pubsub.model import Item, Node
 from xmppd.modules.roster import Roster
@@ -114,6 +114,14 @@ class Face(ABC):
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         """Those whom nobody holds back."""
         return tuple(to)
+
+    def credited(
+        self, node: Node, who: JID, to: Sequence[JID]
+    ) -> Iterable[tuple[Sequence[JID], Sequence[Element]]]:
+        """What notifications of a publication by `who` say of it, and to whom (XEP-0163
+        §4.3.1).
+        """
+        return ((to, ()),)
 
     def send(self, stanzas: Iterable[Stanza]) -> None:
         for stanza in stanzas:

@@ -4,8 +4,7 @@ Publishing creates nodes. Who shares presence with the account is told without h
 by the nodes that their clients' capabilities name (XEP-0060 §9).
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from xmppd.api import (
@@ -17,7 +16,6 @@ from xmppd.api import (
     Element,
     Filter,
     Host,
-    Module,
     Options,
     PerSession,
     Presence,
@@ -46,21 +44,17 @@ from xmppd.modules.entity_caps import EntityCaps, Key
 from xmppd.modules.pubsub.account import DEAF, AccountFace, may_hear
 from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.copies import Copies
-from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
-from xmppd.modules.pubsub.items import Items, Latest
-from xmppd.modules.pubsub.model import READING, Item, Node
-from xmppd.modules.pubsub.owning import Owning
-from xmppd.modules.pubsub.publishing import Publishing
-from xmppd.modules.pubsub.reading import Reading
-from xmppd.modules.pubsub.requests import Requests
-from xmppd.modules.pubsub.store import Store
-from xmppd.modules.pubsub.subscribing import Subscribing, answers
+from xmppd.modules.pubsub.items import Latest
+from xmppd.modules.pubsub.model import READING, Node
+from xmppd.modules.pubsub.personal import AccountNodes
+from xmppd.modules.pubsub.subscribing import answers
 from xmppd.modules.roster import Item as Contact
 from xmppd.modules.roster import Roster, contact_edited, contact_removed, subscription_changed
 from xmppd.modules.roster.items import Outcome
 
 NS = ns.PUBSUB
+NEWLY = (SendLast.ON_SUB, SendLast.ON_SUB_AND_PRESENCE)  # who has not been let in before
 FORM = (ns.FORMS, "x")
 SWEEP_S = 600.0
 FEATURES = tuple(
@@ -105,11 +99,9 @@ class PepOptions(Options):
     )
 
 
-class Pep(Module):
+class Pep(AccountNodes):
     name = "pep"
     options: PepOptions
-    store: Store
-    items: Items
     roster = uses(Roster)
     caps = uses(EntityCaps)
     disco = uses(Disco)
@@ -123,12 +115,7 @@ class Pep(Module):
         self._asked = 0  # how often owners were asked for approval
         self._here = host.name  # looked at for each presence
         self._notifying = host.hooks.of(pep_notifying)
-        self.engine = Engine(AccountFace(self), self.store, self.items)
-        self.publishing = Publishing(self.engine)
-        self.subscribing = Subscribing(self.engine, self.publishing)
-        self.owning = Owning(self.engine, self.subscribing)
-        self.reading = Reading(self.engine, self.publishing)
-        self._requests = Requests(self.publishing, self.subscribing, self.owning, self.reading)
+        self.serve(AccountFace(self))
 
     async def start(self) -> None:
         """After a reload, or when it is enabled, there are sessions already."""
@@ -150,74 +137,6 @@ class Pep(Module):
         if not await self.store.any_pending() and asked == self._asked:
             self.listen(events.user_receives, False)
 
-    # For other modules
-
-    async def publish(
-        self,
-        user: JID,
-        node: str,
-        payload: Element,
-        id_: str = "current",
-        **changes: Any,  # fields of NodeConfig
-    ) -> None:
-        """Publish for an account, as its client would; a node that is not there is created, with
-        `changes` to its default configuration. Raises StanzaError.
-        """
-        if changes and await self.engine.find(user, node) is None:
-            wanted = replace(self.engine.face.defaults(user, node), **changes)
-            await self.engine.create(user, node, user, wanted)
-        item = Element(NS, "item", {"id": id_}, payload)
-        await self.publishing.publish(user, node, user, [item])
-
-    async def publish_items(self, user: JID, node: str, payloads: Mapping[str, Element]) -> None:
-        """Publish several items at once, by their ids. Raises StanzaError."""
-        items = [Element(NS, "item", {"id": id_}, it) for id_, it in payloads.items()]
-        await self.publishing.publish(user, node, user, items)
-
-    async def open(self, user: JID, node: str) -> bool:
-        """Whether anybody may read the items of that node, which is there."""
-        found = await self.engine.find(user, node)
-        return found is not None and found.config.access_model is AccessModel.OPEN
-
-    async def private(self, user: JID, node: str) -> bool:
-        """Whether the items of a node of that name, there or to come, are for the user alone."""
-        found = await self.engine.find(user, node)
-        its = self.engine.face.defaults(user, node) if found is None else found.config
-        return its.access_model is AccessModel.WHITELIST
-
-    async def latest(self, user: JID, node: str, most: int = 1) -> list[Item]:
-        """The last items of a node, the oldest of them first; none where there is no such node."""
-        found = await self.engine.find(user, node)
-        if found is None:
-            return []
-        return await self.items.newest(found.id, most, self.publishing.since(found))
-
-    async def item(self, user: JID, node: str, id_: str) -> Item | None:
-        found = await self.engine.find(user, node)
-        if found is None:
-            return None
-        items = await self.items.named(found.id, [id_], self.publishing.since(found))
-        return items[0] if items else None
-
-    async def readable(self, user: JID, node: str, asker: JID) -> bool:
-        """Whether somebody may retrieve the items of an account's node."""
-        found = await self.engine.find(user, node)
-        return found is not None and await self.engine.may_read(found, asker)
-
-    async def retract(self, user: JID, node: str, *ids: str) -> None:
-        """Raises item-not-found."""
-        found = await self.engine.node(user, node)
-        await self.publishing.retract(found, user, ids, notify=True)
-
-    async def configure(self, user: JID, node: str, **changes: Any) -> None:
-        """Change fields of the NodeConfig of a node. Raises item-not-found."""
-        found = await self.engine.node(user, node)
-        await self.owning.configure(found, replace(found.config, **changes))
-
-    async def delete(self, user: JID, node: str) -> None:
-        """Raises item-not-found."""
-        await self.owning.delete(await self.engine.node(user, node))
-
     # Requests
 
     @iq_get(NS, "pubsub", at=ACCOUNT)
@@ -225,7 +144,7 @@ class Pep(Module):
     @iq_get(ns.PUBSUB_OWNER, "pubsub", at=ACCOUNT)
     @iq_set(ns.PUBSUB_OWNER, "pubsub", at=ACCOUNT)
     async def answer(self, iq: IQ) -> Element | None:
-        return await self._requests.answer(iq)
+        return await self.requests.answer(iq)
 
     # Disco (§6)
 
@@ -325,19 +244,26 @@ class Pep(Module):
             await self._send_last([session.user, *both], session.jid, new)
 
     async def _send_last(
-        self, services: Sequence[JID], to: JID, names: frozenset[str], *, trusted: bool = True
+        self,
+        services: Sequence[JID],
+        to: JID,
+        names: frozenset[str],
+        *,
+        trusted: bool = True,
+        when: Sequence[SendLast] = (SendLast.ON_SUB_AND_PRESENCE,),
     ) -> None:
         """The last items of the nodes of these accounts that are called so (§4.3.4). `trusted`:
-        `to` is subscribed to their presence.
+        `to` is subscribed to their presence. `when`: for which configurations it is time.
         """
         for last in await self.items.latest(services, names, to):
-            if await self._gets_last(last, to, trusted):
+            its = last.config.send_last_published_item
+            if its in when and await self._gets_last(last, to, trusted):
                 self.publishing.send_item(last.as_node(), [last.item], to)
 
     async def _gets_last(self, last: Latest, to: JID, trusted: bool) -> bool:
         config = last.config
-        when, expire = config.send_last_published_item, config.item_expire
-        if when is not SendLast.ON_SUB_AND_PRESENCE or not config.deliver_notifications:
+        expire = config.item_expire
+        if not config.deliver_notifications:
             return False
         if expire is not None and last.item.at < self.engine.now() - expire * 1_000_000:
             return False
@@ -456,7 +382,7 @@ class Pep(Module):
         for who, names in wanted:
             names = names if among is None else names & among
             if names:
-                await self._send_last([user], who, names)
+                await self._send_last([user], who, names, when=NEWLY)
 
     # Owners' answers (XEP-0060 §8.6)
 

@@ -98,7 +98,7 @@ class Publishing:
             raise refused("conflict", "precondition-not-met")
         items = self._checked(node, who, new)
         gone = await self._store(node, items)
-        await self._tell(node, items, gone)
+        await self._tell(node, who, items, gone)
         for item in items:
             self._published.signal(service, name, item)
         return items
@@ -187,7 +187,7 @@ class Publishing:
         except NodeFull:
             raise refused("conflict", "node-full") from None
 
-    async def _tell(self, node: Node, items: list[Item], gone: list[str]) -> None:
+    async def _tell(self, node: Node, who: JID, items: list[Item], gone: list[str]) -> None:
         """One notification to each (§7.1.2). What has made room goes first; where there is one
         item only, the new one says enough.
         """
@@ -199,7 +199,8 @@ class Publishing:
         if gone and retracts and config.max_items != 1:
             self.engine.notify_of_items(node, events.retracted(node, gone), audience)
         told = events.published(node, items, payload=config.deliver_payloads)
-        self.engine.notify_of_items(node, told, audience)
+        for some, more in self.engine.face.credited(node, who, audience):
+            self.engine.notify_of_items(node, told, some, *more)
 
     # Removing
 
