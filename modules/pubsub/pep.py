@@ -316,7 +316,7 @@ class Pep(AccountNodes):
             return
         if before is not None:
             before.key = key
-        hearer = before or self._sharing.add(user, who, key)
+        hearer = before or self._sharing.add(user, who, key, stranger=not trusted)
         if hearer is None:
             return
         learnt = await self.caps.learn(key, who, user)
