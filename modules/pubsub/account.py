@@ -31,6 +31,7 @@ class AccountFace(Face):
             nodes=options.max_nodes,
             items=options.max_items,
             payload=options.max_payload,
+            stored=options.max_stored,
             subscribers=options.max_subscribers,
             subscriptions=options.max_subscriptions,
             same=1,
@@ -62,6 +63,10 @@ class AccountFace(Face):
 
     def await_presence(self, who: JID) -> None:
         """Rosters see to it."""
+
+    def may_affiliate(self, node: Node, who: JID, its: Affiliation) -> bool:
+        """The account remains an owner of its nodes (§3.2)."""
+        return who != node.service or its is Affiliation.OWNER
 
     def await_answers(self) -> None:
         self._pep.await_answers()

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from xmppd.api import JID, Element, Host, Signal, Stanza, WaitingFilter
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
-from xmppd.modules.pubsub.model import Item, Node
+from xmppd.modules.pubsub.model import Affiliation, Item, Node
 from xmppd.modules.roster import Roster
 
 item_published: Signal[[JID, str, Item]] = Signal(
@@ -25,6 +26,9 @@ node_deleted: Signal[[JID, str]] = Signal(
 node_purged: Signal[[JID, str]] = Signal(
     "All items of a node of a pubsub service or account were removed at once."
 )
+
+
+MOST_OWNERS: Final = 20  # whose rosters count
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Limits:
     nodes: int
     items: int
     payload: int
+    stored: int  # characters of XML in all nodes that one entity has created
     subscribers: int
     subscriptions: int  # of one entity
     same: int  # subscriptions of one JID to one node
@@ -127,6 +132,10 @@ class Face(ABC):
         for stanza in stanzas:
             self.host.router.route(stanza)
 
+    def may_affiliate(self, node: Node, who: JID, its: Affiliation) -> bool:
+        """Whether an owner may make that of somebody."""
+        return True
+
     def may_impose(self, who: JID, upon: JID) -> bool:
         """Whether this owner may subscribe somebody that has not asked for it (§8.8.2)."""
         local = self.impose == "local" and upon.domain == self.host.name
@@ -151,4 +160,6 @@ class Face(ABC):
         return False
 
     def _local_owners(self, node: Node) -> list[JID]:
-        return [owner for owner in node.owners() if owner.domain == self.host.name and owner.local]
+        """Some of many: each means a look into another roster."""
+        here = self.host.name
+        return [each for each in node.owners() if each.domain == here and each.local][:MOST_OWNERS]

@@ -194,7 +194,7 @@ class Owning:
         who, its = _jid(element).bare, one_of(Affiliation, element.get("affiliation"))
         if element.get("affiliation") is None:
             return
-        if its is None:
+        if its is None or not self.engine.face.may_affiliate(node, who, its):
             raise StanzaError("not-acceptable")
         await self.affiliate(node, who, its)
 

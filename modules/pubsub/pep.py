@@ -84,6 +84,9 @@ class PepOptions(Options):
     max_nodes: int = option(100, "Nodes of one account.", at_least=1)
     max_items: int = option(1000, "Items that a node may keep.", at_least=1)
     max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_stored: Size = option(
+        104857600, "Items in all nodes of one account, in characters of XML.", at_least=65536
+    )
     max_subscribers: int = option(1000, "Explicit subscriptions of one node.", at_least=1)
     max_subscriptions: int = option(1000, "Explicit subscriptions of one entity.", at_least=1)
     impose: str = option(

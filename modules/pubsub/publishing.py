@@ -24,7 +24,7 @@ from xmppd.modules.pubsub.face import (
     items_changing,
     node_purged,
 )
-from xmppd.modules.pubsub.items import ItemGone, NodeFull, NotYours
+from xmppd.modules.pubsub.items import ItemGone, NodeFull, NotYours, OverQuota, Quota
 from xmppd.modules.pubsub.model import Affiliation, Item, Node, well_named
 from xmppd.modules.pubsub.options import moment
 from xmppd.modules.pubsub.requests import Ask, flag_of, request
@@ -181,11 +181,14 @@ class Publishing:
         if not node.config.persist_items or not keep:
             return []
         reject = node.config.publish_node_full is Full.REJECT
-        work = self.engine.items.publish(node.id, items, keep, reject=reject)
+        quota = Quota(node.service, node.creator, self.engine.face.limits.stored)
+        work = self.engine.items.publish(node.id, items, keep, reject=reject, quota=quota)
         try:
             return await self.engine.stored(node, work)
         except NodeFull:
             raise refused("conflict", "node-full") from None
+        except OverQuota:
+            raise StanzaError("resource-constraint", "too much is stored already") from None
 
     async def _tell(self, node: Node, who: JID, items: list[Item], gone: list[str]) -> None:
         """One notification to each (§7.1.2). What has made room goes first; where there is one

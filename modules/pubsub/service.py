@@ -90,6 +90,11 @@ class PubsubOptions(ServiceOptions):
     )
     max_items: int = option(1000, "Items that a node may keep.", at_least=1)
     max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_stored: Size = option(
+        104857600,
+        "Items in all nodes that one entity has created, in characters of XML.",
+        at_least=65536,
+    )
     max_nodes_per_owner: int = option(100, "Nodes that one entity may have created.", at_least=1)
     max_nodes: int = option(10000, "Nodes of the service.", at_least=1)
     max_subscribers: int = option(10000, "Subscriptions of one node.", at_least=1)
@@ -129,6 +134,7 @@ class ServiceFace(Face):
             nodes=options.max_nodes,
             items=items,
             payload=options.max_payload,
+            stored=options.max_stored,
             subscribers=options.max_subscribers,
             subscriptions=options.max_subscriptions,
             same=options.max_same_subscriptions,

@@ -142,6 +142,7 @@ class Store(Repository):
             creator=str(node.creator),
             created=node.created,
             size=0,
+            length=0,
             **_written(node.config),
         )
         if not tx.execute(row).rowcount:

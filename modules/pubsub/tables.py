@@ -17,6 +17,7 @@ nodes = table(
     sa.Column("by_presence", sa.Boolean, nullable=False),  # the presence of subscribers matters
     # How many items there are: counting them would take longer with each.
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),  # of their XML, in characters
     sa.UniqueConstraint("host", "service", "name"),
     sa.Index("pubsub_node_creator", "host", "creator"),
     sa.Index("pubsub_node_expire", "expire_s"),

@@ -158,3 +158,34 @@ def test_a_lot_of_configuration_is_too_long() -> None:
         configured = form(**fields)  # type: ignore[arg-type]
         ask(juliet, "set", f"<configure node='n'>{configured}</configure>", ns=OWNER)
         juliet.receives(refused("modify", "not-acceptable"))
+
+
+@pytest.mark.parametrize("to", [SERVICE, JULIET])
+def test_what_one_entity_stores_is_limited(to: str) -> None:
+    limit = {"max_stored": 65536}
+    juliet = Talk(options={"pubsub": limit, "pep": limit}).bind(f"{JULIET}/balcony")
+    big = f"<entry xmlns='urn:example:entry'>{'x' * 20000}</entry>"
+    for node in ("a", "b", "c", "d"):
+        create(juliet, node, to=to)
+    for node in ("a", "b", "c"):
+        publish(juliet, node, "i1", big, to=to)
+    ask(juliet, "set", f"<publish node='d'><item>{big}</item></publish>", to=to)
+    juliet.receives(refused("wait", "resource-constraint"))
+    publish(juliet, "a", "i1", big, to=to)  # the same again is no more
+    ask(juliet, "set", "<retract node='a'><item id='i1'/></retract>", to=to)
+    juliet.receives(done())
+    publish(juliet, "d", "i1", big, to=to)
+
+
+def test_an_account_remains_the_owner_of_its_nodes() -> None:
+    juliet = Talk().bind(f"{JULIET}/balcony")
+    create(juliet, "n", to=JULIET)
+    for who, its, taken in (
+        (ROMEO, "owner", True),
+        (JULIET, "none", False),
+        (JULIET, "outcast", False),
+        (ROMEO, "none", True),
+    ):
+        inside = f"<affiliation jid='{who}' affiliation='{its}'/>"
+        ask(juliet, "set", f"<affiliations node='n'>{inside}</affiliations>", ns=OWNER, to=JULIET)
+        juliet.receives(done() if taken else refused("modify", "not-acceptable"))
