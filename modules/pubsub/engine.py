@@ -21,6 +21,8 @@ from xmppd.modules.pubsub.store import NodeExists, NodeGone, Store, TooMany
 MOST_NODES = 2000  # in memory
 MOST_SENT = 10_000  # notifications whose errors can be told to which node they belong
 MOST_PEOPLE = 200_000  # subscriptions and affiliations of all nodes in memory
+# What they open they may close again: by a roster, or a list of members.
+CLOSING = (AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
 T = TypeVar("T")
 
 
@@ -174,33 +176,32 @@ class Engine:
 
     async def audience(self, node: Node) -> list[JID]:
         """Who is notified of what happens to a node (§7.1.2, §9.1, §12.5)."""
+        await self.prune(node)
         implied = await self.face.implied(node)
         nearer = {jid.bare for jid in implied}  # told by resource, so not by bare JID
         known = set(implied)
         explicit = [
             jid
-            for jid in await self._still_allowed(node)
+            for jid in node.hearers(self.now())
             if jid not in known and not (jid.is_bare and jid in nearer)
         ]
         if node.config.presence_based_delivery:
             explicit = [jid for jid in explicit if self.face.present(node, jid)]
         return implied + explicit
 
-    async def _still_allowed(self, node: Node) -> list[JID]:
-        """Subscribers, without those that a roster has shut out since: their subscriptions end
-        here (XEP-0163 §7.1).
+    async def prune(self, node: Node) -> None:
+        """End leases that are over, and the subscriptions of those that the access model shuts
+        out: a roster, an affiliation or the configuration has changed (XEP-0163 §7.1).
         """
-        hearers = node.hearers(self.now())
-        model = node.config.access_model
-        if model is AccessModel.WHITELIST:
-            return [jid for jid in hearers if await self.may_read(node, jid)]
-        if model not in (AccessModel.PRESENCE, AccessModel.ROSTER):
-            return hearers
-        allowed = [jid for jid in hearers if await self.may_read(node, jid)]
-        lost = set(hearers).difference(allowed)
-        if lost:
-            await self.cancel(node, [it for who in lost for it in node.held(who)])
-        return allowed
+        now = self.now()
+        over = [it for it in node.subscriptions.values() if it.over(now)]
+        if over:
+            await self.end(node, over)
+        if node.config.access_model in CLOSING:
+            those = list(node.subscriptions.values())
+            lost = [it for it in those if not await self.may_read(node, it.jid)]
+            if lost:
+                await self.cancel(node, lost)
 
     async def recheck(self, owner: JID, contact: JID) -> None:
         """The owner's roster says something else of that contact: subscriptions to nodes that it
@@ -211,8 +212,8 @@ class Engine:
             if node is None or owner not in node.owners():
                 continue
             theirs = [it for it in node.of(contact) if it.state is not State.NONE]
-            by_roster = node.config.access_model in (AccessModel.PRESENCE, AccessModel.ROSTER)
-            if theirs and by_roster and not await self.may_read(node, contact):
+            closes = node.config.access_model in CLOSING
+            if theirs and closes and not await self.may_read(node, contact):
                 await self.cancel(node, theirs)
 
     async def cancel(self, node: Node, gone: Sequence[Subscription]) -> None:

@@ -77,6 +77,7 @@ class Owning:
         heard = await engine.face.implied(node)
         await engine.stored(node, engine.store.configure(node.id, wanted))
         node.config = wanted
+        await engine.prune(node)
         await self._let_in(node, heard)
         if not wanted.persist_items:
             await engine.stored(node, engine.items.purge(node.id))
@@ -221,6 +222,7 @@ class Owning:
                 await self.subscribing.decide(node, it, allow=False)
             elif it.state is State.PENDING and its in (Affiliation.OWNER, Affiliation.PUBLISHER):
                 await self.subscribing.decide(node, it, allow=True)
+        await self.engine.prune(node)
 
     async def _own(self, ask: Ask) -> Node:
         """The node, for its owners alone."""

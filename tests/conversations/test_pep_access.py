@@ -312,3 +312,35 @@ def test_presence_that_comes_again_brings_the_last_item_once(
         reader.sends(f"<presence>{caps}</presence>")
     reader.sends("<iq type='get' id='p' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>")
     assert next_of(reader, "iq").get("id") == "p"
+
+
+# What the owner closes
+
+
+@both_hosts
+def test_who_is_no_member_any_more_loses_its_subscription(
+    talk: Stage[Actor], reading: str
+) -> None:
+    juliet, reader = talk.bind(OWNING), talk.online(reading)
+    publish(juliet, access_model="whitelist", send_last_published_item="never")
+    for affiliation in ("member", "none"):
+        his = f"<affiliation jid='{bare(reading)}' affiliation='{affiliation}'/>"
+        own(juliet, "set", f"<affiliations node='n'>{his}</affiliations>", ns=OWNER)
+        juliet.receives(done())
+        if affiliation == "member":
+            subscribe(reader, reading)
+    reader.receives(ENDED)
+    assert subscribers(juliet) == []
+
+
+@pytest.mark.parametrize("model", ["whitelist", "presence", "roster"])
+def test_a_node_that_is_closed_loses_its_subscribers(talk: Stage[Actor], model: str) -> None:
+    juliet, romeo = talk.bind(OWNING), talk.online(HERE)
+    publish(juliet, access_model="open", send_last_published_item="never")
+    subscribe(romeo, HERE)
+    own(juliet, "set", f"<configure node='n'>{form(access_model=model)}</configure>", ns=OWNER)
+    juliet.receives(done())
+    romeo.receives(ENDED)
+    assert subscribers(juliet) == []
+    publish(juliet)
+    romeo.receives_nothing()
