@@ -207,9 +207,9 @@ class Engine:
         """The owner's roster says something else of that contact: subscriptions to nodes that it
         does not open any more are cancelled (XEP-0163 §7.1).
         """
-        for service, name in await self.store.concerning(contact.bare):
+        for service, name in await self.store.opened(owner, contact):
             node = await self.find(service, name) if self.face.serves(service) else None
-            if node is None or owner not in node.owners():
+            if node is None:
                 continue
             theirs = [it for it in node.of(contact) if it.state is not State.NONE]
             closes = node.config.access_model in CLOSING

@@ -214,6 +214,20 @@ class Store(Repository):
             found |= {(lenient_jid(row.service), row.name) for row in rows}
         return sorted(found)
 
+    @query
+    def opened(self, tx: Tx, owner: JID, to: JID) -> list[tuple[JID, str]]:
+        """The nodes of that owner to which an entity is subscribed."""
+        of, its = nodes.c.id, affiliations.c
+        owned = self.mine(affiliations, jid=str(owner), affiliation=str(Affiliation.OWNER))
+        found = (
+            sa.select(nodes.c.service, nodes.c.name)
+            .distinct()
+            .join(subscriptions, subscriptions.c.node == of)
+            .join(affiliations, its.node == of)
+            .where(self.mine(subscriptions, bare=str(to.bare)), owned)
+        )
+        return [(lenient_jid(row.service), row.name) for row in tx.execute(found)]
+
     # Affiliations
 
     @transaction

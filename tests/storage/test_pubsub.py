@@ -223,6 +223,19 @@ def test_one_jid_has_several_subscriptions_by_their_subids(stored: Stored) -> No
     assert [it.subid for _, it in left] == ["s2"]
 
 
+def test_it_is_found_what_an_owner_has_opened_to_somebody(stored: Stored) -> None:
+    for name in ("n", "m"):
+        number = stored.node if name == "n" else stored.create(name)
+        it = Subscription(JULIET, State.SUBSCRIBED, "s")
+        stored.wait(stored.store.subscribe(number, it, per_node=9, per_entity=9))
+    changes = {ROMEO: Affiliation.MEMBER, JULIET.bare: Affiliation.OWNER}
+    stored.wait(stored.store.affiliate(stored.node, changes))
+    opened = stored.store.opened
+    assert stored.wait(opened(ROMEO, JULIET)) == [(SERVICE, "m")]
+    assert stored.wait(opened(JULIET.bare, JULIET)) == [(SERVICE, "n")]
+    assert stored.wait(opened(ROMEO, ROMEO)) == []
+
+
 def test_nodes_are_listed_between_others(stored: Stored) -> None:
     def names(**bounds: Any) -> list[str]:
         return [row.name for row in stored.wait(stored.store.listed(SERVICE, 2, **bounds))]
