@@ -211,22 +211,20 @@ class Engine:
             node = await self.find(service, name) if self.face.serves(service) else None
             if node is None:
                 continue
-            theirs = [it for it in node.of(contact) if it.state is not State.NONE]
+            theirs = list(node.of(contact))
             closes = node.config.access_model in CLOSING
             if theirs and closes and not await self.may_read(node, contact):
                 await self.cancel(node, theirs)
 
     async def cancel(self, node: Node, gone: Sequence[Subscription]) -> None:
         """End these subscriptions, and tell those whose they were (§12.13)."""
-        await self.end(node, gone)
-        for it in gone:
+        for it in await self.end(node, gone):
             self.notify(node, events.subscription(node, it, State.NONE), [it.jid])
 
-    async def end(self, node: Node, gone: Sequence[Subscription]) -> None:
-        """These subscriptions are no more."""
+    async def end(self, node: Node, gone: Sequence[Subscription]) -> list[Subscription]:
+        """These subscriptions are no more; those that others have not ended meanwhile."""
         await self.stored(node, self.store.unsubscribe(node.id, gone))
-        for it in gone:
-            node.remove(it)
+        return [it for it in gone if node.remove(it)]
 
     def notify_of_items(
         self, node: Node, event: Element, to: Sequence[JID], *more: Element

@@ -107,8 +107,9 @@ class Node:
     def put(self, it: Subscription) -> None:
         self.subscriptions[it.key] = it
 
-    def remove(self, it: Subscription) -> None:
-        self.subscriptions.pop(it.key, None)
+    def remove(self, it: Subscription) -> bool:
+        """Whether it was still there."""
+        return self.subscriptions.pop(it.key, None) is not None
 
     def subscribed(self, who: JID, now: int) -> bool:
         return any(each.current(now) for each in self.of(who))

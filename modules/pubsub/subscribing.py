@@ -79,7 +79,8 @@ class Subscribing:
         await self.engine.check_access(node, who)
         known = await self._current(node, held)
         if known and self.engine.face.limits.same == 1:
-            return known[0] if wanted is None else await self._reconfigured(node, known[0], wanted)
+            it = known[0]
+            return it if wanted is None else await self._put(node, replace(it, options=wanted))
         if len(known) >= self.engine.face.limits.same:
             raise _too_many()
         by_approval = node.config.access_model is AccessModel.AUTHORIZE
@@ -90,6 +91,10 @@ class Subscribing:
         subid = secrets.token_hex(8)
         new = Subscription(subscriber, state, subid, wanted or SubscriptionOptions())
         await self._put(node, new)
+        held = node.held(subscriber)
+        if len(held) > self.engine.face.limits.same:  # another request came in between
+            await self.end(node, new)
+            return held[0]
         self._follow_up(node, new)
         if state is State.SUBSCRIBED:
             await self.began(node, new)
@@ -102,11 +107,6 @@ class Subscribing:
         if over:
             await self.end(node, *over)
         return [each for each in held if not each.over(now)]
-
-    async def _reconfigured(
-        self, node: Node, known: Subscription, wanted: SubscriptionOptions
-    ) -> Subscription:
-        return await self._put(node, replace(known, options=wanted))
 
     def _follow_up(self, node: Node, new: Subscription) -> None:
         if new.state is State.PENDING:
