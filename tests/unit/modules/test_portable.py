@@ -194,6 +194,23 @@ def imports(tmp_path: Path, text: str, jid: str = "juliet@example.org") -> tuple
     return talk, rows(talk.run("import-account", jid=jid, file="in.xml"))
 
 
+def test_an_import_that_makes_no_account_fails_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"nurse@example\.org is not in the file"):
+        imports(tmp_path, USER % (" password='x'", ""), "nurse@example.org")
+    talk = stage(tmp_path)
+    talk.account("juliet@example.org")
+    with pytest.raises(CommandError, match="juliet: there is such an account already"):
+        talk.run("import-account", jid="juliet@example.org", file="in.xml")
+
+
+def test_files_lie_below_the_data_of_the_server_if_nothing_else_is_said(tmp_path: Path) -> None:
+    talk = Talk()
+    talk.host.folder = tmp_path
+    talk.account("juliet@example.org")
+    said = talk.run("export-account", jid="juliet@example.org", file="juliet.xml")
+    assert said == f"1 written to {tmp_path}/exports/juliet.xml"
+
+
 def test_a_plain_password_becomes_keys(tmp_path: Path) -> None:
     talk, _ = imports(tmp_path, USER % (" password='but soft'", ""))
     assert result_of(talk.host.accounts.check_password("juliet", "but soft"))
