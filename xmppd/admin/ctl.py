@@ -117,9 +117,10 @@ class ServerGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as unknown:
             near = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if near:
-                unknown.message += f" Did you mean {near[0]!r}?"
-            raise
+            if not near:
+                raise
+            text = f"{unknown.message} Did you mean {near[0]!r}?"
+            raise click.UsageError(text, ctx) from None
 
 
 def control_of(ctx: click.Context) -> Control:
