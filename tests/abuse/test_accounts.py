@@ -243,9 +243,17 @@ def test_presence_with_bad_content_never_ends_the_stream(romeo: Wire, inner: str
 @pytest.mark.parametrize(
     "type_", ["available", "invisible", "SUBSCRIBE", "probe", "subscribe", "&lt;"]
 )
-def test_presence_of_an_odd_type_never_ends_the_stream(romeo: Wire, type_: str) -> None:
-    romeo.send(f"<presence id='p' type='{type_}'/>")
-    romeo.send(f"<presence id='p' type='{type_}' to='nobody@example.org'/>").sync()
+def test_presence_of_an_odd_type_is_refused_and_never_ends_the_stream(
+    romeo: Wire, juliet: Wire, type_: str
+) -> None:
+    romeo.send(f"<presence id='own' type='{type_}'/>")
+    romeo.send(f"<presence id='to' type='{type_}' to='juliet@example.org/balcony'/>").sync()
+    said = {s.get("id"): error_condition(s) for s in romeo.stanzas()}
+    known = type_ in ("probe", "subscribe")  # then they only need a `to`
+    assert said["own"] == "bad-request"
+    assert said.get("to", "") == ("" if known else "bad-request")
+    assert known or not [s for s in juliet.sync().stanzas() if s.get("id") == "to"]
+    romeo.send("<presence type='unsubscribe' to='juliet@example.org'/>").sync()
 
 
 # Rosters

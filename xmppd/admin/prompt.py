@@ -35,7 +35,7 @@ class Help:
     def __call__(self, *things: object) -> Text:
         if not things:
             return Text(repr(self))
-        return Text(pydoc.render_doc(things[0], renderer=pydoc.plaintext).rstrip())
+        return Text(pydoc.plain(pydoc.render_doc(things[0])).rstrip())
 
 
 class Leave:
