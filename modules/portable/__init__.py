@@ -25,6 +25,7 @@ from xmppd.api import (
     command,
     events,
     make_jid,
+    ns,
     option,
 )
 from xmppd.modules.portable import credentials
@@ -237,6 +238,9 @@ class Portable(Module):
 
     async def _take(self, arriving: Arriving, element: Element) -> str:
         """What is to be told of that; "" for nothing."""
+        if (element.ns, element.name) == (ns.PIE, "presence"):
+            # a request in the namespace that stands around it, as Prosody 0.12 writes it
+            element = Element(ns.CLIENT, "presence", element.attrs)
         shown = f"<{element.name} xmlns='{element.ns}'/>"
         try:
             if (element.ns, element.name) == (credentials.NS, "scram-credentials"):

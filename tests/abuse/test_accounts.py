@@ -366,6 +366,24 @@ def test_an_account_cannot_be_registered_over(romeo: Wire, server: Server) -> No
     assert login.outcome() == "not-authorized"
 
 
+@pytest.mark.parametrize(
+    "command", ["add-user", "delete-user", "change-user-password", "announce", "get-registered-users-list"]
+)
+def test_a_user_does_not_administer(server: Server, romeo: Wire, command: str) -> None:
+    node = f"http://jabber.org/protocol/admin#{command}"
+    form = (
+        "<x xmlns='jabber:x:data' type='submit'><field var='accountjid'><value>"
+        "juliet@example.org</value></field><field var='accountjids'><value>juliet@example.org"
+        "</value></field><field var='password'><value>stolen</value></field></x>"
+    )
+    romeo.send(
+        "<iq type='set' id='c' to='example.org'><command xmlns='http://jabber.org/protocol/"
+        f"commands' node='{node}' action='execute'>{form}</command></iq>"
+    )
+    assert error_condition(romeo.answer("c")) == "forbidden"
+    assert Wire(server).session("juliet").jid.startswith("juliet@")
+
+
 @pytest.mark.parametrize("to", ["example.org/announce/all", "example.org/announce/online"])
 def test_a_user_does_not_announce(romeo: Wire, juliet: Wire, to: str) -> None:
     romeo.send(f"<message id='a' to='{to}'><body>spam</body></message>").sync()
