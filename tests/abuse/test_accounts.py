@@ -367,7 +367,8 @@ def test_an_account_cannot_be_registered_over(romeo: Wire, server: Server) -> No
 
 
 @pytest.mark.parametrize(
-    "command", ["add-user", "delete-user", "change-user-password", "announce", "get-registered-users-list"]
+    "command",
+    ["add-user", "delete-user", "change-user-password", "announce", "get-registered-users-list"],
 )
 def test_a_user_does_not_administer(server: Server, romeo: Wire, command: str) -> None:
     node = f"http://jabber.org/protocol/admin#{command}"

@@ -45,7 +45,9 @@ def test_impossible_counts_end_the_stream(server: Server, h: str) -> None:
     enabled(wire)
     wire.send(f"<a xmlns='{SM}' h='{h}'/>")
     numbers = h in ("1", "4294967295")  # the rest is no unsigned number of 32 bits
-    assert stream_error(wire.until_closed()) == ("undefined-condition" if numbers else "bad-format")
+    assert stream_error(wire.until_closed()) == (
+        "undefined-condition" if numbers else "bad-format"
+    )
     assert (b"<handled-count-too-high xmlns='urn:xmpp:sm:3'" in wire.received) is numbers
     server.is_well()
 
