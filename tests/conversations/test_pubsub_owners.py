@@ -500,7 +500,7 @@ def test_a_configuration_that_cannot_be_is_not_acceptable(
 
 
 @pytest.mark.parametrize(
-    "var", ["publish_model", "send_last_published_item", "notification_type", "children_max"]
+    "var", ["access_model", "publish_model", "send_last_published_item", "notification_type"]
 )
 def test_a_field_without_a_value_chooses_nothing(juliet: Actor, var: str) -> None:
     create(juliet, "n")
