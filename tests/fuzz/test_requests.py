@@ -76,8 +76,10 @@ REQUESTS = [  # type, to, payload
     ("set", "", "<enable xmlns='urn:xmpp:push:0' jid='p.example' node='n'>"
      + form(f"{PS}#publish-options", secret="s") + "</enable>"),
     ("set", "", "<disable xmlns='urn:xmpp:push:0' jid='p.example' node='n'/>"),
-    ("set", "", f"<pubsub xmlns='{PS}'><create node='c'/><configure>{CONFIG}</configure></pubsub>"),
-    ("set", PUBSUB, f"<pubsub xmlns='{PS}#owner'><configure node='n'>{CONFIG}</configure></pubsub>"),
+    ("set", "", f"<pubsub xmlns='{PS}'><create node='c'/><configure>{CONFIG}</configure>"
+     "</pubsub>"),
+    ("set", PUBSUB, f"<pubsub xmlns='{PS}#owner'><configure node='n'>{CONFIG}</configure>"
+     "</pubsub>"),
     ("set", "", f"<pubsub xmlns='{PS}'><publish node='p'><item id='1'><x xmlns='urn:x'/></item>"
      "</publish><publish-options>" + CONFIG.replace("node_config", "publish-options")
      + "</publish-options></pubsub>"),
@@ -115,7 +117,8 @@ REQUESTS = [  # type, to, payload
 OTHERS = [
     "<message to='juliet@example.org' type='chat' id='o'><body xml:lang='en'>x</body><delay "
     "xmlns='urn:xmpp:delay' from='a@b.example' stamp='2026-01-01T00:00:00Z'/><store "
-    "xmlns='urn:xmpp:hints'/><stanza-id xmlns='urn:xmpp:sid:0' by='example.org' id='1'/></message>",
+    "xmlns='urn:xmpp:hints'/><stanza-id xmlns='urn:xmpp:sid:0' by='example.org' id='1'/>"
+    "</message>",
     f"<message to='{ROOM}' type='groupchat' id='o'><subject>s</subject></message>",
     f"<message to='{ROOM}' type='groupchat' id='o'><body>b</body><retract id='1' "
     "xmlns='urn:xmpp:message-retract:1'/></message>",
@@ -189,7 +192,8 @@ def romeo() -> Client:
     client = talk.online("romeo@example.org/orchard")
     enters(client)
     client.sends(
-        f"<iq type='set' id='i' to='{PUBSUB}'><pubsub xmlns='{PS}'><create node='n'/></pubsub></iq>"
+        f"<iq type='set' id='i' to='{PUBSUB}'><pubsub xmlns='{PS}'><create node='n'/></pubsub>"
+        "</iq>"
     )
     client.talk = talk  # type: ignore[attr-defined]
     return client
