@@ -11,7 +11,7 @@ from xmppd.config.components import ComponentsOptions
 from xmppd.config.options import Options, option
 from xmppd.config.s2s import HostS2SOptions, S2SOptions
 from xmppd.config.streams import AdmissionLimits, LoginStreamLimits, StreamLimits
-from xmppd.config.types import BareJID, Duration, Endpoint, Secret, Size
+from xmppd.config.types import BareJID, DatabaseURL, Duration, Endpoint, Secret, Size
 
 MECHANISMS = (
     "SCRAM-SHA-512-PLUS",
@@ -28,7 +28,7 @@ MECHANISMS = (
 class DatabaseOptions(Options):
     """The database that all hosts share."""
 
-    url: str = option(
+    url: DatabaseURL = option(
         "",
         "SQLAlchemy URL of the database. Empty: the SQLite file `xmppd.sqlite` in `data_dir`.",
         secret=True,  # it may carry a password
