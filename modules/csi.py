@@ -8,6 +8,7 @@ brings only what another has said before (RFC 6120 §10.1), and an answer of the
 that a client that keeps its connection alive is not bothered by that.
 """
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any
 
@@ -165,7 +166,10 @@ class ClientState(Module):
         if self._inactive.pop(session, None) is not None:
             self._listen()
 
-    @on(events.session_receives, order=LATE)
+    def _holds(self, stanza: Stanza) -> Container[Session]:
+        return self._inactive
+
+    @on(events.session_receives, order=LATE, concerns=_holds)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         if not self._inactive or session not in self._inactive or self._given is session:
             return None

@@ -16,6 +16,7 @@ from xmppd.hooks import (
     Order,
     Signal,
     Stop,
+    Those,
     WaitingFilter,
     on,
     spawn,
@@ -57,6 +58,7 @@ from xmppd.sessions import (
 )
 from xmppd.stanza import (
     IQ,
+    Copies,
     Delay,
     Field,
     FieldType,
@@ -138,6 +140,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copies",
     "Copy",
     "Delay",
     "Destination",
@@ -190,6 +193,7 @@ __all__ = [
     "StorageError",
     "Storing",
     "StreamError",
+    "Those",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",

@@ -32,7 +32,7 @@ from xmppd.modules.muc import (
 )
 from xmppd.modules.muc.base import RoomBase
 from xmppd.modules.muc.governing import Change
-from xmppd.modules.muc.names import USER, Affiliation, Role
+from xmppd.modules.muc.names import USER, Affiliation, Outgoing, Role
 from xmppd.modules.muc.presences import Why, to_others
 from xmppd.modules.muc.retracting import RETRACTS
 from xmppd.modules.muc.room import Occupant, Room, Standing, remember
@@ -113,7 +113,7 @@ class RoomService(RoomBase):
         return self.utter(room, speaking.purified(room, message), occupant)
 
     @staticmethod
-    def _appear(room: Room, occupant: Occupant) -> list[Stanza]:
+    def _appear(room: Room, occupant: Occupant) -> list[Outgoing]:
         """In a quiet room others see who speaks from the first word on."""
         shown = room.shows(occupant)
         occupant.active = True
@@ -137,7 +137,7 @@ class RoomService(RoomBase):
             for session in sessions:
                 answer = (message.from_, message.to)
                 remember(room.asked, (session.bare, made.id), answer, MOST_ASKED)
-        self.deliver(made.copies(sessions))
+        self.deliver([made.copies(sessions)])
         return None
 
     def _to_room(self, room: Room, message: Message) -> Done:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from xmppd.api import JID, Host, Signal, Stanza, WaitingFilter
+from xmppd.api import JID, Copies, Host, Message, Signal, WaitingFilter
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
 from xmppd.modules.pubsub.model import Item, Node
 from xmppd.modules.roster import Roster
@@ -104,9 +104,8 @@ class Face(ABC):
         """Those whom nobody holds back."""
         return tuple(to)
 
-    def send(self, stanzas: Iterable[Stanza]) -> None:
-        for stanza in stanzas:
-            self.host.router.route(stanza)
+    def send(self, copies: Copies[Message]) -> None:
+        self.host.router.route_copies(copies)
 
     # What rosters say
 

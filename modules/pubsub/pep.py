@@ -337,7 +337,10 @@ class Pep(Module):
 
     # Presence of others
 
-    @on(events.user_hears)
+    def _comes_from_afar(self, presence: Presence) -> bool:
+        return presence.from_.domain != self._here
+
+    @on(events.user_hears, concerns=_comes_from_afar)
     def hear(self, presence: Presence, user: JID) -> None:
         """From other servers; local contacts are known by their sessions."""
         if presence.from_.domain != self._here:

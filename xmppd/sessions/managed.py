@@ -98,8 +98,8 @@ class Managed(Management[Kept]):
 
     # What is sent
 
-    def deliver(self, stanza: Stanza, session: "Session") -> None:
-        """Write it, if there is somebody to write to, and keep it."""
+    def deliver(self, stanza: Stanza, session: "Session", data: bytes | None = None) -> None:
+        """Write it (`data`, if that is known), if there is somebody to write to, and keep it."""
         kept = Kept(stanza, self._seconds())
         if session.outlet is None and stanza.kind == "presence":
             self._squeeze(stanza)
@@ -110,7 +110,7 @@ class Managed(Management[Kept]):
             self.unwritten += 1
             self._waits.signal(session, kept)
         else:
-            outlet.write(stanza.write())
+            outlet.write(stanza.write() if data is None else data)
             if asks:
                 self.ask(outlet)
         if (len(self) > self.max_unacked or self.size > self.max_bytes) and not self.late:
