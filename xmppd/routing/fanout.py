@@ -17,16 +17,12 @@ A session that concerns handlers of `session_receives` (client state), or whose 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.logger import Logger
-
 from xmppd import events
 from xmppd.hooks import Concerned, Hooks
 from xmppd.jid import JID
 from xmppd.routing.router import Router
 from xmppd.sessions import Session, SessionTable
-from xmppd.stanza import Copies, Message, Presence, Stanza, StanzaError
-
-log = Logger()
+from xmppd.stanza import Copies, Message, Presence
 
 Takers = Callable[[JID], Sequence[Session]]
 
@@ -44,7 +40,7 @@ class FanOut:
     ) -> None:
         self._router = router
         self._settle = settle  # what copies for clients that are away owe to the disk
-        self._sessions = sessions
+        self._lookup = sessions.lookup
         self._gates = gates
         self._receives = hooks.of(events.user_receives)
         self._hears = hooks.of(events.user_hears)
@@ -73,7 +69,7 @@ class FanOut:
 
     def _named(self, to: JID) -> Sequence[Session]:
         """The session of that full JID; none for a bare JID (§8.5.2.1.1)."""
-        for session in self._sessions.of(to.bare):
+        for session in self._lookup(to.bare, ()):
             if session.jid == to:
                 return (session,)
         return ()
@@ -82,13 +78,20 @@ class FanOut:
         """For a bare JID the sessions of non-negative priority."""
         if to.resource:
             return self._named(to)
-        sessions = self._sessions.of(to)
-        return [each for each in sessions if each.priority is not None and each.priority >= 0]
+        sessions = self._lookup(to, ())
+        for session in sessions:
+            if session.priority is None or session.priority < 0:
+                return [each for each in sessions if (each.priority or 0) >= 0 and each.available]
+        return sessions
 
     def _available(self, to: JID) -> Sequence[Session]:
         if to.resource:
             return self._named(to)
-        return [each for each in self._sessions.of(to) if each.priority is not None]
+        sessions = self._lookup(to, ())
+        for session in sessions:
+            if session.priority is None:
+                return [each for each in sessions if each.priority is not None]
+        return sessions
 
     def _concerned(self, stanza: Any) -> Concerned:
         """The accounts that handlers want to hear of before or after it is handed over."""
@@ -110,22 +113,13 @@ class FanOut:
             ):
                 _ = route(copies.copy(to))
                 continue
-            try:
-                self._write(copies, to, data, sessions)
-            except Exception:
-                log.failure("a {kind} to {to} was not routed", kind=copies.stanza.kind, to=to)
-                _ = self._router.bounce(copies.copy(to), StanzaError("internal-server-error"))
-
-    def _write(
-        self, copies: Copies[Any], to: JID, data: bytes, sessions: Sequence[Session]
-    ) -> None:
-        kept: Stanza | None = None  # one for all that keep it: it is stored once for an account
-        for session in sessions:
-            if session.managed is not None:
-                kept = kept or copies.copy(to)
-                session.managed.deliver(kept, session, data)
-            elif session.outlet is not None:
-                session.outlet.write(data)
+            kept = None  # one for all that keep it: for an account it is stored once
+            for session in sessions:
+                if session.managed is not None:
+                    kept = kept or copies.copy(to)
+                    session.managed.deliver(kept, session, data)
+                elif session.outlet is not None:
+                    session.outlet.write(data)
 
 
 def _any_in(these: Sequence[object], concerned: Concerned) -> bool:

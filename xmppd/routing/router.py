@@ -126,12 +126,11 @@ class Router:
         """As `route` for each of them, in order for each receiver, and cheaper. Nobody waits for
         it; what goes wrong with a copy is answered to the sender, as ever.
         """
-        domains: dict[str, list[JID]] = {}
-        for to in copies.jids:
-            domains.setdefault(to.domain, []).append(to)
-        for domain, jids in domains.items():
+        domains = {to.domain for to in copies.jids}
+        grouped = _by_domain(copies) if len(domains) > 1 else [(each, copies) for each in domains]
+        for domain, those in grouped:
             try:
-                self._distribution(domain)(copies if len(domains) == 1 else copies.among(jids))
+                self._distribution(domain)(those)
             except Exception:
                 log.failure("copies for {to} were not routed", to=domain)
 
@@ -166,3 +165,10 @@ class Router:
         if stanza.kind == "presence" and not stanza.directed:
             return None
         return self.bounce(stanza, StanzaError("remote-server-not-found"))
+
+
+def _by_domain(copies: Copies[Any]) -> list[tuple[str, Copies[Any]]]:
+    domains: dict[str, list[JID]] = {}
+    for to in copies.jids:
+        domains.setdefault(to.domain, []).append(to)
+    return [(domain, copies.among(jids)) for domain, jids in domains.items()]
