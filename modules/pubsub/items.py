@@ -98,16 +98,18 @@ class Items(Repository):
         """Store items, each in the place of one of the same id. The ids of those that had to make
         room. Raises NodeGone and NodeFull.
         """
-        size = tx.scalar(SIZE, {"of_node": node})
-        if size is None:
+        before = tx.scalar(SIZE, {"of_node": node})
+        if before is None:
             raise NodeGone
+        size = before
         for item in new:
             size += 1 - tx.execute(DROP_ONE, {"of_node": node, "of_id": item.id}).rowcount
             tx.execute(ADD, _row(self.host, node, item))
         if reject and size > keep:
             raise NodeFull
         gone = self._trim(tx, node, size - keep)
-        tx.execute(SET_SIZE, {"of_node": node, "new_size": size - len(gone)})
+        if size - len(gone) != before:
+            tx.execute(SET_SIZE, {"of_node": node, "new_size": size - len(gone)})
         return gone
 
     @staticmethod

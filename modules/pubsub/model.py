@@ -96,13 +96,15 @@ class Node:
 
     def hearers(self, now: int) -> list[JID]:
         """The JIDs that subscribed and want to be told (§12.2)."""
-        return [
+        found = [
             each.jid
             for each in self.subscriptions.values()
-            if each.current(now)
+            if each.state is State.SUBSCRIBED
             and each.options.deliver
-            and self.affiliation(each.jid) is not Affiliation.OUTCAST
+            and (each.options.expire is None or each.current(now))
         ]
+        out = {who for who, its in self.affiliations.items() if its is Affiliation.OUTCAST}
+        return [jid for jid in found if jid.bare not in out] if out else found
 
     def may_publish(self, who: JID, affiliation: Affiliation, now: int) -> bool:
         """By affiliation, or by the publish model (§4.1, pubsub#publish_model)."""

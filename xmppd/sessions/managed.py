@@ -10,16 +10,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from xmppd.hooks import SignalChain
-from xmppd.ns import DELAY
+from xmppd.ns import DELAY, SM
 from xmppd.stanza import Message, Stanza
 from xmppd.stanza.delay import delay
 from xmppd.stream.management import MODULUS, Management
-from xmppd.xml import Element, to_xml
+from xmppd.xml import Element
 
 if TYPE_CHECKING:
     from xmppd.jid import JID
     from xmppd.sessions.session import Outlet, Session
 
+REQUEST = f"<r xmlns='{SM}'/>".encode()
 COST = 200  # bytes of a stanza in memory beside its content
 
 
@@ -38,16 +39,13 @@ class Copy:
 class Kept:
     """A stanza that waits for its acknowledgement, since `at` (of the host's clock)."""
 
-    __slots__ = ("at", "copy", "stanza")
+    __slots__ = ("at", "copy", "size", "stanza")
 
     def __init__(self, stanza: Stanza, at: float) -> None:
         self.stanza = stanza
         self.at = at
         self.copy: Copy | None = None
-
-    @property
-    def size(self) -> int:
-        return len(self.stanza.raw) + COST
+        self.size = len(stanza.raw) + COST
 
 
 class Managed(Management[Kept]):
@@ -100,12 +98,11 @@ class Managed(Management[Kept]):
 
     def deliver(self, stanza: Stanza, session: "Session", data: bytes | None = None) -> None:
         """Write it (`data`, if that is known), if there is somebody to write to, and keep it."""
-        kept = Kept(stanza, self._seconds())
-        if session.outlet is None and stanza.kind == "presence":
+        kept, outlet = Kept(stanza, self._seconds()), session.outlet
+        if outlet is None and stanza.kind == "presence":
             self._squeeze(stanza)
         asks = self.send(kept)
         self.size += kept.size
-        outlet = session.outlet
         if outlet is None:
             self.unwritten += 1
             self._waits.signal(session, kept)
@@ -113,7 +110,7 @@ class Managed(Management[Kept]):
             outlet.write(stanza.write() if data is None else data)
             if asks:
                 self.ask(outlet)
-        if (len(self) > self.max_unacked or self.size > self.max_bytes) and not self.late:
+        if (len(self._unacked) > self.max_unacked or self.size > self.max_bytes) and not self.late:
             self.late = True
             self._overdue.signal(session)
 
@@ -136,7 +133,8 @@ class Managed(Management[Kept]):
     def ask(self, outlet: "Outlet") -> None:
         """Ask for an acknowledgement of all that was sent."""
         self.asked_at = self._seconds()
-        outlet.write(to_xml(self.request()).encode())
+        self.asked = len(self._unacked)
+        outlet.write(REQUEST)
 
     @property
     def newest(self) -> Kept | None:
