@@ -16,6 +16,7 @@ from xmppd.hooks import (
     Order,
     Signal,
     Stop,
+    Those,
     WaitingFilter,
     on,
     spawn,
@@ -59,6 +60,7 @@ from xmppd.sessions import (
 )
 from xmppd.stanza import (
     IQ,
+    Copies,
     Delay,
     Field,
     FieldType,
@@ -140,6 +142,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copies",
     "Copy",
     "Delay",
     "Destination",
@@ -195,6 +198,7 @@ __all__ = [
     "Storing",
     "StreamError",
     "Task",
+    "Those",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",

@@ -284,10 +284,11 @@ class PeerConnection(StreamDriver[PeerEvent]):
             return True
         return self.stalled and self.buffered > BLOCKED_BYTES
 
-    def forward(self, stanza: Stanza) -> None:
-        """Send a stanza of a pair that is valid."""
+    def forward(self, stanza: Stanza, data: bytes | None = None) -> None:
+        """Send a stanza of a pair that is valid; `data` is how it is written, if that is known."""
         stream = self.stream
-        data = stanza.write(SERVER)
+        if data is None:
+            data = stanza.write(SERVER)
         if stream.max_bytes is not None and len(data) > stream.max_bytes:
             text = f"the server there takes no more than {stream.max_bytes} bytes"
             self.federation.bounce(stanza, StanzaError("policy-violation", text))

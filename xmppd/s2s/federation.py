@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -9,6 +10,7 @@ from twisted.python.failure import Failure
 
 from xmppd.config.s2s import S2SOptions
 from xmppd.hooks import spawn
+from xmppd.ns import SERVER
 from xmppd.resolve import DialFailed, Target
 from xmppd.routing.router import Done
 from xmppd.s2s.connection import PeerConnection
@@ -20,7 +22,7 @@ from xmppd.s2s.service import Service
 from xmppd.s2s.shares import Shares
 from xmppd.s2s.slots import Slots
 from xmppd.s2s.verification import Verifier
-from xmppd.stanza import Stanza, StanzaError
+from xmppd.stanza import Copies, Stanza, StanzaError
 from xmppd.stream.dialback import Pair
 from xmppd.stream.peer import Refused
 from xmppd.transport.driver import SHOWN
@@ -72,6 +74,17 @@ class Federation:
             return self._queue(route, stanza)
         except StanzaError as error:
             return self.bounce(stanza, error)
+
+    def route_copies(self, copies: Copies[Any]) -> None:
+        """As `route` for each of them; all are for one server."""
+        stanza = copies.stanza
+        route = self._routes.get((stanza.from_.domain, copies.jids[0].domain))
+        for to, data in zip(copies.jids, copies.written(SERVER), strict=True):
+            link = None if route is None or route.queue else route.link
+            if link is None or link.blocked:
+                _ = self.service.router.route(copies.copy(to))
+            else:
+                link.forward(copies.copy(to), data)
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
