@@ -41,9 +41,11 @@ TICK_S = 10.0
 ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
 UNANSWERED_S = 20.0  # ask once more, differently; and then nobody is
+LEAVE_S = 2.0  # at our shutdown, for what is under way
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
 MOST, MOST_BYTES = 256, 1 << 20  # taken since the first stanza that is not durable; then it waits
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
+SHUTDOWN = StreamError("system-shutdown")
 LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
 
 
@@ -73,6 +75,7 @@ class PeerConnection(StreamDriver[PeerEvent]):
         self.expires_at: float | None = None  # the certificate that proved who it is
         self._ended = False  # by us: what the peer said last is dropped
         self._last: Closed | None = None  # by the peer; answered when all is stored
+        self._leaves = False  # this server shuts down: the stream ends when all is stored
         self._under_way = 0  # stanzas on their way to the disk
         self._behind = 0  # those, and what came behind them
         self._bytes = 0  # of those
@@ -166,6 +169,7 @@ class PeerConnection(StreamDriver[PeerEvent]):
             last, self._last = self._last, None
             if last is not None:
                 self._closed(last)
+            self._leave_if_done()
 
     def _handled(self) -> None:
         """A stanza is dealt with; it counts when those before it do (XEP-0198 §4)."""
@@ -176,6 +180,7 @@ class PeerConnection(StreamDriver[PeerEvent]):
 
     def _waited(self) -> None:
         self._handled()
+        self._leave_if_done()
 
     @property
     def _heeds(self) -> bool:
@@ -240,15 +245,37 @@ class PeerConnection(StreamDriver[PeerEvent]):
 
     def finish(self) -> None:
         """Send nothing more; what the peer has under way is still taken (RFC 6120 §4.4)."""
-        if self.stream.state not in TRUSTED:
+        if self.stream.state in TRUSTED:
+            self.stream.finish()
+            self._retire(CLOSE_TIMEOUT_S)
+        else:
             self.end()
-            return
-        self.stream.finish()
+
+    def leave(self) -> None:
+        """This server shuts down. What is taken is stored, and the peer knows of it: what it sends
+        meanwhile is its own again where it counts what we acknowledge, and is taken where not.
+        """
+        if self.stream.state not in TRUSTED or self.stream.finishing:
+            self.end(SHUTDOWN)
+        elif self.stream.management is None:
+            self.stream.finish(SHUTDOWN)
+            self._retire(LEAVE_S)
+        else:
+            self._leaves = True
+            self.pause()
+            self._retire(LEAVE_S)
+            self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        if self._leaves and not (self._under_way or self._waits):
+            self.end(SHUTDOWN)
+
+    def _retire(self, timeout_s: float) -> None:
         self.flush_stream()
         self.federation.retired(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._wheel.add(CLOSE_TIMEOUT_S, self.end)
+        self._timer = self._wheel.add(timeout_s, self.end)
 
     def _closed(self, event: Closed) -> None:
         """The stream is over: so is the connection, as soon as our last words are sent."""

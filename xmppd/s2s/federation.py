@@ -31,6 +31,7 @@ log = Logger()
 PEERS = 10_000  # servers that something is known of
 EXTERNAL_AGAIN_S = 3600.0  # after a server hung up on who tried it
 LOOKED_AT = 64  # of them, for one to forget
+STOPS = "this server shuts down"
 HELD_BACK_BYTES = 256 * 1024  # waiting for a slow peer, its senders are not read from
 
 
@@ -390,7 +391,9 @@ class Federation:
                 peer.links.remove(link)
         for route in self._routes_of(link):
             route.link = route.asking = None
-            if route.queue:
+            if route.queue and self.stopping:
+                self._fail(route, StanzaError("remote-server-timeout", STOPS))
+            elif route.queue:
                 self._start(route)
 
     @staticmethod
@@ -525,15 +528,15 @@ class Federation:
         """What still waits for a server goes back, while its senders are there to hear of it."""
         for route in list(self._routes.values()):
             if route.link is None:
-                self._fail(route, StanzaError("remote-server-timeout", "this server shuts down"))
+                self._fail(route, StanzaError("remote-server-timeout", STOPS))
 
     def shutdown(self) -> Deferred[None]:
-        """End all with system-shutdown; fires when they are gone, in 5 s at most."""
+        """End all with system-shutdown; fires when they are gone, in 7 s at most."""
         if self._stopping is None:
             self._stopping = Deferred()
             self.give_up()
         for link in list(self.connections):
-            link.end(StreamError("system-shutdown"))
+            link.leave()
         return self._stopping if self.connections else succeed(None)
 
     def _tell_stopped(self) -> None:

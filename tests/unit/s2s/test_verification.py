@@ -346,3 +346,34 @@ def test_a_stream_that_the_peer_has_ended_is_closed_in_time_although_a_stanza_wa
     done = verona.montague.federation.shutdown()
     verona.advances(6)
     assert done.called
+
+
+def test_at_a_shutdown_what_is_being_stored_is_acknowledged_first() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    raw.connection.stream.management = Management(500)
+    storing = Storing()
+    takes_its_time(verona, storing)
+    raw.sends(SLOW)
+    before = len(raw.heard)
+    verona.montague.federation.shutdown()
+    assert raw.sends(SLOW.replace("slow", "late")) == ""  # not acknowledged: it stays its own
+    storing.callback(None)
+    verona.settles()
+    assert raw.heard[before:].startswith("<a xmlns='urn:xmpp:sm:3' h='1'/><stream:error>")
+    assert "<system-shutdown" in raw.heard[before:]
+    romeo.receives_nothing()
+
+
+def test_at_a_shutdown_what_is_under_way_without_acknowledgements_is_taken() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    before = len(raw.heard)
+    done = verona.montague.federation.shutdown()
+    raw.sends(SLOW)
+    romeo.receives(message("slow"))
+    assert raw.heard[before:].endswith("</stream:error></stream:stream>")
+    verona.advances(3)
+    assert done.called  # although the peer has not ended its stream
