@@ -105,6 +105,14 @@ class PeerConnection(StreamDriver[PeerEvent]):
     def drained(self) -> None:
         self.federation.drained(self)
 
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S, why: str = "closed by us") -> None:
+        self.federation.closing(self)
+        super().close(timeout_s, why)
+
+    def abort(self, why: str = "aborted") -> None:
+        self.federation.closing(self)
+        super().abort(why)
+
     def lost(self, why: str) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -391,10 +391,28 @@ class Federation:
                 peer.links.remove(link)
         for route in self._routes_of(link):
             route.link = route.asking = None
-            if route.queue and self.stopping:
-                self._fail(route, StanzaError("remote-server-timeout", STOPS))
-            elif route.queue:
-                self._start(route)
+            self._move(route)
+
+    def closing(self, link: PeerConnection) -> None:
+        """It is about to be gone, and what is written to it now would be lost without a word."""
+        for peer in link.peers:
+            if link in peer.links:
+                peer.links.remove(link)
+        for route in list(link.routes):
+            if route.link is link:
+                link.routes.discard(route)
+                route.link = None
+                self._move(route)
+
+    def _move(self, route: Route) -> None:
+        """It has no connection any more: what waits takes another."""
+        if not route.queue:
+            self._relieve(route.peer)
+            self._drop(route)
+        elif self.stopping:
+            self._fail(route, StanzaError("remote-server-timeout", STOPS))
+        else:
+            self._start(route)
 
     @staticmethod
     def _routes_of(link: PeerConnection) -> list[Route]:
@@ -456,13 +474,7 @@ class Federation:
         elif asked and not link.hung_up_on_external:
             self._refuse(route, lost)
             return
-        if not route.queue:
-            self._relieve(route.peer)
-            self._drop(route)
-        elif self.stopping:
-            self._fail(route, lost)
-        else:
-            self._start(route)
+        self._move(route)
 
     def drained(self, link: PeerConnection) -> None:
         """The peer reads again, or has acknowledged something."""
