@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from xmppd.xml import StreamError
+from xmppd.stream.rules import Rules
 
 
 class State(Enum):
@@ -13,10 +13,14 @@ class State(Enum):
     SECURED = "under TLS, not authenticated"
     PROVING_IN_CLEAR = "a SASL exchange is under way, without TLS"
     PROVING = "a SASL exchange is under way"
+    CHOOSING = "the exchange ended well; a task is to be begun before that counts"
+    AT_TASK = "a task is under way"
     KNOWN = "authenticated, no resource bound"
     BINDING = "a resource was asked for"
     BOUND = "stanzas flow"
     CLOSED = "nothing is read or written any more"
+
+    __hash__ = object.__hash__  # Enum's is written in Python, and a login asks for 18
 
 
 class Input(Enum):
@@ -26,13 +30,18 @@ class Input(Enum):
     TLS_READY = "the handshake is done"
     AUTH = "the client begins a SASL exchange"
     RESPONSE = "the client answers a challenge"
-    SUCCESS = "the exchange ends well"
+    CONTINUE = "the exchange or a task ends well, and there is a task to do"
+    NEXT = "the client begins a task"
+    TASK_DATA = "the client says something within a task"
+    SUCCESS = "the exchange ends well, and what tasks there were"
     FAILURE = "the exchange ends otherwise, or the client aborts it"
     BIND = "the client asks for a resource"
     BOUND = "the session is open"
     REFUSED = "the session is not opened"
     STANZA = "the client sends a stanza that is no part of the negotiation"
     CLOSE = "either side ends the stream"
+
+    __hash__ = object.__hash__
 
 
 # A new stream header follows upon TLS_READY and SUCCESS, and upon nothing else.
@@ -49,6 +58,13 @@ NEXT = {
     (State.PROVING, Input.FAILURE): State.SECURED,
     (State.CONNECTED, Input.FAILURE): State.CONNECTED,  # <response/> or <abort/> to nothing
     (State.SECURED, Input.FAILURE): State.SECURED,
+    (State.PROVING, Input.CONTINUE): State.CHOOSING,  # XEP-0388 §2.6.3
+    (State.CHOOSING, Input.NEXT): State.AT_TASK,
+    (State.CHOOSING, Input.FAILURE): State.SECURED,
+    (State.AT_TASK, Input.TASK_DATA): State.AT_TASK,
+    (State.AT_TASK, Input.CONTINUE): State.CHOOSING,
+    (State.AT_TASK, Input.FAILURE): State.SECURED,
+    (State.AT_TASK, Input.SUCCESS): State.KNOWN,
     (State.PROVING_IN_CLEAR, Input.SUCCESS): State.KNOWN,
     (State.PROVING, Input.SUCCESS): State.KNOWN,
     (State.KNOWN, Input.BIND): State.BINDING,
@@ -59,22 +75,22 @@ NEXT = {
 }
 
 BEFORE_LOGIN = frozenset(
-    (State.CONNECTED, State.SECURED, State.PROVING_IN_CLEAR, State.PROVING, State.SECURING)
+    (
+        State.CONNECTED,
+        State.SECURED,
+        State.PROVING_IN_CLEAR,
+        State.PROVING,
+        State.SECURING,
+        State.CHOOSING,
+        State.AT_TASK,
+    )
 )
 AFTER_LOGIN = frozenset((State.KNOWN, State.BINDING, State.BOUND))
 
-# Said at a time when one has no right to it (RFC 6120 §4.9.3.12); all else is against our policy.
 _UNAUTHORIZED = {
     *((state, said) for state in BEFORE_LOGIN for said in (Input.STANZA, Input.BIND)),
     *((state, Input.STANZA) for state in (State.KNOWN, State.BINDING)),
     *((state, said) for state in AFTER_LOGIN for said in (Input.AUTH, Input.RESPONSE)),
 }
 
-
-def after(state: State, said: Input) -> State:
-    """The state that follows; StreamError when this may not be said now."""
-    following = NEXT.get((state, said))
-    if following is None:
-        unauthorized = (state, said) in _UNAUTHORIZED
-        raise StreamError("not-authorized" if unauthorized else "policy-violation")
-    return following
+after = Rules(NEXT, _UNAUTHORIZED).after
