@@ -403,6 +403,16 @@ def test_a_denied_domain_takes_the_stream_that_it_shares_with_it() -> None:
     assert not links(verona)
 
 
+def test_what_is_sent_while_a_connection_is_being_closed_takes_another(verona: Verona) -> None:
+    juliet, romeo = talks(verona)
+    (link,) = [link for link in links(verona) if link.direction == "to"]
+    link.close(why="closed by the peer")  # its last bytes are on their way
+    assert link.connected
+    juliet.sends(HI)
+    verona.settles()
+    romeo.receives(message("hi"))
+
+
 def test_a_key_sent_as_the_peer_closes_an_idle_connection_takes_another() -> None:
     """Nothing is wrong with the pair: what waits for it is not given back."""
     verona = Verona(bidi=False)
