@@ -91,6 +91,7 @@ from xmppd.stanza import (
 )
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
+    DatabaseBusy,
     Repository,
     Step,
     StorageError,
@@ -141,6 +142,7 @@ __all__ = [
     "CommandError",
     "Commit",
     "Copy",
+    "DatabaseBusy",
     "Delay",
     "Destination",
     "Done",

@@ -57,8 +57,9 @@ def server(serve: Serve) -> ServerProcess:
 
 def test_all_resume_after_a_restart_and_nothing_is_lost_or_doubled(server: ServerProcess) -> None:
     users = [f"guest{number}@example.org" for number in range(-(-CROWD // DEVICES))]
+    for user in users:
+        server.create(user)
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(server.create, users))
         addresses = [f"{users[n // DEVICES]}/{n % DEVICES}" for n in range(CROWD)]
         guests = list(pool.map(lambda address: Guest(server, address), addresses))
         talking = threading.Barrier(2)
@@ -67,7 +68,7 @@ def test_all_resume_after_a_restart_and_nothing_is_lost_or_doubled(server: Serve
         server.stop()
         talk.result()
         server.start()
-        assert set(pool.map(Guest.returns, guests)) == {"resumed"}
+        assert set(pool.map(Guest.returns, guests)) == {"resumed"}, server.log[-4000:]
         came = list(pool.map(hears_all, guests, range(-1, CROWD - 1)))
     for number, bodies in enumerate(came):
         assert bodies == said_by(number - 1), guests[number].address
