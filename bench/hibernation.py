@@ -20,12 +20,13 @@ from xmppd.jid import jid
 from xmppd.modules.sm import StreamManagement
 from xmppd.ns import CLIENT, SM
 from xmppd.sessions import Session
-from xmppd.stanza import Message, Presence
+from xmppd.stanza import Presence
 from xmppd.testing import Talk, result_of
-from xmppd.xml import Element, StreamError
+from xmppd.testing.actor import stanza_from
+from xmppd.xml import Element, StreamError, parse
 
 WARM: Final = 20  # sessions that come first: what is made once is not a session's
-BODY: Final = "Wherefore art thou, Romeo? Deny thy father and refuse thy name"
+BODY: Final = "<body>Wherefore art thou, Romeo? Deny thy father and refuse thy name</body>"
 
 
 class Found(NamedTuple):
@@ -85,8 +86,8 @@ class Sleepers:
         sender = jid(f"romeo@{DOMAIN}/orchard")
         for session in sessions:
             for number in range(each):
-                body = Element(CLIENT, "body", None, BODY)
-                session.send(Message(session.jid, sender, "chat", f"m{number}", body))
+                said = f"<message to='{session.jid}' type='chat' id='m{number}'>{BODY}</message>"
+                session.send(stanza_from(parse(said, CLIENT), sender))
 
 
 def measure(count: int, messages: int) -> Found:
