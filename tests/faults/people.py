@@ -2,6 +2,7 @@
 
 import itertools
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 
@@ -19,7 +20,7 @@ ROMEO, JULIET, NURSE, TYBALT = (
 # For `ServerProcess`: who floods would fill a queue of the usual size within a second.
 ROOM = {"offline": {"limit": 1_000_000, "max_bytes": 1_000_000_000}}
 Connect = Callable[[tuple[str, int], float], socket.socket]
-LOST = (StreamEnded, ConnectionError, TimeoutError)
+LOST = (StreamEnded, ConnectionError, TimeoutError, ssl.SSLEOFError)
 
 
 def joins(

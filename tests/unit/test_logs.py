@@ -3,10 +3,10 @@
 import json
 import os
 from io import StringIO
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
-from twisted.logger import Logger, LogPublisher
+from twisted.logger import Logger, LogLevel, LogPublisher, formatEventAsClassicLogText
 
 from xmppd.config.server import LogOptions
 from xmppd.logs import Log
@@ -46,6 +46,33 @@ def test_what_a_peer_sent_cannot_forge_a_line() -> None:
     scene.logger.info("to {to}", to="x\r\n2026-01-01T00:00:00+0000 [garden#info] forged")
     assert scene.lines[0].endswith("to x\\r")
     assert scene.lines[1].startswith("\t")
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("{a} and {a!r}, {b.real:>3}", "x and 'x',   7"),
+        ("{call()}", "called"),
+        ("{missing}", "Unable to format event"),
+        ("one\n{a}", "one\n\tx"),
+    ],
+)
+def test_a_line_is_as_twisted_writes_it(form: str, text: str) -> None:
+    scene = Scene()
+    event: dict[str, Any] = {
+        "log_format": form,
+        "log_time": 1_700_000_000.7,
+        "log_namespace": "garden",
+        "log_level": LogLevel.info,
+        "a": "x",
+        "b": 7,
+        "call": lambda: "called",
+    }
+    scene.log(event)
+    line = scene.out.getvalue()
+    assert text in line
+    if "missing" not in form:
+        assert line == formatEventAsClassicLogText(event)
 
 
 def test_json_is_one_object_a_line() -> None:

@@ -8,12 +8,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from xmppd.auth.interfaces import AuthBusy, IAccounts, KeyUpgrade, PasswordRefused
 from xmppd.auth.pool import InlinePool, Pool
+from xmppd.auth.recent import RecentKeys
 from xmppd.auth.tables import AccountTable
 from xmppd.config.server import AuthOptions
 from xmppd.jid import JIDError, prepare_local, prepare_password
@@ -23,6 +25,7 @@ from xmppd.stream.sasl import HASHES, ScramKeys, derive, from_salted
 SALT_BYTES = 16
 CHECKED = "SHA-256"  # the keys that a password of PLAIN is checked against
 log = Logger()
+T = TypeVar("T")
 
 
 def derive_all(password: str, iterations: int) -> dict[str, ScramKeys]:
@@ -73,6 +76,7 @@ class SQLAccounts(IAccounts):
         options: AuthOptions | None = None,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         cached: int = 10_000,
     ) -> None:
         self.options = options or AuthOptions()
@@ -80,6 +84,7 @@ class SQLAccounts(IAccounts):
         self._pool = pool
         self._clock = clock
         self._known = Known(cached)
+        self._recent = RecentKeys(monotonic, cached // 2)
         self._secret: bytes | None = None
 
     @classmethod
@@ -104,7 +109,18 @@ class SQLAccounts(IAccounts):
     async def users(self) -> list[str]:
         return await self._table.users()
 
-    async def keys(self, user: str, hash_name: str) -> ScramKeys:
+    def recent_keys(self, user: str, hash_name: str, address: str) -> ScramKeys | None:
+        return self._recent.get(user, hash_name, address)
+
+    async def keys(self, user: str, hash_name: str, address: str | None = None) -> ScramKeys:
+        before = self._recent.changes
+        keys = await self._read_keys(user, hash_name)
+        kept_s = self.options.keys_kept
+        if address is not None and kept_s and self._recent.changes == before:
+            self._recent.put(user, hash_name, address, keys, kept_s)
+        return keys
+
+    async def _read_keys(self, user: str, hash_name: str) -> ScramKeys:
         stored, secret = await self._table.keys(user), await self._fake_secret()
         fake = self._fake(secret, user, hash_name)  # at no time only for unknown users
         if stored and hash_name not in stored:  # who logs in otherwise asks for the refusal alone
@@ -140,14 +156,15 @@ class SQLAccounts(IAccounts):
             keys = await self._pool.run(
                 partial(derive_all, password, self.options.scram_iterations)
             )
-            await self._table.upgrade(user, checked, old, keys)
+            await self._changing(user, self._table.upgrade(user, checked, old, keys))
         except (AuthBusy, StorageError) as e:
             log.info("The keys of {user!r} stay weaker than configured: {e!r}", user=user, e=e)
 
     async def create(self, user: str, password: str) -> None:
         name, prepared = prepare_local(user), _prepared(password)
         keys = await self._pool.run(partial(derive_all, prepared, self.options.scram_iterations))
-        await self._table.create(name, int(self._clock() * 1_000_000), keys)
+        now = int(self._clock() * 1_000_000)
+        await self._changing(name, self._table.create(name, now, keys))
         self._known.changed(name, True)
 
     async def stored_keys(self, user: str) -> dict[str, ScramKeys]:
@@ -155,11 +172,12 @@ class SQLAccounts(IAccounts):
 
     async def adopt(self, user: str) -> None:
         name = prepare_local(user)
-        await self._table.create(name, int(self._clock() * 1_000_000), {})
+        now = int(self._clock() * 1_000_000)
+        await self._changing(name, self._table.create(name, now, {}))
         self._known.changed(name, True)
 
     async def set_keys(self, user: str, keys: Mapping[str, ScramKeys]) -> None:
-        await self._table.set_keys(user, keys)
+        await self._changing(user, self._table.set_keys(user, keys))
 
     async def wanted_upgrade(self, user: str, hash_name: str) -> KeyUpgrade | None:
         """The salt is the one that the account has: with different ones for different hashes it
@@ -174,25 +192,33 @@ class SQLAccounts(IAccounts):
 
     async def upgrade(self, user: str, wanted: KeyUpgrade, salted: bytes) -> bool:
         keys = from_salted(wanted.hash_name, salted, wanted.salt, wanted.iterations)
-        return await self._table.add(user, wanted.seen, {wanted.hash_name: keys})
+        added = self._table.add(user, wanted.seen, {wanted.hash_name: keys})
+        return await self._changing(user, added)
 
     async def set_password(self, user: str, password: str) -> None:
         prepared = _prepared(password)
         keys = await self._pool.run(partial(derive_all, prepared, self.options.scram_iterations))
-        await self._table.set_keys(user, keys)
+        await self._changing(user, self._table.set_keys(user, keys))
 
     async def delete(self, user: str) -> None:
-        await self._table.delete(user)
+        await self._changing(user, self._table.delete(user))
         self._known.changed(user, False)
 
     async def disable(self, user: str, reason: str) -> None:
-        await self._table.disable(user, reason)
+        await self._changing(user, self._table.disable(user, reason))
 
     async def enable(self, user: str) -> None:
-        await self._table.disable(user, None)
+        await self._changing(user, self._table.disable(user, None))
 
     async def disabled(self, user: str) -> str | None:
         return await self._table.disabled(user)
+
+    async def _changing(self, user: str, change: Deferred[T]) -> T:
+        """Keys from before it count no more: nor if it fails, for then it may be under way."""
+        try:
+            return await change
+        finally:
+            self._recent.forget(user)
 
     async def _fake_secret(self) -> bytes:
         if self._secret is None:

@@ -38,7 +38,7 @@ class KeyUpgrade:
 class IAccounts(Protocol):
     """A backend of accounts. `user` is always a prepared local part.
 
-    All but `known` may raise StorageError; what computes keys may raise AuthBusy.
+    All but `known` and `recent_keys` may raise StorageError; what computes keys, AuthBusy.
     """
 
     def known(self, user: str) -> bool | None:
@@ -47,9 +47,13 @@ class IAccounts(Protocol):
     async def exists(self, user: str) -> bool:
         """Whether there is such an account, disabled ones included."""
 
-    async def keys(self, user: str, hash_name: str) -> ScramKeys:
+    def recent_keys(self, user: str, hash_name: str, address: str) -> ScramKeys | None:
+        """`keys` without waiting, if they were asked for from there a moment ago."""
+
+    async def keys(self, user: str, hash_name: str, address: str | None = None) -> ScramKeys:
         """Its keys for "SHA-1", "SHA-256" or "SHA-512". An unknown user gets fakes: always the
-        same for the same name, and never to be met by a proof (RFC 5802 §9).
+        same for the same name, and never to be met by a proof (RFC 5802 §9). `address` is who
+        asks: only for it they may be kept in memory; None: they are not.
         """
 
     async def check_password(self, user: str, password: str) -> bool:

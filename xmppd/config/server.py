@@ -191,6 +191,13 @@ class AuthOptions(Options):
         at_least=10_000,
         at_most=10_000_000,
     )
+    keys_kept: Duration = option(
+        60.0,
+        "How long the keys of an account are kept in memory for the address that has asked for "
+        "them; 0: not at all. A password that is changed in the database by anything but this "
+        "server counts so much later.",
+        at_most=600,
+    )
     workers: int = option(
         2, "Threads that compute keys of passwords.", at_least=1, at_most=64, reloads=False
     )

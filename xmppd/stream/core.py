@@ -412,8 +412,8 @@ class ClientStream:
         channel = self._channel(self.domain)
         in_clear = not self._policy.tls_required
         enabled = (*self._policy.mechanisms, *channel.more)
-        names = tuple(offered(channel, enabled, plain_in_clear=in_clear))
-        channel = self._offered = replace(channel, offered=names)
+        names = offered(channel, enabled, plain_in_clear=in_clear)
+        channel = self._offered = channel.offering(names)
         bindings = announced_bindings(channel)
         offer = features.channel_bindings(bindings) if bindings else ""
         if not names:

@@ -1,9 +1,10 @@
 """Stream headers: the client's read, ours written, and our last words (RFC 6120 §4.2 to §4.9)."""
 
+import os
 import re
-import secrets
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xmppd.jid import JID, JIDError, jid
 from xmppd.ns import CLIENT, STREAM_ERRORS, STREAMS
@@ -109,17 +110,24 @@ def is_version_1(version: str | None) -> bool:
 
 def new_stream_id() -> str:
     """128 random bits (§4.7.3)."""
-    return secrets.token_urlsafe(16)
+    return os.urandom(16).hex()
 
 
 def write_header(from_: str, to: JID | None = None, *, versioned: bool = True) -> bytes:
     """Our header. `from_` is "" only before an error on a header that named no host of ours."""
-    addressed = f" to='{escape_attr(to)}'" if to else ""
+    attributes = _attributes(from_, versioned)
+    if to:
+        attributes = f" to='{escape_attr(to)}'{attributes}"
+    return f"{_BEGINNING} id='{new_stream_id()}'{attributes}".encode()
+
+
+_BEGINNING = f"<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}'"
+
+
+@lru_cache  # our hosts
+def _attributes(from_: str, versioned: bool) -> str:
     version = " version='1.0'" if versioned else ""
-    return (
-        f"<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}'"
-        f" id='{new_stream_id()}' from='{escape_attr(from_)}'{addressed}{version} xml:lang='en'>"
-    ).encode()
+    return f" from='{escape_attr(from_)}'{version} xml:lang='en'>"
 
 
 def write_error(error: StreamError) -> bytes:

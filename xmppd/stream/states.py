@@ -20,6 +20,8 @@ class State(Enum):
     BOUND = "stanzas flow"
     CLOSED = "nothing is read or written any more"
 
+    __hash__ = object.__hash__  # Enum's is written in Python, and a login asks for 18
+
 
 class Input(Enum):
     """What moves a stream from one state to another: the peer's doing, or our answer to it."""
@@ -38,6 +40,8 @@ class Input(Enum):
     REFUSED = "the session is not opened"
     STANZA = "the client sends a stanza that is no part of the negotiation"
     CLOSE = "either side ends the stream"
+
+    __hash__ = object.__hash__
 
 
 # A new stream header follows upon TLS_READY and SUCCESS, and upon nothing else.

@@ -7,12 +7,14 @@ import os
 import resource
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twisted.logger import Logger
 
 log = Logger()
 
 TELL_EVERY_S = 60.0
+SAME = 4096  # addresses whose group is known: people come back
 REASONS = {
     "address": "too many connections from there are not logged in",
     "rate": "too many new connections a second from there",
@@ -137,6 +139,7 @@ class Admission:
         )
         self._pressed = pressed
         self._exempt = _networks(limits.exempt)
+        self.group = lru_cache(SAME)(self._group)
 
     def admit(self, address: str) -> Ticket | None:
         """A ticket for a connection from `address` ("" for a Unix socket), or None: close it."""
@@ -177,7 +180,7 @@ class Admission:
         """How many descriptors the process may have."""
         return self._most
 
-    def group(self, address: str) -> str | None:
+    def _group(self, address: str) -> str | None:
         """What connections are counted by; None for one that has no limit of its own."""
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])

@@ -11,7 +11,7 @@ as there is a new timed call, one whose time has come, a call from a thread or a
 
 import errno
 import sys
-from select import EPOLLIN
+from select import EPOLLIN, EPOLLOUT
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -98,7 +98,7 @@ class StreamReactor(EPollReactor):
             selectable = selectables.get(fd)
             if selectable is None:
                 continue  # closed by one served before it
-            if event != EPOLLIN:
+            if event != EPOLLIN and (event & EPOLLOUT or not event & EPOLLIN):
                 legacy_log.callWithLogger(  # type: ignore[no-untyped-call]
                     selectable, self._doReadOrWrite, selectable, fd, event
                 )

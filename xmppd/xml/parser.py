@@ -31,6 +31,7 @@ _RENEW_BYTES: Final = 65536  # expat keeps names for ever: a new one after so ma
 _SMALL: Final = 1024  # rewritten stanzas up to this size may exceed twice their input
 _FRESH, _PROLOG, _DOCUMENT, _OVER = range(4)
 _TAG: Final = re.compile(rb"<[^\"'>]*+(?:(?:\"[^\"]*+\"|'[^']*+')[^\"'>]*+)*+>")
+_MARKUP: Final = re.compile(rb"[<&\r]")  # or what expat makes something else of
 _TAG_STOP: Final = re.compile(rb"[>\"']")
 _CDATA: Final = b"<![CDATA["
 _NEVER: Final = bytes([*range(9), 11, 12, *range(14, 32), 0xC0, 0xC1, *range(0xF5, 0x100)])
@@ -403,7 +404,8 @@ class StreamParser(Generic[S]):
         if tag.end() > limits.stanza_bytes or len(attrs) + len(declared) > limits.attributes:
             raise _too_much("bytes or attributes")
         for uri in declared.values():
-            _check_uri(uri + SEPARATOR, limits)
+            if len(uri) > limits.suspect:
+                _check_uri(uri + SEPARATOR, limits)
         self._mark = tag.end()
         context = self._context = _context(
             bytes(qname[1]).decode(), tuple(sorted(declared.items())), self.content_ns
@@ -455,8 +457,8 @@ class StreamParser(Generic[S]):
         kind = self._kinds.get(name)
         names = self._names
         if kind is None:
-            names.clear()
             self._events.append(Nonza(self._nonza(name, attrs, raw, view[start:end])))
+            names.clear()
         else:
             tree: Element | None = None
             if raw and not self._self_contained(kind[1], tag, raw):
@@ -484,7 +486,12 @@ class StreamParser(Generic[S]):
     def _nonza(
         self, name: str, attrs: dict[str, str], raw: bytes, whole: bytes | bytearray
     ) -> Element:
-        return self._tree(bytes(whole)) if raw else Element(*split(name), attrs)
+        """With nothing but text in it, as those of SASL are, it needs no second expat."""
+        if not raw:
+            return Element(*split(name), attrs)
+        if not self._names and not _MARKUP.search(raw):
+            return Element(*split(name), attrs, raw.decode())
+        return self._tree(bytes(whole))
 
     def _tree(self, whole: bytes) -> Element:
         """The tree of a child of the stream, with the header's namespaces in force."""

@@ -12,6 +12,17 @@ WHITESPACE: Final = b" \t\r\n"  # XML 1.0 §2.3
 _LONGEST: Final = 256  # bytes of a declaration
 # UTF-16 and UTF-32 with and without byte order marks (XML 1.0 appendix F.1)
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<", b"\0\0\0<", b"\0\0\xfe\xff")
+# As nearly all clients write it
+_USUAL: Final = frozenset(
+    (
+        b"<?xml version='1.0'?>",
+        b'<?xml version="1.0"?>',
+        b"<?xml version='1.0' encoding='UTF-8'?>",
+        b'<?xml version="1.0" encoding="UTF-8"?>',
+        b"<?xml version='1.0' encoding='utf-8'?>",
+        b'<?xml version="1.0" encoding="utf-8"?>',
+    )
+)
 _DECLARATION: Final = re.compile(
     rb"<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:'([^']*)'|\"([^\"]*)\")"
     rb"(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:'([^']*)'|\"([^\"]*)\"))?"
@@ -23,13 +34,15 @@ def skip_declaration(data: bytes) -> bytes | None:
     """What follows the XML declaration, if there is one; None while that cannot be told. Raises
     StreamError for a declaration but that of XML 1.0 in UTF-8 (RFC 6120 §11.5, §11.6, §11.8).
     """
+    end = data.find(b">") + 1
+    if data[:end] in _USUAL:
+        return data[end:]
     if data.startswith(_WIDE):
         raise StreamError("unsupported-encoding", "only UTF-8 is understood")
     if b"<?xml ".startswith(data) or any(wide.startswith(data) for wide in _WIDE):
         return None
     if data[:5] != b"<?xml" or data[5] not in WHITESPACE:
         return data
-    end = data.find(b">") + 1
     if end:
         _check(data[:end])
         return data[end:]

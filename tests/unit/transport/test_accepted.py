@@ -17,8 +17,15 @@ from xmppd.transport.accepted import AcceptedConnection, make_lean
 class Reactor:
     """What a descriptor asks of one."""
 
-    def addReader(self, reader: object) -> None: ...
-    def removeReader(self, reader: object) -> None: ...
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def addReader(self, reader: object) -> None:
+        self.told.append("read")
+
+    def removeReader(self, reader: object) -> None:
+        self.told.append("do not read")
+
     def addWriter(self, writer: object) -> None: ...
     def removeWriter(self, writer: object) -> None: ...
 
@@ -96,6 +103,59 @@ def test_a_lost_connection_has_no_descriptor_and_can_still_be_logged(
     assert server.fileno() == -1
     assert server.getPeer().host == "127.0.0.1"
     assert "127.0.0.1" in server.logPrefix() + repr(server)
+
+
+def test_a_pause_in_which_nothing_comes_is_not_told_to_the_reactor(
+    pair: tuple[Any, socket.socket],
+) -> None:
+    server, client = pair
+    server.reactor.told.clear()
+    server.pauseProducing()
+    server.resumeProducing()
+    assert server.reactor.told == []
+    client.sendall(b"hello")
+    server.doRead()
+    assert server.protocol.data == [b"hello"]
+
+
+def test_what_comes_in_a_pause_stays_in_the_kernel_until_its_end(
+    pair: tuple[Any, socket.socket],
+) -> None:
+    server, client = pair
+    server.reactor.told.clear()
+    client.sendall(b"hello")
+    server.pauseProducing()
+    assert server.doRead() is None
+    server.pauseProducing()
+    assert server.reactor.told == ["do not read"]
+    assert server.protocol.data == []
+    server.resumeProducing()
+    assert server.reactor.told == ["do not read", "read"]
+    server.doRead()
+    assert server.protocol.data == [b"hello"]
+
+
+def test_fin_is_sent_at_once_and_with_the_peers_the_connection_is_over(
+    pair: tuple[Any, socket.socket],
+) -> None:
+    server, client = pair
+    protocol = server.protocol
+    server.loseWriteConnection()
+    assert client.recv(100) == b""
+    server.readConnectionLost(Failure(ConnectionDone()))
+    assert protocol.lost == 1
+
+
+def test_fin_comes_after_what_waits_to_be_sent(pair: tuple[Any, socket.socket]) -> None:
+    server, client = pair
+    server.write(b"last words")
+    server.loseWriteConnection()
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(100)
+    server.doWrite()
+    assert client.recv(100) == b"last words"
+    assert client.recv(100) == b""
 
 
 def test_ports_with_connections_of_their_own_keep_them() -> None:

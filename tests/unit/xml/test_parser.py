@@ -100,6 +100,22 @@ def test_other_children_of_the_stream_are_nonzas() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        ("AGE=", "AGE="),
+        ("\u00e9\n \U0001f600", "\u00e9\n \U0001f600"),
+        ("a&amp;b&#13;", "a&b\r"),
+        ("a\r\nb", "a\nb"),
+        ("<![CDATA[<x/>]]>", "<x/>"),
+    ],
+)
+def test_the_text_of_a_nonza_is_what_xml_makes_of_it(inside: str, text: str) -> None:
+    (nonza,) = opened().feed(f"<p:a xmlns:p='n' p:k='v'>{inside}</p:a>".encode())
+    assert isinstance(nonza, Nonza)
+    assert (nonza.element.text, nonza.element.attrs) == (text, {"{n}k": "v"})
+
+
 @pytest.mark.parametrize("content_ns", ["jabber:server", "jabber:component:accept"])
 def test_the_content_namespace_decides_what_is_a_stanza(content_ns: str) -> None:
     made = opened(OPEN.replace(b"jabber:client", content_ns.encode()), content_ns=content_ns)

@@ -1,8 +1,7 @@
 """Base64 as SASL wants it: nothing but the alphabet, no white space, right padding
 (RFC 4648 §3, RFC 6120 §6.4)."""
 
-import base64
-import binascii
+from binascii import Error, a2b_base64, b2a_base64
 
 from xmppd.stream.sasl.steps import SASLFailure
 
@@ -20,13 +19,14 @@ def decode(text: str) -> bytes:
 
 def encode(data: bytes) -> str:
     """For <challenge/> and <success/>, where empty data is "="."""
-    return base64.b64encode(data).decode("ascii") or "="
+    return b2a_base64(data, newline=False).decode("ascii") or "="
 
 
 def strict(text: str) -> bytes | None:
     """None if `text` is not exactly what an encoder writes, down to the unused last bits."""
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        written = text.encode("ascii")
+        data = a2b_base64(written)
+    except (Error, ValueError):
         return None
-    return data if base64.b64encode(data).decode("ascii") == text else None
+    return data if b2a_base64(data, newline=False) == written else None

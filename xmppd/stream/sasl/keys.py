@@ -48,7 +48,8 @@ def prove(hash_name: str, keys: ScramKeys, message: bytes, proof: bytes) -> byte
     signature = hmac.digest(keys.stored_key, message, algorithm)
     if len(proof) != len(signature):
         return None
-    client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+    xored = int.from_bytes(proof, "big") ^ int.from_bytes(signature, "big")
+    client_key = xored.to_bytes(len(proof), "big")
     found = hashlib.new(algorithm, client_key).digest()
     if not hmac.compare_digest(found, keys.stored_key):
         return None

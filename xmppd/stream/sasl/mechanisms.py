@@ -1,6 +1,7 @@
 """Which mechanisms there are, which of them a stream is offered, and how one begins."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from functools import lru_cache
 from types import MappingProxyType
 
 from xmppd.stream.sasl.anonymous import Anonymous
@@ -43,9 +44,12 @@ TOKEN_MECHANISMS = tuple(
 
 def token_mechanisms(channel: Channel) -> tuple[str, ...]:
     """Those that this channel can carry: none without TLS (XEP-0484 §7)."""
-    if not channel.secure:
-        return ()
-    types = ("", *channel.binding_types)
+    return _token_mechanisms(channel.binding_types) if channel.secure else ()
+
+
+@lru_cache  # there are as many as there are versions of TLS
+def _token_mechanisms(binding_types: tuple[str, ...]) -> tuple[str, ...]:
+    types = ("", *binding_types)
     return tuple(name for name in TOKEN_MECHANISMS if binding_of(name) in types)
 
 
@@ -57,25 +61,26 @@ def begin_token(mechanism: str, channel: Channel) -> Exchange:
 
 
 def offered(
-    channel: Channel, enabled: Collection[str], *, plain_in_clear: bool = False
-) -> list[str]:
+    channel: Channel, enabled: tuple[str, ...], *, plain_in_clear: bool = False
+) -> tuple[str, ...]:
     """Of the `enabled` mechanisms those that this channel can carry, best first.
 
     `channel.offered` is what this is about to become, and is not looked at.
     """
-    return [
-        name for name in MECHANISMS if name in enabled and _fits(name, channel, plain_in_clear)
-    ]
+    secure = channel.secure
+    lacking = (
+        "" if secure and channel.binding_types else PLUS,
+        "" if secure or plain_in_clear else "PLAIN",
+        "" if secure and identities(channel) else "EXTERNAL",
+    )
+    return _others(enabled, lacking)
 
 
-def _fits(name: str, channel: Channel, plain_in_clear: bool) -> bool:
-    if name.endswith(PLUS):
-        return channel.secure and bool(channel.binding_types)
-    if name == "PLAIN":
-        return channel.secure or plain_in_clear
-    if name == "EXTERNAL":
-        return channel.secure and bool(identities(channel))
-    return True
+@lru_cache  # of configurations and kinds of channels there are few
+def _others(enabled: tuple[str, ...], lacking: tuple[str, ...]) -> tuple[str, ...]:
+    """The `enabled` mechanisms that end with none of `lacking`."""
+    ends = tuple(filter(None, lacking))
+    return tuple(name for name in MECHANISMS if name in enabled and not name.endswith(ends))
 
 
 def begin(mechanism: str, channel: Channel) -> Exchange:

@@ -4,11 +4,12 @@ RFC 5802 and RFC 7677, channel binding by RFC 5929 and RFC 9266, and XEP-0474 0.
 what we announced, so that nobody between us can take the better mechanisms off the list.
 """
 
-import base64
 import hashlib
 import hmac
-import secrets
+import os
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from xmppd.stream.sasl.identity import check_authzid, prepare_user
 from xmppd.stream.sasl.keys import HASHES, ScramKeys, prove
@@ -28,7 +29,7 @@ PLUS = "-PLUS"
 
 
 def make_nonce() -> str:
-    return secrets.token_urlsafe(24)
+    return os.urandom(24).hex()
 
 
 def announced_bindings(channel: Channel) -> tuple[str, ...]:
@@ -48,6 +49,10 @@ def announcement_hash(hash_name: str, names: Iterable[str], bindings: Iterable[s
     types = "\x1e".join(sorted(bindings))
     text = f"{shown}\x1f{types}" if types else shown
     return _b64(hashlib.new(HASHES[hash_name], text.encode()).digest())
+
+
+# What we announce depends on the configuration and on the version of TLS.
+_announced = lru_cache(announcement_hash)
 
 
 class Scram(Dialogue):
@@ -110,7 +115,7 @@ class Scram(Dialogue):
         first = f"r={self._nonce},s={_b64(keys.salt)},i={keys.iterations}"
         if self._channel.offered:
             shown, types = self._channel.offered, announced_bindings(self._channel)
-            first += f",h={announcement_hash(self._hash, shown, types)}"
+            first += f",h={_announced(self._hash, shown, types)}"
         self._server_first = first
         self._awaits = Awaits.FINAL
         return Challenge(first.encode())
@@ -129,4 +134,4 @@ class Scram(Dialogue):
 
 
 def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    return b2a_base64(data, newline=False).decode("ascii")

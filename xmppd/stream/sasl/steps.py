@@ -113,6 +113,18 @@ class Channel:
     offered: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
 
+    def offering(self, names: tuple[str, ...]) -> "Channel":
+        """The same, when these mechanisms are announced on it."""
+        return Channel(
+            self.domain,
+            self.secure,
+            self.binding,
+            self.binding_types,
+            self.certificate_jids,
+            names,
+            self.more,
+        )
+
 
 class Exchange(Protocol):
     """One attempt to authenticate. All methods raise SASLFailure, and are dead afterwards."""
