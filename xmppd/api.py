@@ -93,6 +93,7 @@ from xmppd.stanza import (
 )
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
+    DatabaseBusy,
     Repository,
     Step,
     StorageError,
@@ -144,6 +145,7 @@ __all__ = [
     "Commit",
     "Copies",
     "Copy",
+    "DatabaseBusy",
     "Delay",
     "Destination",
     "Done",

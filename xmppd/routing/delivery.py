@@ -99,6 +99,11 @@ class Delivery:
         if not commit.over or commit.problem is not None:
             self._gate(user).coming = commit
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is held back until it is durable, for whomever."""
+        return bool(self._gates)
+
     def later(self, user: JID, act: Act, commit: Commit | None = None) -> None:
         """Do something for `user` behind all that waits now and, with `commit`, when that is
         durable; never if it fails.
