@@ -27,7 +27,7 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.auth import Attempts
 from xmppd.c2s import ClientFactory, Service
-from xmppd.c2s.connection import RESTART_S
+from xmppd.c2s.negotiation import RESTART_S
 from xmppd.config.server import C2SOptions
 from xmppd.jid import JID, jid
 from xmppd.modules.roster import items

@@ -59,6 +59,7 @@ TITLES = {
     "0256": "Last Activity in Presence",
     "0277": "Microblogging over XMPP",
     "0280": "Message Carbons",
+    "0283": "Moved",
     "0288": "Bidirectional Server-to-Server Connections",
     "0292": "vCard4 Over XMPP",
     "0297": "Stanza Forwarding",
@@ -101,6 +102,7 @@ TITLES = {
     "0472": "Pubsub Social Feed",
     "0474": "SASL SCRAM Downgrade Protection",
     "0478": "Stream Limits Advertisement",
+    "0480": "SASL Upgrade Tasks",
     "0484": "Fast Authentication Streamlining Tokens",
     "0485": "PubSub Server Information",
     "0486": "MUC Avatars",
@@ -108,6 +110,7 @@ TITLES = {
     "0492": "Chat notification settings",
     "0494": "Client Access Management",
     "0500": "MUC Slow Mode",
+    "0509": "Initial Authentication Pipelining",
 }
 
 

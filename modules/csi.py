@@ -6,6 +6,9 @@ somebody who does not look (a message, a call, an invitation) brings along what 
 in which it came; so does the client's return, or too much of it. An IQ is let through at once: it
 brings only what another has said before (RFC 6120 §10.1), and an answer of the server nothing, so
 that a client that keeps its connection alive is not bothered by that.
+
+When the connection is lost or the session ends, what waits goes the way of all that the client has
+not got (`modules/sm`): nothing is dropped because nobody looked.
 """
 
 from datetime import UTC, datetime
@@ -18,6 +21,7 @@ from xmppd.api import (
     Binding,
     Element,
     Host,
+    Kept,
     Message,
     Module,
     Options,
@@ -33,9 +37,11 @@ from xmppd.api import (
     ns,
     on,
     option,
+    uses_if,
 )
 from xmppd.modules.archive.rules import BODY, INVITING, JINGLE_MESSAGE, MARKERS
 from xmppd.modules.offline import passing
+from xmppd.modules.sm import StreamManagement
 
 # What nobody needs to be called to the screen for, beside typing: a reaction (XEP-0444) and a
 # retraction (XEP-0424) can be seen when one looks again.
@@ -67,39 +73,41 @@ class Waiting:
     __slots__ = ("_count", "size", "stanzas")
 
     def __init__(self) -> None:
-        self.stanzas: dict[tuple[str, str], Stanza] = {}
+        self.stanzas: dict[tuple[str, str], Kept] = {}
         self.size = 0
         self._count = 0
 
-    def add(self, kind: str, stanza: Stanza) -> None:
+    def add(self, kind: str, kept: Kept) -> None:
         """A newer one of the same `kind` and sender takes the place of the older; "" has none."""
         self._count += 1
-        key = (kind, stanza.from_) if kind else ("", str(self._count))
+        key = (kind, kept.stanza.from_) if kind else ("", str(self._count))
         older = self.stanzas.pop(key, None)
-        self.size += len(stanza.raw) - (0 if older is None else len(older.raw))
-        self.stanzas[key] = stanza
+        self.size += kept.size - (0 if older is None else older.size)
+        self.stanzas[key] = kept
 
-    def take(self, sender: JID | None = None) -> list[Stanza]:
+    def take(self, sender: JID | None = None) -> list[Kept]:
         """What shall wait no longer: all, or what is from this bare JID."""
         taken = {
-            key: stanza
-            for key, stanza in self.stanzas.items()
-            if sender is None or stanza.from_.bare == sender
+            key: kept
+            for key, kept in self.stanzas.items()
+            if sender is None or kept.stanza.from_.bare == sender
         }
-        for key, stanza in taken.items():
+        for key, kept in taken.items():
             del self.stanzas[key]
-            self.size -= len(stanza.raw)
+            self.size -= kept.size
         return list(taken.values())
 
 
 class ClientState(Module):
     name = "csi"
     options: CSIOptions
+    sm = uses_if(StreamManagement)
 
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._inactive: dict[Session, Waiting] = {}
         self._given: Session | None = None  # who is being given what waited
+        self._seconds = host.clock.seconds
 
     async def start(self) -> None:
         if self.name not in self.host.modules:  # else the old one still serves: see `restore`
@@ -111,15 +119,20 @@ class ClientState(Module):
 
     def save(self) -> dict[str, Any]:
         kept = self._inactive.items()
-        return {"inactive": [(s.jid, list(w.stanzas.items())) for s, w in kept]}
+        return {
+            "inactive": [
+                (s.jid, [(kind, k.stanza, k.at) for (kind, _), k in w.stanzas.items()])
+                for s, w in kept
+            ]
+        }
 
     def restore(self, saved: dict[str, Any]) -> None:
         for full, stanzas in saved.get("inactive", ()):
             session = self.host.sessions.get(full)
             if session is not None:
                 self._inactive[session] = waiting = Waiting()
-                for (kind, _), stanza in stanzas:
-                    waiting.add(kind, stanza)
+                for kind, stanza, at in stanzas:
+                    waiting.add(kind, Kept(stanza, at))
         self._listen()
 
     @on(events.stream_features)
@@ -137,7 +150,7 @@ class ClientState(Module):
         """All that waits is written before anything else that the client asks for (§5.1)."""
         if session is not None and session in self._inactive:
             self._give(session)
-            self.forget(session, "")
+            self.forget(session)
 
     @on(events.bind_features)
     def offer_within(self) -> list[str]:
@@ -150,18 +163,20 @@ class ClientState(Module):
         if inactive is not None:
             self.sleep(binding.session, inactive)
 
-    @on(events.session_resumed)
-    def begin_anew(self, session: Session) -> None:
-        """A resumed stream is active (§5.2)."""
-        self.wake(session, Element(ns.CSI, "active"))
+    @on(events.session_hibernated)  # "csi" comes before "sm", which stores what waits
+    @on(events.session_closed)  # "sm" comes late, and passes on what waits
+    def hand_over(self, session: Session, why: str) -> None:
+        """The connection is lost. A stream that is resumed is active (§5.2)."""
+        waiting = self._inactive.get(session)
+        self.forget(session)
+        unread = [] if waiting is None else waiting.take()
+        if session.managed is not None:
+            for kept in unread:
+                session.managed.take_over(kept, session)
+        elif self.sm is not None:
+            self.sm.entrust(session, unread)
 
-    @on(events.host_stopping)  # after what rooms say, before `sm` stores what waits for clients
-    def give_all(self, host: JID) -> None:
-        for session in [each for each in self._inactive if each.hibernating]:
-            self._give(session)
-
-    @on(events.session_closed)
-    def forget(self, session: Session, why: str) -> None:
+    def forget(self, session: Session) -> None:
         if self._inactive.pop(session, None) is not None:
             self._listen()
 
@@ -178,7 +193,7 @@ class ClientState(Module):
             self._give(session)
             return None
         waiting = self._inactive[session]
-        waiting.add(kind, stanza if kind else self._stamped(stanza))
+        waiting.add(kind, Kept(stanza if kind else self._stamped(stanza), self._seconds()))
         options = self.options
         if len(waiting.stanzas) > options.max_stanzas or waiting.size > options.max_bytes:
             self._give(session)
@@ -194,8 +209,8 @@ class ClientState(Module):
         waiting = self._inactive[session].take(sender)
         before, self._given = self._given, session
         try:
-            for stanza in waiting:
-                session.send(stanza)
+            for kept in waiting:
+                session.send(kept.stanza)
         finally:
             self._given = before
 

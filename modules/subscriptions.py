@@ -27,7 +27,7 @@ from xmppd.api import (
 )
 from xmppd.modules.presence import PresenceBroadcast
 from xmppd.modules.roster import Item, Roster, contact_removed
-from xmppd.modules.roster.items import INBOUND, OUTBOUND, Outcome
+from xmppd.modules.roster.items import INBOUND, OUTBOUND, Outcome, Transition
 
 _OWN_ATTRIBUTES = frozenset(("to", "from", "type", "id", XML_LANG))
 
@@ -49,10 +49,18 @@ class Subscriptions(Module):
     @on(events.subscription_sending)
     async def send(self, presence: Presence, session: Session) -> Stop:
         """The user's client sends (§3.1.2, §3.1.5, §3.2.2, §3.3.2, §3.4.2)."""
-        user, contact = session.user, presence.to
-        if user == contact:
-            return STOP  # one sees one's own presence anyway
-        outcome = await self.roster.change(user, contact, OUTBOUND[presence.type])
+        if session.user != presence.to:  # one sees one's own presence anyway
+            await self.say(session.user, presence)
+        return STOP
+
+    async def say(
+        self, user: JID, presence: Presence, transition: Transition | None = None
+    ) -> Outcome:
+        """What `user` says to the contact, its client or the server for it. `transition` takes
+        the place of what such a stanza usually does to the roster.
+        """
+        contact = presence.to
+        outcome = await self.roster.change(user, contact, transition or OUTBOUND[presence.type])
         self.roster.push(user, outcome)
         if _ends(outcome):
             self.presence.withdraw(user, contact)
@@ -60,7 +68,7 @@ class Subscriptions(Module):
             await self._route(presence)
         if outcome.after.from_ and not outcome.before.from_:
             self.presence.introduce(user, contact)
-        return STOP
+        return outcome
 
     @on(events.subscription_arriving)
     async def arrive(self, presence: Presence, user: JID) -> Stop:
@@ -69,8 +77,19 @@ class Subscriptions(Module):
         if contact == user or not await self.host.accounts.exists(user.local):
             return STOP
         presence = presence.copy(to=user, from_=contact)
+        await self.settle(presence, user, await self.store(presence, user))
+        return STOP
+
+    async def store(self, presence: Presence, user: JID) -> Outcome:
+        """What has arrived is in the roster, or waits for an answer there; nobody is told yet.
+        Both addresses are bare.
+        """
         request = self._kept(presence) if presence.type == "subscribe" else b""
-        outcome = await self.roster.change(user, contact, INBOUND[presence.type], request)
+        return await self.roster.change(user, presence.from_, INBOUND[presence.type], request)
+
+    async def settle(self, presence: Presence, user: JID, outcome: Outcome) -> None:
+        """Tell those who are to be told of what was stored."""
+        contact = presence.from_
         if outcome.passes:
             self._deliver(presence, user)
         self.roster.push(user, outcome)
@@ -80,7 +99,6 @@ class Subscriptions(Module):
             await self._route(Presence(contact, user, outcome.reply, presence.id))
         if outcome.reply == "subscribed":
             self.presence.introduce(user, contact)
-        return STOP
 
     def _deliver(self, presence: Presence, user: JID) -> None:
         """Requests to available resources (§3.1.3); the rest to interested ones (§2.1.6)."""

@@ -3,7 +3,7 @@
 from xmppd import events, ns
 from xmppd.admin.commands import Command, CommandError, Secret, command
 from xmppd.admin.output import Result, Rows
-from xmppd.auth import AccountExists, AuthBusy, PasswordRefused, network_of
+from xmppd.auth import AccountExists, AuthBusy, KeyUpgrade, PasswordRefused, network_of
 from xmppd.config import BareJID, Duration, Options, Size, option
 from xmppd.hooks import (
     EARLY,
@@ -53,7 +53,9 @@ from xmppd.sessions import (
     PerSession,
     Resumption,
     Session,
+    Task,
     TokenCheck,
+    stamped,
 )
 from xmppd.stanza import (
     IQ,
@@ -103,7 +105,7 @@ from xmppd.storage import (
     upsert,
 )
 from xmppd.stream import management
-from xmppd.stream.sasl import HASHES, ScramKeys
+from xmppd.stream.sasl import HASHES, SASLFailure, ScramKeys
 from xmppd.xml import (
     XML_LANG,
     Element,
@@ -155,6 +157,7 @@ __all__ = [
     "Host",
     "JIDError",
     "Kept",
+    "KeyUpgrade",
     "Login",
     "Managed",
     "Message",
@@ -176,6 +179,7 @@ __all__ = [
     "Resumption",
     "Rows",
     "Run",
+    "SASLFailure",
     "ScramKeys",
     "Secret",
     "Service",
@@ -190,6 +194,7 @@ __all__ = [
     "StorageError",
     "Storing",
     "StreamError",
+    "Task",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",
@@ -234,6 +239,7 @@ __all__ = [
     "row_id",
     "shared_table",
     "spawn",
+    "stamped",
     "stanza_of",
     "table",
     "text",

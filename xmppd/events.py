@@ -33,6 +33,10 @@ inline_features: Gather[Element, [tuple[str, ...]]] = Gather(
     "What a client may ask for within its login is offered (XEP-0388 §2.1); the argument names "
     "the mechanisms for tokens that the connection can carry (XEP-0484)."
 )
+login_features: Gather[Element, [tuple[str, ...]]] = Gather(
+    "The feature of XEP-0388 is written, under TLS; the argument names the mechanisms that the "
+    "stream is offered. Handlers give what else it says (§2.1): the tasks of XEP-0480."
+)
 bind_features: Gather[str, []] = Gather(
     "What a client may have enabled within its bind is offered (XEP-0386 §3.1): handlers name it, "
     "and do it in `bind_extending`."
@@ -42,10 +46,16 @@ token_asked: WaitingFilter["TokenCheck", []] = WaitingFilter(
     "`token`; where there is none, the login fails. Change nothing yet: the account may be "
     "disabled."
 )
+login_continuing: WaitingFilter["Login", []] = WaitingFilter(
+    "A client has proved who it is, in the profile of XEP-0388 and under TLS. Handlers call "
+    "`require` for tasks to be done before that counts (§2.6.3): a second factor, new keys. An "
+    "error makes the login fail for the moment; STOP is not obeyed."
+)
 logging_in: WaitingFilter["Login", []] = WaitingFilter(
-    "A client has proved who it is, in the profile of XEP-0388, and is not told yet. Do what its "
-    "`requests` ask for, and add to `answers`. A handler that resumes a session puts it into "
-    "`resumed`: nothing is bound then. STOP or an error makes the login fail for the moment."
+    "A client has proved who it is, in the profile of XEP-0388, has done its tasks, and is not "
+    "told yet. Do what its `requests` ask for, and add to `answers`. A handler that resumes a "
+    "session puts it into `resumed`: nothing is bound then. STOP or an error makes the login fail "
+    "for the moment."
 )
 bind_extending: WaitingFilter["Binding", []] = WaitingFilter(
     "A resource was bound within the login (XEP-0386 §3.2): the session can be found already, "

@@ -30,6 +30,7 @@ XBOSH = "urn:xmpp:xbosh"  # XEP-0206
 SASL2 = "urn:xmpp:sasl:2"  # XEP-0388
 BIND2 = "urn:xmpp:bind:0"  # XEP-0386
 FAST = "urn:xmpp:fast:0"  # XEP-0484
+IAP = "urn:xmpp:iap:0"  # XEP-0509
 CHANNEL_BINDING = "urn:xmpp:sasl-cb:0"  # XEP-0440
 SM = "urn:xmpp:sm:3"  # XEP-0198
 CSI = "urn:xmpp:csi:0"  # XEP-0352

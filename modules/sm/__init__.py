@@ -43,6 +43,7 @@ from xmppd.api import (
     ns,
     on,
     option,
+    stamped,
     to_xml,
     uses_if,
 )
@@ -271,7 +272,7 @@ class StreamManagement(Module):
         self._connected.discard(session)
         self._expire_later(session, managed.max_s)
         if self.offline is not None:
-            waiting = self._left(session, managed, managed.unacked())
+            waiting = self._left(session, managed.unacked())
             self.background(self.offline.park_all(waiting, session.user))
         if managed.late:
             self.host.clock.callLater(0, self._relieve, session)
@@ -314,9 +315,9 @@ class StreamManagement(Module):
             return None
         if self._has_another(session, kept):
             return None
-        stamped = managed.stamped(kept, self.host.domain)
-        assert isinstance(stamped, Message)
-        return self.offline.park(kept, stamped, session.user)
+        letter = stamped(kept, self.host.domain, self.host.clock.seconds())
+        assert isinstance(letter, Message)
+        return self.offline.park(kept, letter, session.user)
 
     def _has_another(self, session: Session, kept: Kept) -> bool:
         """Whether another session, which is connected, got that message or a copy of it."""
@@ -428,17 +429,19 @@ class StreamManagement(Module):
         for kept in unacked:
             if isinstance(kept.stanza, IQ) and kept.stanza.is_request:
                 self.host.router.bounce(kept.stanza, StanzaError("service-unavailable"))
-        left = self._left(session, managed, unacked)
+        self.entrust(session, unacked)
+
+    def entrust(self, session: Session, unread: Iterable[Kept]) -> None:
+        """What the client of a session that is over has not got, for who comes next."""
+        left = self._left(session, unread)
         stored = None if self.offline is None else self.offline.park_all(left, session.user)
         self.background(self._refuse_rest(stored, left, session.user))
 
-    def _left(
-        self, session: Session, managed: Managed, unacked: Iterable[Kept]
-    ) -> list[tuple[Kept, Message]]:
+    def _left(self, session: Session, unacked: Iterable[Kept]) -> list[tuple[Kept, Message]]:
         """The messages that nobody has but this session, with the time since when they wait."""
         left = []
         for kept in unacked:
-            message = managed.stamped(kept, self.host.domain)
+            message = stamped(kept, self.host.domain, self.host.clock.seconds())
             if (
                 isinstance(message, Message)
                 and message.type in ("normal", "chat")

@@ -76,7 +76,7 @@ class Wire:
             where, patience, source_address=(self.source, 0)
         )
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.received = b""  # since the stream began
+        self._came = bytearray()  # since the stream began
         self.ended = ""  # "fin" or "reset"
         self.jid = ""
 
@@ -93,6 +93,15 @@ class Wire:
             self.send(data[at : at + size])
         return self
 
+    @property
+    def received(self) -> bytes:
+        """What came since the stream began, or since it was forgotten: set it to b""."""
+        return bytes(self._came)
+
+    @received.setter
+    def received(self, data: bytes) -> None:
+        self._came = bytearray(data)
+
     def _more(self) -> bool:
         try:
             data = self.socket.recv(65536)
@@ -104,15 +113,15 @@ class Wire:
             return False
         if not data:
             self.ended = "fin"
-        self.received += data
+        self._came += data
         return bool(data)
 
     def until(self, *marks: str) -> bytes:
         """All of the stream, up to one of `marks`."""
         wanted = [mark.encode() for mark in marks]
         start = 0
-        while not any(mark in self.received[start:] for mark in wanted):
-            start = max(0, len(self.received) - 4096)
+        while not any(self._came.find(mark, start) >= 0 for mark in wanted):
+            start = max(0, len(self._came) - 4096)
             assert self._more(), f"closed before {marks}: {self.received!r:.2000}"
         return self.received
 

@@ -1,6 +1,7 @@
 """Those who chat while things go wrong."""
 
 import itertools
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 
@@ -17,7 +18,7 @@ ROMEO, JULIET, NURSE, TYBALT = (
 )
 # For `ServerProcess`: who floods would fill a queue of the usual size within a second.
 ROOM = {"offline": {"limit": 1_000_000, "max_bytes": 1_000_000_000}}
-LOST = (StreamEnded, ConnectionError, TimeoutError)
+LOST = (StreamEnded, ConnectionError, TimeoutError, ssl.SSLEOFError)
 
 
 def joins(server: ServerProcess, address: str, password: str = PASSWORD) -> TLSClient:

@@ -10,6 +10,7 @@ from xmppd.auth.interfaces import (
     AccountExists,
     AuthBusy,
     IAccounts,
+    KeyUpgrade,
     NoSuchAccount,
     PasswordRefused,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "HashPool",
     "IAccounts",
     "InlinePool",
+    "KeyUpgrade",
     "NoSuchAccount",
     "PasswordRefused",
     "Pool",

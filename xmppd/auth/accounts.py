@@ -6,23 +6,25 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from xmppd.auth.interfaces import AuthBusy, IAccounts, PasswordRefused
+from xmppd.auth.interfaces import AuthBusy, IAccounts, KeyUpgrade, PasswordRefused
 from xmppd.auth.pool import InlinePool, Pool
 from xmppd.auth.recent import RecentKeys
 from xmppd.auth.tables import AccountTable
 from xmppd.config.server import AuthOptions
 from xmppd.jid import JIDError, prepare_local, prepare_password
 from xmppd.storage import Database, StorageError
-from xmppd.stream.sasl import HASHES, ScramKeys, derive
+from xmppd.stream.sasl import HASHES, ScramKeys, derive, from_salted
 
 SALT_BYTES = 16
 CHECKED = "SHA-256"  # the keys that a password of PLAIN is checked against
+T = TypeVar("T")
 log = Logger()
 
 
@@ -119,31 +121,34 @@ class SQLAccounts(IAccounts):
         return keys
 
     async def _read_keys(self, user: str, hash_name: str) -> ScramKeys:
-        real, secret = await self._table.keys(user, hash_name), await self._fake_secret()
+        stored, secret = await self._table.keys(user), await self._fake_secret()
         fake = self._fake(secret, user, hash_name)  # at no time only for unknown users
-        return fake if real is None else real
+        if stored and hash_name not in stored:  # who logs in otherwise asks for the refusal alone
+            return replace(fake, refusal=next(iter(stored.values())).refusal)
+        return stored.get(hash_name, fake)
 
     async def check_password(self, user: str, password: str) -> bool:
         try:
             prepared = prepare_password(password)
         except JIDError:
             return False
-        checked, keys = await self._checked(user)
+        checked, keys, complete = await self._checked(user)
         found = await self._pool.run(
             partial(derive, checked, prepared, keys.salt, keys.iterations)
         )
         right = hmac.compare_digest(found.stored_key, keys.stored_key)
-        if right and (keys.iterations < self.options.scram_iterations or checked != CHECKED):
+        if right and (keys.iterations < self.options.scram_iterations or not complete):
             await self._upgrade(user, prepared, checked, keys)
         return right
 
-    async def _checked(self, user: str) -> tuple[str, ScramKeys]:
-        """The keys that a password is checked against: accounts that came from elsewhere may have
-        none for the usual hash.
+    async def _checked(self, user: str) -> tuple[str, ScramKeys, bool]:
+        """The keys that a password is checked against, and whether there are keys for all hashes:
+        accounts that came from elsewhere may have none for the usual one.
         """
         stored = await self._table.all_keys(user)
         name = next((each for each in (CHECKED, *HASHES) if each in stored), CHECKED)
-        return name, stored.get(name) or self._fake(await self._fake_secret(), user, name)
+        keys = stored.get(name) or self._fake(await self._fake_secret(), user, name)
+        return name, keys, len(stored) == len(HASHES)
 
     async def _upgrade(self, user: str, password: str, checked: str, old: ScramKeys) -> None:
         """Of old keys the password is seen now, and maybe not again. Can fail: next time, then."""
@@ -174,6 +179,22 @@ class SQLAccounts(IAccounts):
     async def set_keys(self, user: str, keys: Mapping[str, ScramKeys]) -> None:
         await self._changing(user, self._table.set_keys(user, keys))
 
+    async def wanted_upgrade(self, user: str, hash_name: str) -> KeyUpgrade | None:
+        """The salt is the one that the account has: with different ones for different hashes it
+        could be told from an account that does not exist.
+        """
+        stored = await self._table.all_keys(user)
+        salts = [stored[name].salt for name in HASHES if name in stored]
+        kept, wanted = stored.get(hash_name), self.options.scram_iterations
+        if not salts or (kept is not None and kept.iterations >= wanted):
+            return None
+        return KeyUpgrade(hash_name, salts[0], wanted, stored)
+
+    async def upgrade(self, user: str, wanted: KeyUpgrade, salted: bytes) -> bool:
+        keys = from_salted(wanted.hash_name, salted, wanted.salt, wanted.iterations)
+        adding = self._table.add(user, wanted.seen, {wanted.hash_name: keys})
+        return await self._changing(user, adding)
+
     async def set_password(self, user: str, password: str) -> None:
         prepared = _prepared(password)
         keys = await self._pool.run(partial(derive_all, prepared, self.options.scram_iterations))
@@ -192,10 +213,10 @@ class SQLAccounts(IAccounts):
     async def disabled(self, user: str) -> str | None:
         return await self._table.disabled(user)
 
-    async def _changing(self, user: str, change: Deferred[None]) -> None:
+    async def _changing(self, user: str, change: Deferred[T]) -> T:
         """Keys from before it count no more: nor if it fails, for then it may be under way."""
         try:
-            await change
+            return await change
         finally:
             self._recent.forget(user)
 

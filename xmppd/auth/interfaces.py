@@ -1,6 +1,7 @@
 """What the server asks of the accounts of a virtual host, whoever keeps them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from xmppd.stream.sasl import ScramKeys
@@ -20,6 +21,18 @@ class PasswordRefused(ValueError):
 
 class AuthBusy(Exception):
     """Too many passwords wait to be checked: temporary-auth-failure (RFC 6120 §6.5.11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUpgrade:
+    """Keys that an account shall have beside those of now: its client computes the SaltedPassword
+    of RFC 5802 with this salt and so many iterations. `seen` are the keys of now, by hash.
+    """
+
+    hash_name: str
+    salt: bytes = field(repr=False)
+    iterations: int
+    seen: Mapping[str, ScramKeys] = field(repr=False)
 
 
 class IAccounts(Protocol):
@@ -59,6 +72,16 @@ class IAccounts(Protocol):
 
     async def set_keys(self, user: str, keys: Mapping[str, ScramKeys]) -> None:
         """Keys that were computed elsewhere, by hash. Raises NoSuchAccount."""
+
+    async def wanted_upgrade(self, user: str, hash_name: str) -> KeyUpgrade | None:
+        """What is needed for keys of this hash, in today's strength; None: there are such keys, or
+        none at all that could be meant.
+        """
+
+    async def upgrade(self, user: str, wanted: KeyUpgrade, salted: bytes) -> bool:
+        """Store the keys of this SaltedPassword. False, and nothing is stored, if the account has
+        other keys by now than those `seen`. Raises ValueError for a wrong length.
+        """
 
     async def set_password(self, user: str, password: str) -> None:
         """Raises NoSuchAccount, PasswordRefused."""

@@ -36,7 +36,6 @@ _KEYS = (
     .where(
         credentials.c.host == sa.bindparam("host"),
         credentials.c.user == sa.bindparam("user"),
-        credentials.c.hash == sa.bindparam("hash"),
     )
 )
 
@@ -54,15 +53,24 @@ class AccountTable(Repository):
         return sorted(tx.scalars(sa.select(accounts.c.user).where(self.mine(accounts))))
 
     @query
-    def keys(self, tx: Tx, user: str, hash_name: str) -> ScramKeys | None:
-        row = tx.execute(_KEYS, {"host": self.host, "user": user, "hash": hash_name}).first()
-        if row is None:
-            return None
-        refusal = None if row.disabled is None else "account-disabled"
-        return ScramKeys(row.salt, row.iterations, row.stored_key, row.server_key, refusal)
+    def keys(self, tx: Tx, user: str) -> dict[str, ScramKeys]:
+        """All, by hash, with the refusal of an account that is disabled."""
+        return {
+            row.hash: ScramKeys(
+                row.salt,
+                row.iterations,
+                row.stored_key,
+                row.server_key,
+                None if row.disabled is None else "account-disabled",
+            )
+            for row in tx.execute(_KEYS, {"host": self.host, "user": user})
+        }
 
     @query
     def all_keys(self, tx: Tx, user: str) -> dict[str, ScramKeys]:
+        return self._all_keys(tx, user)
+
+    def _all_keys(self, tx: Tx, user: str) -> dict[str, ScramKeys]:
         found = sa.select(credentials).where(self.mine(credentials, user=user))
         return {
             row.hash: ScramKeys(row.salt, row.iterations, row.stored_key, row.server_key)
@@ -88,6 +96,14 @@ class AccountTable(Repository):
         current = tx.scalar(sa.select(credentials.c.stored_key).where(mine))
         if current == old.stored_key:
             self._store(tx, user, keys)
+
+    @transaction
+    def add(self, tx: Tx, user: str, seen: KeySet, keys: KeySet) -> bool:
+        """As `set_keys`, unless those of the account are not the ones `seen` any more."""
+        unchanged = self._all_keys(tx, user) == dict(seen)
+        if unchanged:
+            self._store(tx, user, keys)
+        return unchanged
 
     @transaction
     def delete(self, tx: Tx, user: str) -> None:

@@ -61,6 +61,11 @@ class Offers:
         """What a client may ask for within its login, if its connection carries these `tokens`."""
         return self._once(host, tokens, lambda: offer_inline(host, tokens))
 
+    def login(self, host: Host, names: tuple[str, ...]) -> str:
+        """What belongs with these mechanisms in the feature of XEP-0388."""
+        what = ("login", *names)
+        return self._once(host, what, lambda: host.hooks.of(events.login_features).gather(names))
+
     def _once(self, host: Host, what: object, make: Callable[[], Iterable[Element]]) -> str:
         hooks = host.hooks
         known, changes, text = self._written.get((host.name, what), (None, 0, ""))

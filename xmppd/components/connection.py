@@ -1,13 +1,12 @@
 """One component: its connection and its stream."""
 
 import socket
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from xmppd.components.component import Component
 from xmppd.components.registry import Components
@@ -15,8 +14,8 @@ from xmppd.routing.router import Done
 from xmppd.stanza import Stanza
 from xmppd.stream.component import Accepted, ComponentStream, Event
 from xmppd.stream.events import Closed
-from xmppd.stream.header import HeaderError
-from xmppd.transport.connection import CLOSE_TIMEOUT_S, StreamTransport
+from xmppd.transport.connection import CLOSE_TIMEOUT_S
+from xmppd.transport.driver import SHOWN, StreamDriver, detail_of
 from xmppd.transport.wheel import Timer
 from xmppd.xml import StreamError
 
@@ -26,19 +25,16 @@ if TYPE_CHECKING:
 log = Logger()
 
 DOZE_S = 2.0  # of silence, after which the parser gives its memory back
-SHOWN = 256  # characters of a peer's data in the log
 # Whitespace after so long a silence of ours (RFC 6120 §4.6.1), and how long the kernel waits for
 # it to be acknowledged: so a machine that vanished without a word is noticed.
 KEEPALIVE_S = 60.0
 UNACKNOWLEDGED_MS = 60_000
 
 
-class ComponentConnection(StreamTransport):
-    """Drives a `ComponentStream`: hands its stanzas to the router, and is a `Link`.
+class ComponentConnection(StreamDriver[Event]):
+    """Drives a `ComponentStream`: hands its stanzas to the router, and is a `Link`."""
 
-    What the component says is taken in order. While something has to be waited for, it is not
-    read from, and what was parsed already waits in `_queue`.
-    """
+    stream: ComponentStream
 
     def __init__(self, factory: "ComponentFactory", components: Components) -> None:
         super().__init__(factory.flusher, factory.wheel)
@@ -48,9 +44,7 @@ class ComponentConnection(StreamTransport):
         self._factory = factory
         self._components = components
         self._component: Component | None = None
-        self._stream = ComponentStream(self, *factory.limits(options))
-        self._queue: list[Event] = []
-        self._waits = False
+        self.stream = ComponentStream(self, *factory.limits(options))
         self._dozing = False
         self._reads: Deferred[None] | None = None  # fires when it reads again
         self._timer: Timer | None = None
@@ -76,14 +70,10 @@ class ComponentConnection(StreamTransport):
 
     def received(self, data: bytes) -> None:
         self._dozing = False
-        happened = self._stream.receive(data)
-        if self._queue or self._waits:
-            self._queue.extend(happened)
-        else:
-            self._handle(happened)
+        super().received(data)
 
     def tls_failed(self, why: str) -> None:
-        self._say("TLS failed: {why}", why=why)
+        self.say("TLS failed: {why}", why=why)
 
     def overflowed(self) -> None:
         error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
@@ -100,22 +90,21 @@ class ComponentConnection(StreamTransport):
         self._factory.gone(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._queue.clear()
-        self._stream.close()
+        self._queue = ()
+        self.stream.close()
         self._leave(why)
 
     def _leave(self, why: str) -> None:
         component, self._component = self._component, None
         if component is not None:
-            self._say("component gone: {why}", why=why)
+            self.say("component gone: {why}", why=why)
             self._components.went(component, self, why)
         self._release_senders()
 
     # What the stream says
 
-    def _handle(self, happened: list[Event]) -> None:
-        """Take events in order, until one has to be waited for."""
-        self._flush()
+    def _handle(self, happened: Sequence[Event]) -> None:
+        self.flush_stream()
         for position, event in enumerate(happened):
             if isinstance(event, Closed):
                 self._closed(event)
@@ -126,13 +115,8 @@ class ComponentConnection(StreamTransport):
             else:
                 done = self._route(event, self._component)
                 if done is not None and self._wait_for(done):
-                    self._queue.extend(happened[position + 1 :])
+                    self._queue = [*self._queue, *happened[position + 1 :]]
                     return
-
-    def _flush(self) -> None:
-        data = self._stream.take()
-        if data:
-            self.write(data)
 
     def _accepted(self, event: Accepted) -> None:
         self._component = self._components.came(event, self)
@@ -144,52 +128,27 @@ class ComponentConnection(StreamTransport):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._wheel.add(DOZE_S, self._silent)
-        self._say("component connected")
+        self.say("component connected")
 
     def _route(self, stanza: Stanza, component: Component) -> Done:
         component.received += 1
         return self._factory.accept(stanza)
 
-    def _wait_for(self, done: "Deferred[None]") -> bool:
-        """Hold the component back until `done` fires; False if it has."""
-        fired: list[object] = []
-        _ = done.addBoth(fired.append)
-        if fired:
-            return False
-        self._waits = True
-        self.pause()
-        _ = done.addBoth(self._go_on)
-        return True
-
-    def _go_on(self, result: object) -> None:
-        self._waits = False
-        if isinstance(result, Failure):
-            log.failure("A stanza's handling failed", failure=result)
-        self.resume()
-        happened, self._queue = self._queue, []
-        if self.open:
-            self._handle(happened)
-
-    def end(self, error: StreamError | None = None) -> None:
-        """End the stream, with `error` if there is one; what it still says is dropped."""
-        self._queue.clear()
-        self._handle(self._stream.close() if error is None else self._stream.fail(error))
-
     def _closed(self, event: Closed) -> None:
-        self._flush()
+        self.flush_stream()
         self.write(event.farewell)
         why = "closed by the component" if event.by_peer else "stream closed"
         if event.error is not None:
             why = f"stream error {event.error.condition}"
-            self._say("{why}{detail}", why=why, detail=detail_of(event.error))
+            self.say("{why}{detail}", why=why, detail=detail_of(event.error))
         elif event.peer_error is not None:
             why = f"component sent stream error {event.peer_error!r:.{SHOWN}}"
         self.close(why=why)
 
-    def _say(self, message: str, **values: object) -> None:
+    def say(self, message: str, **values: object) -> None:
         """One line for the operator."""
         address = self.peer_address or "local socket"
-        who = self._stream.domain or "component"
+        who = self.stream.domain or "component"
         log.info("{who} at {address}: " + message, who=who, address=address, **values)
 
     # Those who write faster than it reads
@@ -215,29 +174,18 @@ class ComponentConnection(StreamTransport):
             reads.callback(None)
 
     def _stalled(self) -> None:
-        self._say("reads nothing: {size} bytes wait", size=self.buffered)
+        self.say("reads nothing: {size} bytes wait", size=self.buffered)
         self.end(StreamError("connection-timeout", "it does not read"))
         self.abort("it does not read")
 
     # Time
 
-    def _late(self) -> None:
-        """L1: from the connection to the handshake, whatever was said meanwhile."""
-        self.end(StreamError("connection-timeout"))
-
     def _silent(self) -> None:
         if not self._dozing:
-            self._stream.doze()
+            self.stream.doze()
             self._dozing = True
         self.write(b" ")
         self._timer = self._wheel.add(KEEPALIVE_S, self._silent)
-
-
-def detail_of(error: StreamError) -> str:
-    """What the operator wants to know beyond the condition; peers' data only by repr, cut."""
-    if isinstance(error, HeaderError) and error.asked is not None:
-        return f" (to={error.asked[:SHOWN]!r})"
-    return f" ({error.text[:SHOWN]!r})" if error.text else ""
 
 
 def notice_silence(transport: object) -> None:

@@ -1,13 +1,12 @@
 """One connection with another server, whoever began it: what both kinds have in common."""
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from xmppd.hooks import spawn
 from xmppd.jid import jid
 from xmppd.ns import PING, SERVER
 from xmppd.routing.router import Done, Storing
@@ -18,7 +17,6 @@ from xmppd.stream.peer import (
     Acked,
     Enabled,
     PeerEvent,
-    PeerHeaderError,
     PeerMaySend,
     Refused,
     State,
@@ -27,7 +25,8 @@ from xmppd.stream.peer import (
 )
 from xmppd.stream.peer.base import PeerStream
 from xmppd.stream.peer.states import TRUSTED
-from xmppd.transport.connection import CLOSE_TIMEOUT_S, StreamTransport
+from xmppd.transport.connection import CLOSE_TIMEOUT_S
+from xmppd.transport.driver import SHOWN, StreamDriver, detail_of
 from xmppd.transport.proof import Verdict, seconds_left
 from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-SHOWN = 256  # characters of a peer's data in the log
 TICK_S = 10.0
 ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
@@ -49,13 +47,10 @@ BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in th
 LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
 
 
-class PeerConnection(StreamTransport):
-    """Drives a `PeerStream`, and hands its stanzas to the router.
+class PeerConnection(StreamDriver[PeerEvent]):
+    """Drives a `PeerStream`, and hands its stanzas to the router."""
 
-    What the peer says is taken in order. While a stanza has to be waited for, the connection is
-    not read from and what was parsed already waits in `_queue`: the back-pressure of RFC 6120
-    §10.1, as for clients.
-    """
+    stream: PeerStream
 
     direction = ""
 
@@ -76,8 +71,6 @@ class PeerConnection(StreamTransport):
         self._asked_at: float | None = None
         self._poked = False  # asked a second time
         self.expires_at: float | None = None  # the certificate that proved who it is
-        self._queue: list[PeerEvent] = []
-        self._waits = False
         self._under_way = 0  # stanzas on their way to the disk
         self._behind = 0  # those, and what came behind them
         self._bytes = 0  # of those
@@ -95,11 +88,7 @@ class PeerConnection(StreamTransport):
     def received(self, data: bytes) -> None:
         self.heard_at = self.clock.seconds()
         self.received_bytes += len(data)
-        happened = self.stream.receive(data)
-        if self._queue or self._waits:
-            self._queue.extend(happened)
-        else:
-            self._handle(happened)
+        super().received(data)
 
     def write(self, data: bytes) -> None:
         self.sent_bytes += len(data)
@@ -116,15 +105,14 @@ class PeerConnection(StreamTransport):
             self._timer.cancel()
         if self._ack_timer is not None:
             self._ack_timer.cancel()
-        self._queue.clear()
+        self._queue = ()
         self.stream.close()
         self.federation.connections.discard(self)
         self.federation.lost(self, why)
 
     # What the stream says
 
-    def _handle(self, happened: list[PeerEvent]) -> None:
-        """Take events in order, until one has to be waited for."""
+    def _handle(self, happened: Sequence[PeerEvent]) -> None:
         stream = self.stream
         if stream.outgoing:
             self.flush_stream()
@@ -140,7 +128,7 @@ class PeerConnection(StreamTransport):
                 self._store(done, event)
                 continue
             if done is not None and self._wait_for(done):
-                self._queue.extend(happened[position + 1 :])
+                self._queue = [*self._queue, *happened[position + 1 :]]
                 return
             self._handled()
 
@@ -178,31 +166,8 @@ class PeerConnection(StreamTransport):
         else:
             self.stream.handled()
 
-    def _wait_for(self, done: Deferred[None]) -> bool:
-        """Hold the peer back until `done` fires; False if it has."""
-        fired: list[object] = []
-        _ = done.addBoth(fired.append)
-        if fired:
-            return False
-        self._waits = True
-        self.pause()
-        _ = done.addBoth(self._go_on)
-        return True
-
-    def _go_on(self, result: object) -> None:
-        self._waits = False
-        if isinstance(result, Failure):
-            log.failure("A stanza's handling failed", failure=result)
+    def _waited(self) -> None:
         self._handled()
-        self.resume()
-        happened, self._queue = self._queue, []
-        if self.open:
-            self._handle(happened)
-
-    def flush_stream(self) -> None:
-        data = self.stream.take()
-        if data:
-            self.write(data)
 
     def _take(self, event: PeerEvent) -> None:
         if isinstance(event, Closed):
@@ -231,12 +196,13 @@ class PeerConnection(StreamTransport):
         else:
             self._negotiate(event)
 
+    @abstractmethod
     def _negotiate(self, event: PeerEvent) -> None:
         """What only one of the two kinds of connections has to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _start_tls(self) -> None:
-        raise NotImplementedError
+        """The stream is ready for the handshake."""
 
     def _trusted(self, how: str) -> None:
         """The peer is known: from now on it is watched for silence."""
@@ -248,31 +214,10 @@ class PeerConnection(StreamTransport):
                 self._timer.cancel()
             self._timer = self._wheel.add(TICK_S, self._tick)
 
-    def apart(self, work: "Coroutine[Deferred[Any], Any, list[PeerEvent]]") -> None:
-        """Run what has to wait; the peer is not read from meanwhile."""
-        self.pause()
-        _ = spawn(work).addCallbacks(self._happened, self._crashed)
-
-    def _happened(self, happened: list[PeerEvent]) -> None:
-        self.resume()
-        if self.open:
-            self._handle(happened)
-
-    def _crashed(self, failure: Failure) -> None:
-        log.failure("A stream with another server failed", failure=failure)
-        self.resume()
-        self.end(StreamError("internal-server-error"))
-
-    def later(self, happened: list[PeerEvent]) -> None:
+    def later(self, happened: Sequence[PeerEvent]) -> None:
         """What came of something that was not waited for."""
         if self.open:
             self._handle(happened)
-
-    def end(self, error: StreamError | None = None) -> None:
-        """End the stream, with `error` if there is one; what the peer still says is dropped."""
-        self._queue.clear()
-        stream = self.stream
-        self._handle(stream.close() if error is None else stream.fail(error))
 
     def finish(self) -> None:
         """Send nothing more; what the peer has under way is still taken (RFC 6120 §4.4)."""
@@ -350,14 +295,6 @@ class PeerConnection(StreamTransport):
 
     # Time
 
-    def _late(self) -> None:
-        """L1: from the connection to the first valid pair, whatever was said meanwhile."""
-        if self.stream.state is State.SECURING or (self.engine is not None and not self.secure):
-            self.say("connection-timeout in the TLS handshake")
-            self.abort("no TLS handshake in time")
-        else:
-            self.end(StreamError("connection-timeout"))
-
     def _tick(self) -> None:
         """Now and then: is the peer still there, is the connection still used?"""
         now = self.clock.seconds()
@@ -415,8 +352,9 @@ class PeerConnection(StreamTransport):
         if left_s is not None:
             self.expires_at = self.clock.seconds() + left_s
 
+    @abstractmethod
     def _is_idle(self, now: float) -> bool:
-        raise NotImplementedError
+        """Nobody has used it for long: it may go."""
 
     # For the operator
 
@@ -425,10 +363,3 @@ class PeerConnection(StreamTransport):
         who = f"s2s {self.direction} {self.stream.theirs or 'unknown'}"[:SHOWN]
         address = self.peer_address or "local socket"
         log.info("{who} at {address}: " + message, who=who, address=address, **values)
-
-
-def detail_of(error: StreamError) -> str:
-    """What the operator wants to know beyond the condition; peers' data only by repr, cut."""
-    if isinstance(error, PeerHeaderError) and error.asked is not None:
-        return f" (to={error.asked[:SHOWN]!r})"
-    return f" ({error.text[:SHOWN]!r})" if error.text else ""

@@ -11,7 +11,7 @@ from xmppd.config.s2s import S2SOptions
 from xmppd.hooks import spawn
 from xmppd.resolve import DialFailed, Target
 from xmppd.routing.router import Done
-from xmppd.s2s.connection import SHOWN, PeerConnection
+from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.incoming import IncomingConnection
 from xmppd.s2s.outgoing import OutgoingConnection
 from xmppd.s2s.peer import Peer, Route
@@ -22,6 +22,7 @@ from xmppd.s2s.verification import Verifier
 from xmppd.stanza import Stanza, StanzaError
 from xmppd.stream.dialback import Pair
 from xmppd.stream.peer import Refused
+from xmppd.transport.driver import SHOWN
 from xmppd.xml import StreamError
 
 log = Logger()

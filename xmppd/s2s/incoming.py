@@ -50,7 +50,7 @@ class IncomingConnection(PeerConnection):
 
     def _negotiate(self, event: PeerEvent) -> None:
         if isinstance(event, AskProof):
-            self.apart(self._prove(event.domain))
+            self._apart(self._prove(event.domain))
         elif isinstance(event, JudgeKey):
             _ = spawn(self._judge(event)).addCallbacks(self.later, self._crashed_apart)
         elif isinstance(event, Refused):

@@ -77,7 +77,7 @@ class OutgoingConnection(PeerConnection):
         self.start_tls(self.federation.service.contexts.client(self.ours, self.theirs))
 
     def secured(self) -> None:
-        self.apart(self._check_certificate())
+        self._apart(self._check_certificate())
 
     async def _check_certificate(self) -> list[PeerEvent]:
         """Nothing is sent to a server that may be another (RFC 6120 §13.7.2.1)."""

@@ -1,7 +1,7 @@
 """Bound resources: one `Session` each, found by address in a host's `SessionTable`."""
 
-from xmppd.sessions.login import Binding, Login, Resumption, TokenCheck
-from xmppd.sessions.managed import Copy, Kept, Managed
+from xmppd.sessions.login import Binding, Login, Resumption, Task, TokenCheck
+from xmppd.sessions.managed import Copy, Kept, Managed, stamped
 from xmppd.sessions.session import CLOSED_BY_CLIENT, Outlet, PerSession, Session
 from xmppd.sessions.table import SessionTable
 
@@ -17,5 +17,7 @@ __all__ = [
     "Resumption",
     "Session",
     "SessionTable",
+    "Task",
     "TokenCheck",
+    "stamped",
 ]

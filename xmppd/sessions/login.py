@@ -1,7 +1,8 @@
 """A login in one round trip, as modules see it (XEP-0388, XEP-0386, XEP-0484)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from xmppd.jid import JID
 from xmppd.sessions.session import Session
@@ -25,6 +26,23 @@ class TokenCheck:
     refusal: str = "not-authorized"
 
 
+class Task(Protocol):
+    """What a client does between its proof and its success (XEP-0388 §2.6.3), for one login.
+
+    Both methods take what the client says, the elements in its <next/> or <task-data/>, and give
+    those to answer with, or None: the task is done. SASLFailure ends the login by its condition;
+    not-authorized counts as a wrong password does.
+    """
+
+    name: str
+
+    async def begin(self, given: tuple[Element, ...]) -> Sequence[Element] | None:
+        """The client begins it."""
+
+    async def go_on(self, given: tuple[Element, ...]) -> Sequence[Element] | None:
+        """The client answers what it was told last."""
+
+
 @dataclass(slots=True)
 class Login:
     """A client that has proved to be `user`, and what it asks for in the same breath."""
@@ -37,6 +55,12 @@ class Login:
     address: str = ""
     answers: list[Element] = field(default_factory=list)
     resumed: Session | None = None
+    offered: tuple[str, ...] = ()  # the mechanisms that this stream was offered
+    tasks: list[tuple[Task, ...]] = field(default_factory=list)
+
+    def require(self, *tasks: Task) -> None:
+        """One of these tasks has to be done before the login counts; the client chooses."""
+        self.tasks.append(tasks)
 
     def request(self, ns: str, name: str) -> Element | None:
         """That one of the requests."""

@@ -101,18 +101,33 @@ class Managed(Management[Kept]):
     def deliver(self, stanza: Stanza, session: "Session") -> None:
         """Write it, if there is somebody to write to, and keep it."""
         kept = Kept(stanza, self._seconds())
-        if session.outlet is None and stanza.kind == "presence":
-            self._squeeze(stanza)
-        asks = self.send(kept)
-        self.size += kept.size
         outlet = session.outlet
         if outlet is None:
-            self.unwritten += 1
+            self._keep_unwritten(kept)
             self._waits.signal(session, kept)
         else:
+            asks = self.send(kept)
+            self.size += kept.size
             outlet.write(stanza.write())
             if asks:
                 self.ask(outlet)
+        self._bound(session)
+
+    def take_over(self, kept: Kept, session: "Session") -> None:
+        """A stanza that somebody has held back until now waits here from now on, in a session
+        that has lost its connection, or is over. `stanza_waiting` does not fire for it.
+        """
+        self._keep_unwritten(kept)
+        self._bound(session)
+
+    def _keep_unwritten(self, kept: Kept) -> None:
+        if kept.stanza.kind == "presence":
+            self._squeeze(kept.stanza)
+        self.send(kept)
+        self.size += kept.size
+        self.unwritten += 1
+
+    def _bound(self, session: "Session") -> None:
         if (len(self) > self.max_unacked or self.size > self.max_bytes) and not self.late:
             self.late = True
             self._overdue.signal(session)
@@ -170,22 +185,27 @@ class Managed(Management[Kept]):
         """Write all again that is not acknowledged, in order (§5). What came while nobody was
         connected says since when it waited.
         """
-        written = len(self._unacked) - self.unwritten
+        written, now = len(self._unacked) - self.unwritten, self._seconds()
         for number, kept in enumerate(self._unacked):
-            stanza = kept.stanza if number < written else self.stamped(kept, host)
+            stanza = kept.stanza if number < written else stamped(kept, host, now)
             outlet.write(stanza.write())
         self.unwritten = 0
         self._ended = None
         if self._unacked:
             self.ask(outlet)
 
-    def stamped(self, kept: Kept, host: "JID") -> Stanza:
-        """A message with the time since when it waits (XEP-0203), unless it has one already."""
-        stanza = kept.stanza
-        if not isinstance(stanza, Message) or stanza.has(DELAY, "delay"):
-            return stanza
-        return stanza.copy(add=[delay(self.since(kept), host)])
-
     def since(self, kept: Kept) -> datetime:
         """When it was sent, on the clock on the wall."""
-        return datetime.now(UTC) - timedelta(seconds=self._seconds() - kept.at)
+        return _wall(kept, self._seconds())
+
+
+def stamped(kept: Kept, host: "JID", now: float) -> Stanza:
+    """A message with the time since when it waits (XEP-0203), unless it has one already."""
+    stanza = kept.stanza
+    if not isinstance(stanza, Message) or stanza.has(DELAY, "delay"):
+        return stanza
+    return stanza.copy(add=[delay(_wall(kept, now), host)])
+
+
+def _wall(kept: Kept, now: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=now - kept.at)

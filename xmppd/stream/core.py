@@ -1,14 +1,15 @@
 """A client's stream on the server's side, without sockets (RFC 6120 §4 to §7).
 
 `ClientStream` takes bytes, returns events (`xmppd.stream.events`) and has bytes to send. An event
-that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`) makes it hold back what
+that asks something (`AskKeys`, `AskPassword`, `EarlyIQ`, `BindRequest`...) makes it hold back what
 comes in until the answer is given.
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import replace
 
 from xmppd.jid import JID, JIDError, jid, make_jid
-from xmppd.ns import BIND, CLIENT, FAST, SASL, SASL2, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
+from xmppd.ns import BIND, CLIENT, FAST, IAP, SASL, SASL2, SESSION, SM, STREAM_ERRORS, STREAMS, TLS
 from xmppd.stanza import IQ, Message, Presence, Stanza, StanzaError, read_stanza
 from xmppd.stream import features, sasl2
 from xmppd.stream.events import (
@@ -24,6 +25,8 @@ from xmppd.stream.events import (
     ResumeRequest,
     StartTLS,
     StreamNonza,
+    TaskBegun,
+    TaskData,
 )
 from xmppd.stream.features import StreamPolicy
 from xmppd.stream.header import END, Header, HeaderError, read_header, write_error, write_header
@@ -80,6 +83,11 @@ def no_inline(domain: str, tokens: tuple[str, ...]) -> str:
     return ""
 
 
+def no_requests(domain: str, names: tuple[str, ...]) -> str:
+    """Stands for what modules say of a login where they say nothing."""
+    return ""
+
+
 def no_early_iqs(domain: str, ns: str, name: str) -> bool:
     """Stands for the IQs before login where there are none."""
     return False
@@ -92,7 +100,8 @@ class ClientStream:
     `more_features(domain, state)` gives those of modules, as XML; `early(domain, ns, name)` says
     whether an IQ with such a payload is answered before login; `inline(domain, tokens)` gives, as
     XML, what a client may ask for within its login (XEP-0388 §2.1), `tokens` being the mechanisms
-    for tokens that the channel can carry. All are dropped when a resource is bound.
+    for tokens that the channel can carry; `login(domain, names)` what else belongs with the
+    mechanisms of these names. All are dropped when a resource is bound.
     """
 
     __slots__ = (
@@ -110,6 +119,7 @@ class ClientStream:
         "_held_bytes",
         "_hosts",
         "_inline",
+        "_login",
         "_offered",
         "_opened",
         "_parser",
@@ -118,6 +128,7 @@ class ClientStream:
         "_restarts",
         "_sasl_failures",
         "_sender",
+        "_version",
         "_waits",
         "domain",
         "lang",
@@ -137,6 +148,7 @@ class ClientStream:
         more_features: Callable[[str, State], str] = no_features,
         early: Callable[[str, str, str], bool] = no_early_iqs,
         inline: Callable[[str, tuple[str, ...]], str] = no_inline,
+        login: Callable[[str, tuple[str, ...]], str] = no_requests,
     ) -> None:
         self._hosts: Container[str] | None = hosts
         self._channel: Callable[[str], Channel] | None = channel
@@ -144,6 +156,7 @@ class ClientStream:
         self._features: Callable[[str, State], str] | None = more_features
         self._early: Callable[[str, str, str], bool] | None = early
         self._inline: Callable[[str, tuple[str, ...]], str] | None = inline
+        self._login: Callable[[str, tuple[str, ...]], str] | None = login
         self._parser: StreamParser[Read] | None = self._new_parser()
         self._context: Context | None = None  # of the parser that a dozing stream has not
         self.state = State.SECURED if secure else State.CONNECTED
@@ -159,6 +172,7 @@ class ClientStream:
         self._request: Authenticate | None = None  # of the exchange, in the profile of XEP-0388
         self._done: Done | None = None  # how it ended, while what was asked for with it is done
         self._offered: Channel | None = None  # as announced on this stream
+        self._version = ""  # of the features that were announced with that
         self._asked: IQ | Unread | None = None  # what an answer is owed to
         self._waits = False
         self._held: Sequence[Item] = ()
@@ -208,7 +222,7 @@ class ClientStream:
     def _go_on(self) -> list[Event]:
         """Take what is held back, until there is something to wait for."""
         events: list[Event] = []
-        if self._waits:
+        if self.waits:
             return events
         held, self._held = self._held, ()
         self._held_bytes = 0
@@ -346,6 +360,7 @@ class ClientStream:
         """Let go of all that served the negotiation."""
         self._asked = self._exchange = self._offered = self._request = self._done = None
         self._hosts = self._channel = self._features = self._early = self._inline = None
+        self._login = None
 
     # Headers and features
 
@@ -383,7 +398,11 @@ class ClientStream:
             offer = features.starttls(required=policy.tls_required)
         if self.secure or not policy.tls_required:
             offer += self._modules_offer() + self._sasl_offer()
-        return offer + features.limits(policy.before_login.stanza_bytes, policy.idle_s)
+        offer += features.limits(policy.before_login.stanza_bytes, policy.idle_s)
+        if self._offered is None or not self._offered.offered:
+            return offer
+        self._version = features.version_of(offer)
+        return offer + features.config_version(self._version)
 
     def _modules_offer(self) -> str:
         return "" if self._features is None else self._features(self.domain, self.state)
@@ -400,8 +419,10 @@ class ClientStream:
         if not names:
             return offer
         assert self._inline is not None
+        assert self._login is not None
         inline = self._inline(self.domain, token_mechanisms(channel))
-        return offer + features.mechanisms(names) + features.authentication(names, inline)
+        login = self._login(self.domain, names) if self.secure else ""
+        return offer + features.mechanisms(names) + features.authentication(names, inline, login)
 
     # What is no stanza
 
@@ -413,6 +434,8 @@ class ClientStream:
             return self._sasl(element)
         if element.ns == SASL2 and element.name in ("authenticate", "response", "abort"):
             return self._sasl(element)
+        if element.ns == SASL2 and element.name in ("next", "task-data"):
+            return self._task(element)
         if element.ns == STREAMS:
             return self._stream_element(element)
         if element.ns in (SASL, SASL2, TLS, CLIENT):
@@ -472,7 +495,8 @@ class ClientStream:
         mixed = (element.ns == SASL2) != (self._request is not None)  # one exchange, one profile
         if element.ns == SASL2:
             self._request = self._request or Authenticate.empty()
-        if element.elements or mixed:
+        aborts = element.ns == SASL2 and element.name == "abort"  # may say why (XEP-0388 §4.5)
+        if mixed or (element.elements and not aborts):
             return self._auth_failed("malformed-request")
         if element.name == "abort":
             return self._auth_failed("aborted")
@@ -481,6 +505,8 @@ class ClientStream:
     def _try(self, step: Callable[[], Step]) -> list[Event]:
         try:
             return self._did(step())
+        except sasl2.Outdated as outdated:
+            return self._start_over(outdated)
         except SASLFailure as failure:
             return self._auth_failed(failure.condition, failure.text)
 
@@ -498,6 +524,8 @@ class ClientStream:
         self._exchange = None
         self._request = Authenticate.empty()  # a refusal is told in this profile
         request = self._request = sasl2.read_authenticate(element)
+        if self._version:
+            sasl2.check_version(request, self._version)
         channel = self._offered or Channel(self.domain)
         by_token = request.request(FAST, "fast") is not None
         start = begin_token if by_token else begin
@@ -549,12 +577,16 @@ class ClientStream:
             events = self.fail(error)
         return events + self._go_on()
 
-    def refuse_login(self, condition: str = "temporary-auth-failure") -> list[Event]:
-        """In place of `keys`, `verdict`, `token` or `logged_in`: it is not possible now (§6.5)."""
+    def refuse_login(
+        self, condition: str = "temporary-auth-failure", text: str | None = None
+    ) -> list[Event]:
+        """In place of `keys`, `verdict`, `token`, `logged_in` or `task_data`: it is not possible
+        now, or for the reason that `condition` names (§6.5).
+        """
         if self._exchange is None or not self._waits:
             return []
         self._waits = False
-        return self._auth_failed(condition) + self._go_on()
+        return self._auth_failed(condition, text) + self._go_on()
 
     def _auth_failed(self, condition: str, text: str | None = None) -> list[Event]:
         """§6.4.5: tell it, and after some of them let the client go."""
@@ -567,6 +599,14 @@ class ClientStream:
         if self._sasl_failures >= self._policy.sasl_failures:
             events += self.fail(StreamError("policy-violation", "too many failed logins"))
         return events
+
+    def _start_over(self, outdated: sasl2.Outdated) -> list[Event]:
+        """XEP-0509 §2.2: the client has our features by now, and may try again with those."""
+        self._move(Input.FAILURE)
+        self._request = None
+        mismatch = Element(IAP, "config-version-mismatch")
+        self._write(sasl2.failure(outdated.condition, outdated.text, mismatch))
+        return [AuthFailed(outdated.condition)]
 
     def _authenticated(self, done: Done) -> list[Event]:
         """§6.4.6. The client's header, if TLS protected it, must have named the same user."""
@@ -595,7 +635,39 @@ class ClientStream:
             return self._auth_failed("invalid-authzid", "the stream is from somebody else")
         self._done, self._waits = done, True
         said = (request.mechanism, request.agent, request.requests)
-        return [LoggingIn(user, *said, done.token)]
+        shown = () if self._offered is None else self._offered.offered
+        return [LoggingIn(user, *said, done.token, shown)]
+
+    # Tasks between the exchange and its success (XEP-0388 §2.6.3)
+
+    def ask_tasks(self, names: Sequence[str], text: str | None = None) -> list[Event]:
+        """In place of `logged_in`, under TLS: one of these tasks has to be done first."""
+        done = self._done
+        if done is None or not self._waits:
+            return []
+        self._waits = False
+        self._write(sasl2.continuing(done.data, names, text))
+        self._done = replace(done, data=None)  # which is told once
+        self._move(Input.CONTINUE)
+        return self._go_on()
+
+    def _task(self, element: Element) -> list[Event]:
+        given = tuple(element.elements)
+        if element.name == "next":
+            self._move(Input.NEXT)
+            self._waits = True
+            return [TaskBegun(element.get("task") or "", given)]
+        self._move(Input.TASK_DATA)
+        self._waits = True
+        return [TaskData(given)]
+
+    def task_data(self, said: Iterable[Element]) -> list[Event]:
+        """An answer to `TaskBegun` or `TaskData`: what the client is told within the task."""
+        if self.state is not State.AT_TASK or not self._waits:
+            return []
+        self._waits = False
+        self._write(Element(SASL2, "task-data", None, *said))
+        return self._go_on()
 
     def logged_in(
         self, who: JID, answers: Iterable[Element] = (), *, resumed: bool = False

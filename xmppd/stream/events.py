@@ -24,7 +24,7 @@ class Authenticated:
 @dataclass(frozen=True, slots=True)
 class LoggingIn:
     """An exchange of XEP-0388 succeeded: do what the client asked for in the same breath, then
-    call `logged_in`, or `refuse_login`. Nothing was told to the client yet.
+    call `logged_in`, or `ask_tasks`, or `refuse_login`. Nothing was told to the client yet.
     """
 
     user: JID
@@ -32,6 +32,24 @@ class LoggingIn:
     agent: UserAgent
     requests: tuple[Element, ...]
     token: bytes | None = field(default=None, repr=False)
+    offered: tuple[str, ...] = ()  # the mechanisms that this stream was offered
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBegun:
+    """The client begins a task, maybe none of those asked for (XEP-0388 §2.6.3). Call `task_data`
+    with what it is to be told, or if the task is done, what `LoggingIn` asks for.
+    """
+
+    name: str
+    given: tuple[Element, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """What the client says within a task; to be answered as `TaskBegun`."""
+
+    given: tuple[Element, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +130,8 @@ Event = (
     | AskToken
     | Authenticated
     | LoggingIn
+    | TaskBegun
+    | TaskData
     | AuthFailed
     | EarlyIQ
     | BindRequest

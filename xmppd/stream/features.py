@@ -1,10 +1,12 @@
 """What a client may negotiate next (RFC 6120 §4.3.2), in the order of XEP-0170."""
 
+import base64
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, SASL, SASL2, SESSION, TLS
+from xmppd.ns import BIND, CHANNEL_BINDING, CLIENT, IAP, SASL, SASL2, SESSION, TLS
 from xmppd.xml import AFTER_LOGIN, BEFORE_LOGIN, Element, Limits, to_xml
 
 STREAM_LIMITS = "urn:xmpp:stream-limits:0"  # XEP-0478
@@ -63,12 +65,24 @@ def mechanisms(names: tuple[str, ...]) -> str:
 
 
 @lru_cache
-def authentication(names: tuple[str, ...], inline: str) -> str:
-    """XEP-0388 §2.1; `inline` is written already."""
+def authentication(names: tuple[str, ...], inline: str, more: str = "") -> str:
+    """XEP-0388 §2.1; `inline` and what is `more` than that are written already."""
     each = "".join([f"<mechanism>{name}</mechanism>" for name in names])
     if inline:
         inline = f"<inline>{inline}</inline>"
-    return f"<authentication xmlns='{SASL2}'>{each}{inline}</authentication>"
+    return f"<authentication xmlns='{SASL2}'>{each}{inline}{more}</authentication>"
+
+
+@lru_cache
+def version_of(offer: str) -> str:
+    """XEP-0509 §2.3: a name for these features, the same on all connections that see them."""
+    return base64.b64encode(hashlib.sha256(offer.encode()).digest()[:18]).decode("ascii")
+
+
+@lru_cache
+def config_version(version: str) -> str:
+    """XEP-0509 §2.1."""
+    return written([Element(IAP, "config-version", {"scheme": "opaque", "value": version})])
 
 
 @lru_cache

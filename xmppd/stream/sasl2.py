@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xmppd.jid import JID
-from xmppd.ns import SASL, SASL2
+from xmppd.ns import IAP, SASL, SASL2
 from xmppd.stream.sasl import SASLFailure
 from xmppd.stream.sasl.base64 import strict
 from xmppd.xml import Element
@@ -86,20 +86,50 @@ def decode(element: Element) -> bytes:
     return data
 
 
-def failure(condition: str, text: str | None) -> Element:
-    """§2.6.2."""
-    failed = Element(SASL2, "failure", None, Element(SASL, condition))
+class Outdated(SASLFailure):
+    """A client relies on features that are not those of now (XEP-0509 §2.2). It is no failed
+    attempt: nothing was tried.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("aborted", "the features are not those that you know")
+
+
+def check_version(request: Authenticate, current: str) -> None:
+    """Raises Outdated. A client that names no version has read the features of this stream."""
+    known = request.request(IAP, "config-version")
+    if known is not None and known.get("value") != current:
+        raise Outdated
+
+
+def failure(condition: str, text: str | None, *more: Element) -> Element:
+    """§2.6.2; `more` are conditions of other namespaces."""
+    failed = Element(SASL2, "failure", None, Element(SASL, condition), *more)
     if text:
         failed.append(Element(SASL2, "text", None, text))
     return failed
+
+
+def continuing(data: bytes | None, tasks: Iterable[str], text: str | None) -> Element:
+    """§2.6.3. `data` is what the exchange would have said with its success."""
+    asked = Element(SASL2, "continue")
+    if data is not None:
+        asked.append(_additional(data))
+    asked.append(Element(SASL2, "tasks", None, *(Element(SASL2, "task", None, t) for t in tasks)))
+    if text:
+        asked.append(Element(SASL2, "text", None, text))
+    return asked
 
 
 def success(who: JID, data: bytes | None, answers: Iterable[Element]) -> Element:
     """§2.6.1. `who` is a full JID if a resource was bound."""
     succeeded = Element(SASL2, "success")
     if data is not None:
-        encoded = base64.b64encode(data).decode("ascii")
-        succeeded.append(Element(SASL2, "additional-data", None, encoded))
+        succeeded.append(_additional(data))
     succeeded.append(Element(SASL2, "authorization-identifier", None, str(who)))
     succeeded.append(*answers)
     return succeeded
+
+
+def _additional(data: bytes) -> Element:
+    return Element(SASL2, "additional-data", None, base64.b64encode(data).decode("ascii"))

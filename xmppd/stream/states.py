@@ -13,6 +13,8 @@ class State(Enum):
     SECURED = "under TLS, not authenticated"
     PROVING_IN_CLEAR = "a SASL exchange is under way, without TLS"
     PROVING = "a SASL exchange is under way"
+    CHOOSING = "the exchange ended well; a task is to be begun before that counts"
+    AT_TASK = "a task is under way"
     KNOWN = "authenticated, no resource bound"
     BINDING = "a resource was asked for"
     BOUND = "stanzas flow"
@@ -28,7 +30,10 @@ class Input(Enum):
     TLS_READY = "the handshake is done"
     AUTH = "the client begins a SASL exchange"
     RESPONSE = "the client answers a challenge"
-    SUCCESS = "the exchange ends well"
+    CONTINUE = "the exchange or a task ends well, and there is a task to do"
+    NEXT = "the client begins a task"
+    TASK_DATA = "the client says something within a task"
+    SUCCESS = "the exchange ends well, and what tasks there were"
     FAILURE = "the exchange ends otherwise, or the client aborts it"
     BIND = "the client asks for a resource"
     BOUND = "the session is open"
@@ -53,6 +58,13 @@ NEXT = {
     (State.PROVING, Input.FAILURE): State.SECURED,
     (State.CONNECTED, Input.FAILURE): State.CONNECTED,  # <response/> or <abort/> to nothing
     (State.SECURED, Input.FAILURE): State.SECURED,
+    (State.PROVING, Input.CONTINUE): State.CHOOSING,  # XEP-0388 §2.6.3
+    (State.CHOOSING, Input.NEXT): State.AT_TASK,
+    (State.CHOOSING, Input.FAILURE): State.SECURED,
+    (State.AT_TASK, Input.TASK_DATA): State.AT_TASK,
+    (State.AT_TASK, Input.CONTINUE): State.CHOOSING,
+    (State.AT_TASK, Input.FAILURE): State.SECURED,
+    (State.AT_TASK, Input.SUCCESS): State.KNOWN,
     (State.PROVING_IN_CLEAR, Input.SUCCESS): State.KNOWN,
     (State.PROVING, Input.SUCCESS): State.KNOWN,
     (State.KNOWN, Input.BIND): State.BINDING,
@@ -63,7 +75,15 @@ NEXT = {
 }
 
 BEFORE_LOGIN = frozenset(
-    (State.CONNECTED, State.SECURED, State.PROVING_IN_CLEAR, State.PROVING, State.SECURING)
+    (
+        State.CONNECTED,
+        State.SECURED,
+        State.PROVING_IN_CLEAR,
+        State.PROVING,
+        State.SECURING,
+        State.CHOOSING,
+        State.AT_TASK,
+    )
 )
 AFTER_LOGIN = frozenset((State.KNOWN, State.BINDING, State.BOUND))
 

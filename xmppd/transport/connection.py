@@ -129,6 +129,11 @@ class StreamTransport(Protocol):
         return self._state is _State.OPEN and bool(self.connected)
 
     @property
+    def securing(self) -> bool:
+        """A TLS handshake is under way."""
+        return self.engine is not None and not self.secure
+
+    @property
     def paused(self) -> bool:
         """Not read from at present."""
         return self._paused > 0

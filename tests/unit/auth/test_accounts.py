@@ -1,5 +1,6 @@
 """Accounts in the database: what is stored, and what a stranger can learn of it."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -254,6 +255,64 @@ def test_an_upgrade_does_not_undo_a_new_password(accounts: SQLAccounts) -> None:
     late = {name: derive(name, "pencil", b"salt", 3) for name in HASHES}
     now(accounts._table.upgrade("romeo", "SHA-256", old, late))
     assert now(accounts.check_password("romeo", "paper"))
+
+
+def test_missing_keys_are_made_at_a_login_with_the_password(accounts: SQLAccounts) -> None:
+    now(accounts.adopt("mercutio"))
+    now(accounts.set_keys("mercutio", {"SHA-256": derive("SHA-256", "pencil", b"salt", 2)}))
+    assert now(accounts.check_password("mercutio", "pencil"))
+    assert set(now(accounts.stored_keys("mercutio"))) == set(HASHES)
+
+
+def test_keys_of_a_client_have_the_salt_that_the_account_has(accounts: SQLAccounts) -> None:
+    now(accounts.adopt("mercutio"))
+    now(accounts.set_keys("mercutio", {"SHA-1": derive("SHA-1", "pencil", b"salt", 2)}))
+    wanted = now(accounts.wanted_upgrade("mercutio", "SHA-256"))
+    assert wanted is not None
+    assert (wanted.salt, wanted.iterations) == (b"salt", 2)
+    salted = hashlib.pbkdf2_hmac("sha256", b"pencil", b"salt", 2)
+    assert now(accounts.upgrade("mercutio", wanted, salted))
+    assert now(accounts.keys("mercutio", "SHA-256")) == derive("SHA-256", "pencil", b"salt", 2)
+    assert now(accounts.wanted_upgrade("mercutio", "SHA-256")) is None
+
+
+def test_who_has_other_keys_only_is_in_order_but_cannot_be_met(accounts: SQLAccounts) -> None:
+    """A login by a token or a certificate asks for nothing but that."""
+    now(accounts.adopt("mercutio"))
+    assert now(accounts.keys("mercutio", "SHA-256")).refusal == "not-authorized"
+    now(accounts.set_keys("mercutio", {"SHA-1": derive("SHA-1", "pencil", b"salt", 2)}))
+    keys = now(accounts.keys("mercutio", "SHA-256"))
+    assert keys.refusal is None
+    assert keys.stored_key != derive("SHA-256", "pencil", keys.salt, 2).stored_key
+    now(accounts.disable("mercutio", "spam"))
+    assert now(accounts.keys("mercutio", "SHA-256")).refusal == "account-disabled"
+
+
+def test_weaker_keys_are_wanted_anew_and_none_where_there_are_none(accounts: SQLAccounts) -> None:
+    assert now(accounts.wanted_upgrade("romeo", "SHA-512")) is None
+    accounts.options = rounds(3)
+    wanted = now(accounts.wanted_upgrade("romeo", "SHA-512"))
+    assert wanted is not None
+    assert wanted.iterations == 3
+    now(accounts.adopt("mercutio"))
+    assert now(accounts.wanted_upgrade("mercutio", "SHA-512")) is None
+
+
+def test_keys_of_a_client_do_not_undo_a_new_password(accounts: SQLAccounts) -> None:
+    accounts.options = rounds(3)
+    wanted = now(accounts.wanted_upgrade("romeo", "SHA-256"))
+    assert wanted is not None
+    now(accounts.set_password("romeo", "paper"))
+    assert not now(accounts.upgrade("romeo", wanted, b"x" * 32))
+    assert now(accounts.check_password("romeo", "paper"))
+
+
+def test_a_salted_password_is_as_long_as_the_hash(accounts: SQLAccounts) -> None:
+    accounts.options = rounds(3)
+    wanted = now(accounts.wanted_upgrade("romeo", "SHA-256"))
+    assert wanted is not None
+    with pytest.raises(ValueError, match="31 bytes"):
+        now(accounts.upgrade("romeo", wanted, b"x" * 31))
 
 
 def test_stronger_keys_are_left_alone(accounts: SQLAccounts, pool: CountingPool) -> None:

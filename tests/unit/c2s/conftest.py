@@ -15,7 +15,7 @@ from twisted.logger import globalLogPublisher
 
 from xmppd.auth import Attempts, SQLAccounts
 from xmppd.c2s import ClientConnection, ClientFactory, Extensions, Service
-from xmppd.c2s.connection import RESTART_S
+from xmppd.c2s.negotiation import RESTART_S
 from xmppd.config import HostOptions
 from xmppd.config.server import C2SOptions
 from xmppd.hooks import spawn

@@ -127,7 +127,7 @@ def fast(host: Host, service: Service, monkeypatch: pytest.MonkeyPatch) -> Host:
     _ = done.addErrback(problems.append)
     assert not problems
     monkeypatch.setattr(
-        "xmppd.c2s.connection.channel_of", lambda connection, domain: _secure(domain)
+        "xmppd.c2s.negotiation.channel_of", lambda connection, domain: _secure(domain)
     )
     return host
 

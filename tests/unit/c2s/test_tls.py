@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xmppd.c2s import Service
-from xmppd.c2s.connection import RESTART_S
+from xmppd.c2s.negotiation import RESTART_S
 from xmppd.config.server import C2SOptions
 from xmppd.jid import jid
 from xmppd.transport.store import CertificateStore

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from typing import Any
 
 import pytest
 
 from xmppd.jid import jid
 from xmppd.stream.events import Authenticated, AuthFailed, LoggingIn
+from xmppd.stream.features import StreamPolicy
 from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, ScramKeys
 from xmppd.stream.states import State
+from xmppd.xml import Element
 
 SASL2 = "urn:xmpp:sasl:2"
 FAST = "<fast xmlns='urn:xmpp:fast:0'/>"
@@ -169,6 +172,13 @@ def test_abort(client: Any) -> None:
     )
 
 
+def test_an_abort_may_say_why(client: Any) -> None:
+    client.opens()
+    client.sends(authenticate(None))
+    why = "<text>no</text><x xmlns='urn:x'/>"
+    assert "<aborted " in client.sends(f"<abort xmlns='{SASL2}'>{why}</abort>")
+
+
 def test_a_second_login_is_refused(client: Any) -> None:
     proved(client)
     client.gets(client.stream.logged_in(jid("juliet@example.org")))
@@ -222,3 +232,161 @@ def test_plain_without_an_initial_response_is_asked_for_it(client: Any) -> None:
     assert client.sends(authenticate(None)) == f"<challenge xmlns='{SASL2}'/>"
     client.sends(f"<response xmlns='{SASL2}'>{b64(PLAIN)}</response>")
     assert isinstance(client.events[-1], AskPassword)
+
+
+# Tasks before the success (XEP-0388 §2.6.3)
+
+NEXT = f"<next xmlns='{SASL2}' task='TOTP'><code xmlns='urn:t'>1</code></next>"
+DATA = f"<task-data xmlns='{SASL2}'><code xmlns='urn:t'>2</code></task-data>"
+
+
+def asked(client: Any) -> str:
+    """Logged in by a token, which is answered, up to the choice of a task."""
+    client.opens()
+    proof = hmac.digest(b"token", b"Initiator", "sha256")
+    client.sends(authenticate(b"juliet\0" + proof, FAST, "HT-SHA-256-NONE"))
+    client.gets(client.stream.token(b"token"))
+    client.gets(client.stream.keys(KEYS))
+    return str(client.gets(client.stream.ask_tasks(["TOTP", "HOTP"], "a second factor")))
+
+
+def test_a_task_is_asked_for_begun_answered_and_done(client: Any) -> None:
+    said = b64(hmac.digest(b"token", b"Responder", "sha256"))
+    assert asked(client) == (
+        f"<continue xmlns='{SASL2}'><additional-data>{said}</additional-data>"
+        "<tasks><task>TOTP</task><task>HOTP</task></tasks><text>a second factor</text></continue>"
+    )
+    assert client.sends(NEXT) == ""
+    begun = client.events[-1]
+    assert (begun.name, [each.text for each in begun.given]) == ("TOTP", ["1"])
+    answer = client.gets(client.stream.task_data([Element("urn:t", "salt")]))
+    assert answer == f"<task-data xmlns='{SASL2}'><salt xmlns='urn:t'/></task-data>"
+    assert client.sends(DATA) == ""
+    assert [each.text for each in client.events[-1].given] == ["2"]
+    done = client.gets(client.stream.logged_in(jid("juliet@example.org")))
+    assert done.startswith(f"<success xmlns='{SASL2}'><authorization-identifier>")  # told once
+    assert client.stream.state is State.KNOWN
+
+
+def test_one_task_may_follow_upon_another(client: Any) -> None:
+    asked(client)
+    client.sends(NEXT)
+    answer = client.gets(client.stream.ask_tasks(["SECOND"]))
+    assert answer == f"<continue xmlns='{SASL2}'><tasks><task>SECOND</task></tasks></continue>"
+    client.sends(NEXT.replace("TOTP", "SECOND"))
+    assert "<success" in client.gets(client.stream.logged_in(jid("juliet@example.org")))
+
+
+def test_a_task_that_fails_ends_the_attempt_and_another_may_begin(client: Any) -> None:
+    asked(client)
+    client.sends(NEXT)
+    answer = client.gets(client.stream.refuse_login("not-authorized", "wrong code"))
+    assert "<not-authorized " in answer
+    assert "<text>wrong code</text>" in answer
+    assert client.events[-1] == AuthFailed("not-authorized")
+    assert client.stream.state is State.SECURED
+    assert "<success" not in client.gets(client.stream.logged_in(jid("juliet@example.org")))
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_client_may_give_up_within_its_tasks(client: Any, begun: bool) -> None:
+    asked(client)
+    if begun:
+        client.sends(NEXT)
+        client.gets(client.stream.task_data([]))
+    assert "<aborted " in client.sends(f"<abort xmlns='{SASL2}'/>")
+    assert client.stream.state is State.SECURED
+
+
+OUT_OF_TURN = {
+    "authenticate": (authenticate(PLAIN), "policy-violation"),
+    "auth": ("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", "policy-violation"),
+    "data of no task": (DATA, "policy-violation"),
+    "a message": ("<message to='romeo@example.org'/>", "not-authorized"),
+    "a bind": (
+        "<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+        "not-authorized",
+    ),
+    "of another protocol": ("<enable xmlns='urn:xmpp:sm:3'/>", "not-authorized"),
+}
+
+
+@pytest.mark.parametrize(("said", "condition"), OUT_OF_TURN.values(), ids=OUT_OF_TURN)
+def test_nothing_but_a_task_may_be_begun(client: Any, said: str, condition: str) -> None:
+    """XEP-0388 §2.4, §4.8: anything else ends the stream."""
+    asked(client)
+    client.sends(said)
+    assert client.error == condition
+
+
+def test_a_task_without_a_login_ends_the_stream(client: Any) -> None:
+    client.opens()
+    client.sends(NEXT)
+    assert client.error == "policy-violation"
+
+
+def test_features_may_say_more_about_the_login_under_tls(new_client: Any) -> None:
+    def more(domain: str, names: tuple[str, ...]) -> str:
+        return f"<more xmlns='urn:x' of='{len(names)}'/>"
+
+    offer = new_client(login=more).opens()
+    assert "<more xmlns='urn:x' of='5'/></authentication>" in offer
+    policy = StreamPolicy(tls_required=False)
+    in_clear = new_client(login=more, secure=False, policy=policy).opens()
+    assert "<mechanism>" in in_clear
+    assert "<more " not in in_clear
+
+
+# Pipelining (XEP-0509)
+
+
+def version_in(offer: str) -> str:
+    found = re.search(
+        "<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='(.*?)'", offer
+    )
+    assert found, offer
+    return found[1]
+
+
+def known(version: str) -> str:
+    return f"<config-version xmlns='urn:xmpp:iap:0' scheme='opaque' value='{version}'/>"
+
+
+def test_the_version_of_the_features_is_that_of_all_who_see_the_same(new_client: Any) -> None:
+    version = version_in(new_client().opens())
+    assert version_in(new_client().opens()) == version
+    more = new_client(more_features=lambda domain, state: "<more xmlns='urn:x'/>")
+    assert version_in(more.opens()) != version
+
+
+def test_who_knows_the_version_says_all_at_once(new_client: Any) -> None:
+    version = version_in(new_client().opens())
+    client = new_client()
+    client.sends(client.header + authenticate(PLAIN, known(version)))
+    assert isinstance(client.events[-1], AskPassword)
+
+
+def test_who_knows_another_is_told_so_without_prejudice(client: Any) -> None:
+    heard = client.sends(client.header + authenticate(PLAIN, known("old")))
+    assert "</stream:features>" in heard
+    assert heard.endswith(
+        f"<failure xmlns='{SASL2}'><aborted xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
+        "<config-version-mismatch xmlns='urn:xmpp:iap:0'/>"
+        "<text>the features are not those that you know</text></failure>"
+    )
+    for _ in range(5):  # more than attempts may fail
+        client.sends(authenticate(PLAIN, known("")))
+    assert client.error is None
+    assert not any(isinstance(event, AskPassword) for event in client.events)
+    client.sends(authenticate(PLAIN, known(version_in(heard))))
+    assert isinstance(client.events[-1], AskPassword)
+
+
+def test_where_nothing_is_offered_there_is_no_version(new_client: Any) -> None:
+    client = new_client(secure=False)
+    assert "config-version" not in client.opens()
+    assert "<encryption-required" in client.sends(authenticate(PLAIN, known("old")))
+
+
+def test_an_authenticated_stream_has_no_version(client: Any) -> None:
+    assert "config-version" not in client.logs_in()

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from xmppd.stream.states import NEXT, Input, State, after
+from xmppd.stream.states import BEFORE_LOGIN, NEXT, Input, State, after
 from xmppd.xml import StreamError
 
 NOT_AUTHORIZED = {
@@ -15,6 +15,8 @@ NOT_AUTHORIZED = {
             State.SECURED,
             State.PROVING_IN_CLEAR,
             State.PROVING,
+            State.CHOOSING,
+            State.AT_TASK,
         ),
         (Input.STANZA, Input.BIND),
     ),
@@ -40,7 +42,7 @@ def test_nobody_binds_or_talks_without_having_authenticated() -> None:
     without_success = {
         end
         for (start, said), end in NEXT.items()
-        if said is not Input.SUCCESS and start in (State.CONNECTED, State.SECURED, State.PROVING)
+        if said is not Input.SUCCESS and start in BEFORE_LOGIN
     }
     assert without_success.isdisjoint({State.KNOWN, State.BINDING, State.BOUND})
     assert {start for start, ends in ways.items() if State.BOUND in ends} == {

@@ -5,7 +5,7 @@ Where a step asks (`AskKeys`, `AskPassword`), the answer goes to `keys` or `verd
 the next step, maybe another question. Whatever raises SASLFailure is over.
 """
 
-from xmppd.stream.sasl.keys import HASHES, ScramKeys, derive, prove
+from xmppd.stream.sasl.keys import HASHES, ScramKeys, derive, from_salted, prove
 from xmppd.stream.sasl.mechanisms import (
     MECHANISMS,
     announced_bindings,
@@ -45,6 +45,7 @@ __all__ = [
     "begin",
     "begin_token",
     "derive",
+    "from_salted",
     "offered",
     "prove",
     "token_mechanisms",

@@ -26,8 +26,17 @@ class ScramKeys:
 
 def derive(hash_name: str, password: str, salt: bytes, iterations: int) -> ScramKeys:
     """Compute the keys of a prepared password: tens of milliseconds, so not on the reactor."""
+    salted = hashlib.pbkdf2_hmac(HASHES[hash_name], password.encode(), salt, iterations)
+    return from_salted(hash_name, salted, salt, iterations)
+
+
+def from_salted(hash_name: str, salted: bytes, salt: bytes, iterations: int) -> ScramKeys:
+    """The keys that belong to a SaltedPassword (RFC 5802 §3), which may have been computed by a
+    client. Raises ValueError if it is not as long as the hash.
+    """
     algorithm = HASHES[hash_name]
-    salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), salt, iterations)
+    if len(salted) != hashlib.new(algorithm).digest_size:
+        raise ValueError(f"{len(salted)} bytes are no SaltedPassword of {hash_name}")
     client_key = hmac.digest(salted, b"Client Key", algorithm)
     stored_key = hashlib.new(algorithm, client_key).digest()
     return ScramKeys(salt, iterations, stored_key, hmac.digest(salted, b"Server Key", algorithm))
