@@ -91,6 +91,7 @@ from xmppd.stanza import (
 )
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
+    Load,
     Repository,
     Step,
     StorageError,
@@ -103,6 +104,7 @@ from xmppd.storage import (
     table,
     transaction,
     upsert,
+    visit,
 )
 from xmppd.stream import management
 from xmppd.stream.sasl import HASHES, SASLFailure, ScramKeys
@@ -158,6 +160,7 @@ __all__ = [
     "JIDError",
     "Kept",
     "KeyUpgrade",
+    "Load",
     "Login",
     "Managed",
     "Message",
@@ -248,4 +251,5 @@ __all__ = [
     "upsert",
     "uses",
     "uses_if",
+    "visit",
 ]
