@@ -80,11 +80,16 @@ class Avatar(NamedTuple):
     in_pep: bool
 
 
+# Built once: it runs with logins.
+SHOWN = sa.select(avatars.c.hash, avatars.c.type, avatars.c.in_pep).where(
+    avatars.c.host == sa.bindparam("host"), avatars.c.user == sa.bindparam("user")
+)
+
+
 class Avatars(Repository):
     @query
     def get(self, tx: Tx, user: str) -> Avatar | None:
-        columns = avatars.c.hash, avatars.c.type, avatars.c.in_pep
-        row = tx.execute(sa.select(*columns).where(self.mine(avatars, user=user))).first()
+        row = tx.execute(SHOWN, {"host": self.host, "user": user}).first()
         return None if row is None else Avatar(*row)
 
     @query
