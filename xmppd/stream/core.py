@@ -57,9 +57,12 @@ from xmppd.xml import (
     StreamError,
     StreamOpen,
     StreamParser,
+    escape_attr,
+    escape_text,
     to_xml,
 )
 
+PROCEED = f"<proceed xmlns='{TLS}'/>".encode()
 EARLY_IQS = 20  # a stream; registering takes a handful
 HELD_BYTES = 262144  # that come in while an answer is waited for; the owner stops reading anyway
 _STANZAS = frozenset((Message, Presence, IQ))
@@ -321,6 +324,12 @@ class ClientStream:
     def _write(self, element: Element) -> None:
         self.outgoing.append(to_xml(element, CLIENT).encode())
 
+    def _write_data(self, name: str, ns: str, data: bytes | None) -> None:
+        """An element of SASL; base64 needs no escapes."""
+        text = "" if data is None else encode(data)
+        end = f">{text}</{name}>" if text else "/>"
+        self.outgoing.append(f"<{name} xmlns='{ns}'{end}".encode())
+
     def _move(self, said: Input) -> None:
         self.state = after(self.state, said)
 
@@ -461,7 +470,7 @@ class ClientStream:
         if (self.state, Input.STARTTLS) not in NEXT or command.children:
             self._write(Element(TLS, "failure"))
             return self.close()
-        self._write(Element(TLS, "proceed"))
+        self.outgoing.append(PROCEED)
         self._move(Input.STARTTLS)
         return [StartTLS()]
 
@@ -544,10 +553,8 @@ class ClientStream:
 
     def _did(self, step: Step) -> list[Event]:
         if isinstance(step, Challenge):
-            challenge = Element(SASL if self._request is None else SASL2, "challenge")
-            if step.data:
-                challenge.append(encode(step.data))
-            self._write(challenge)
+            profile = SASL if self._request is None else SASL2
+            self._write_data("challenge", profile, step.data or None)
             return []
         if isinstance(step, Done):
             return self._authenticated(step)
@@ -616,10 +623,7 @@ class ClientStream:
             return self._log_in(user, done, self._request, foreign=foreign)
         if foreign:
             raise StreamError("invalid-from")
-        success = Element(SASL, "success")
-        if done.data is not None:
-            success.append(encode(done.data))
-        self._write(success)
+        self._write_data("success", SASL, done.data)
         self._move(Input.SUCCESS)
         self.user = user
         self._exchange = None
@@ -730,17 +734,18 @@ class ClientStream:
         """Answer an IQ for the stream. Without `to` it was for the client's own account, for which
         we speak without `from` (§8.1.2.1): some clients wait for no other answer to their bind.
         """
-        refused = isinstance(answer, StanzaError)
-        reply = Element(CLIENT, "iq", {"type": "error" if refused else "result"})
-        reply.attrs["id"] = attrs.get("id", "")
-        sender = attrs.get("to") or ("" if self.user else self.domain)
-        if sender:
-            reply.attrs["from"] = sender
+        kind, inside = "result", ""
         if isinstance(answer, StanzaError):
-            reply.append(answer.element())
+            kind, inside = "error", to_xml(answer.element(), CLIENT)
         elif answer is not None:
-            reply.append(answer)
-        return to_xml(reply, CLIENT).encode()
+            inside = to_xml(answer, CLIENT)
+        return self._written(attrs, kind, inside)
+
+    def _written(self, attrs: dict[str, str], kind: str, inside: str) -> bytes:
+        sender = attrs.get("to") or ("" if self.user else self.domain)
+        from_ = f" from='{escape_attr(sender)}'" if sender else ""
+        start = f"<iq type='{kind}' id='{escape_attr(attrs.get('id', ''))}'{from_}"
+        return (f"{start}>{inside}</iq>" if inside else f"{start}/>").encode()
 
     # IQs before login (XEP-0077 §3.1.1)
 
@@ -794,8 +799,8 @@ class ClientStream:
         asked = self._asked
         if self.state is not State.BINDING or not isinstance(asked, Unread):
             return []
-        result = Element(BIND, "bind", None, Element(BIND, "jid", None, str(full)))
-        self._reply(asked.attrs, result)
+        result = f"<bind xmlns='{BIND}'><jid>{escape_text(full)}</jid></bind>"
+        self.outgoing.append(self._written(asked.attrs, "result", result))
         self._waits = False
         self._bind_to(full)
         return self._go_on()
