@@ -1,7 +1,8 @@
 """Two servers of a kind, and messages from one to the other: what both need, added up.
 
 They need no DNS: each serves a domain that is its address. They prove themselves by dialback over
-TLS, as all three can do that without an authority.
+TLS, as all three can do that without an authority. Without SRV records Prosody knows no port but
+5269; the others are told another one, which nobody else has.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,11 @@ from typing import ClassVar
 
 from bench.load import Chat, Client
 from bench.measure import cpu_s
+from bench.ports import check, common_port
 from bench.servers import Ejabberd, Prosody, Server, ServerError, Xmppd
 from bench.units import Done, Load, Step, Unit
 
-PORT = 5269  # without SRV records there is no other
+PORT = 5269
 GOAL = 0.5
 S2S = Unit("chat message through two servers, one in flight", goals=(("ejabberd", GOAL),))
 S2S_10 = Unit("chat message through two servers, ten in flight", goals=(("ejabberd", GOAL),))
@@ -28,10 +30,18 @@ class Federated(Server):
 
     addresses: ClassVar[tuple[str, str]]  # of the one that is `other` to the other
 
-    def __init__(self, folder: Path, certificate: Path, key: Path, side: int) -> None:
+    def __init__(
+        self, folder: Path, certificate: Path, key: Path, side: int, s2s_port: int
+    ) -> None:
         self.address = self.domain = self.addresses[side]
         self.other = self.addresses[1 - side]
+        self.s2s_port = s2s_port
         super().__init__(folder / str(side), certificate, key)
+
+    @classmethod
+    def choose_port(cls) -> int:
+        """For servers, the same at both addresses. Raises PortTaken."""
+        return common_port(cls.addresses)
 
     def configure(self) -> None:
         super().configure()  # type: ignore[safe-super]  # that of the server it is mixed into
@@ -53,10 +63,10 @@ class FederatedXmppd(Federated, Xmppd):
     def edits(self) -> dict[str, str]:
         return {
             "[s2s]\nenabled = false\n": f"""[s2s]
-listen = ["tcp:{PORT}:interface={self.address}"]
+listen = ["tcp:{self.s2s_port}:interface={self.address}"]
 direct_tls = []
 certificates = "dialback"
-routes = ["{self.other}={self.other}:{PORT}"]
+routes = ["{self.other}={self.other}:{self.s2s_port}"]
 """
         }
 
@@ -64,9 +74,14 @@ routes = ["{self.other}={self.other}:{PORT}"]
 class FederatedProsody(Federated, Prosody):
     addresses = ("127.0.0.32", "127.0.0.42")
 
+    @classmethod
+    def choose_port(cls) -> int:
+        check(cls.addresses, PORT)
+        return PORT
+
     def edits(self) -> dict[str, str]:
         return {
-            'modules_disabled = { "s2s" }': f"""s2s_ports = {{ {PORT} }}
+            'modules_disabled = { "s2s" }': f"""s2s_ports = {{ {self.s2s_port} }}
 s2s_direct_tls_ports = {{ }}
 s2s_interfaces = {{ "{self.address}" }}
 s2s_require_encryption = true""",
@@ -80,8 +95,9 @@ class FederatedEjabberd(Federated, Ejabberd):
     def edits(self) -> dict[str, str]:
         return {
             "listen:\n": f"""s2s_use_starttls: required
+outgoing_s2s_port: {self.s2s_port}
 listen:
-  - port: {PORT}
+  - port: {self.s2s_port}
     ip: "{self.address}"
     module: ejabberd_s2s_in
 """,
@@ -105,7 +121,8 @@ class Couple:
         self, kind: type[Federated], folder: Path, certificate: tuple[Path, Path]
     ) -> None:
         self.name = kind.name
-        self.sides = [kind(folder, *certificate, side) for side in range(2)]
+        port = kind.choose_port()
+        self.sides = [kind(folder, *certificate, side, port) for side in range(2)]
 
     def start(self) -> None:
         for server, user in zip(self.sides, USERS, strict=True):

@@ -18,6 +18,7 @@ from bench.load import LoadError
 from bench.measure import memory
 from bench.nodes import NODES, READERS
 from bench.page import OURS, Results, machine, peers_part, write_part
+from bench.ports import PortTaken
 from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
 from bench.units import (
@@ -139,6 +140,10 @@ class Bench:
 
 def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
     """Start, register, measure. The servers are stopped in any case."""
+    names = {kind.name for kind in kinds}
+    federated = [kind for kind in COUPLES if kind.name in names]
+    for each in federated:
+        each.choose_port()  # or all would be measured in vain
     certificate = make_certificate(folder)
     with ExitStack() as stack:
         servers = [kind(folder, *certificate) for kind in kinds]
@@ -164,9 +169,8 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
             server.register(NEWER_LOGINS)
         for kind in NEWER:
             bench.measure(kind)
-    names = {kind.name for kind in kinds}
     with ExitStack() as stack:
-        couples = [Couple(kind, folder, certificate) for kind in COUPLES if kind.name in names]
+        couples = [Couple(kind, folder, certificate) for kind in federated]
         for couple in couples:
             stack.callback(couple.stop)
             couple.start()
@@ -219,7 +223,7 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="xmppd-bench-") as folder:
             bench = run(plan, kinds, Path(folder))
-    except (LoadError, ServerError) as error:
+    except (LoadError, PortTaken, ServerError) as error:
         say(f"bench: {error}")
         return 1
     versions = {kind.name: kind.version() for kind in kinds}

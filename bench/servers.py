@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.load import Target, salted_password
+from bench.ports import free_port
 from bench.seed import Seed
 
 DOMAIN = "bench.example"
@@ -41,12 +42,6 @@ MOD_MAM = """
 
 class ServerError(Exception):
     """A server could not be started, or an account not be made."""
-
-
-def free_port(address: str) -> int:
-    with socket.create_server((address, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

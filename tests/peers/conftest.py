@@ -83,9 +83,11 @@ def pair(ends: tuple[Site, Site]) -> Iterator[Pair]:
     made.close()
 
 
-@pytest.fixture(params=["-".join(one) for one in PAIRS])
+@pytest.fixture(params=["-".join(one) for one in PAIRS if "ours" in one])
 def restarting(request: pytest.FixtureRequest, sites: Sites) -> Iterator[Pair]:
-    """Each pair once: either end restarts in the test."""
+    """Each pair once: either end restarts in the test. What others lose among themselves then is
+    not ours to judge.
+    """
     here, _, there = request.param.partition("-")
     made = Pair(sites[here], sites[there])
     yield made

@@ -24,8 +24,8 @@ from xmppd.stream.sasl import HASHES, ScramKeys, derive, from_salted
 
 SALT_BYTES = 16
 CHECKED = "SHA-256"  # the keys that a password of PLAIN is checked against
-T = TypeVar("T")
 log = Logger()
+T = TypeVar("T")
 
 
 def derive_all(password: str, iterations: int) -> dict[str, ScramKeys]:
@@ -192,8 +192,8 @@ class SQLAccounts(IAccounts):
 
     async def upgrade(self, user: str, wanted: KeyUpgrade, salted: bytes) -> bool:
         keys = from_salted(wanted.hash_name, salted, wanted.salt, wanted.iterations)
-        adding = self._table.add(user, wanted.seen, {wanted.hash_name: keys})
-        return await self._changing(user, adding)
+        added = self._table.add(user, wanted.seen, {wanted.hash_name: keys})
+        return await self._changing(user, added)
 
     async def set_password(self, user: str, password: str) -> None:
         prepared = _prepared(password)

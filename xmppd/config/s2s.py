@@ -75,6 +75,12 @@ class S2SLimits(Options):
     queue_bytes: Size = option(
         4 * 1024 * 1024, "Bytes of stanzas that may wait for one server.", at_least=65536
     )
+    queue_total: Size = option(
+        64 * 1024 * 1024,
+        "Bytes of stanzas that may wait for all servers together; a quarter of them, where they "
+        "are of one sender.",
+        at_least=1024 * 1024,
+    )
     unacknowledged: int = option(
         500,
         "Stanzas that may be under way to a server that has not acknowledged them (XEP-0198). "

@@ -14,7 +14,7 @@ from xmppd.resolve.records import MOST_ALIASES, Kind, Records, read
 from xmppd.resolve.wire import Network, Silence, ask
 
 MOST_CACHED = 4096
-MOST_AT_ONCE = 50
+MOST_AT_ONCE = 200  # 50 servers that are called, and 200 that are asked about keys, ask for two
 MOST_WAITING = 1000
 FIRST_TRY_S = 2.0  # then the next server is asked, and so on in turns, each time for longer
 FAILURE_TTL_S = 5.0  # RFC 9520 §3.2

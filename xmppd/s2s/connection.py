@@ -71,6 +71,8 @@ class PeerConnection(StreamDriver[PeerEvent]):
         self._asked_at: float | None = None
         self._poked = False  # asked a second time
         self.expires_at: float | None = None  # the certificate that proved who it is
+        self._ended = False  # by us: what the peer said last is dropped
+        self._last: Closed | None = None  # by the peer; answered when all is stored
         self._under_way = 0  # stanzas on their way to the disk
         self._behind = 0  # those, and what came behind them
         self._bytes = 0  # of those
@@ -105,7 +107,10 @@ class PeerConnection(StreamDriver[PeerEvent]):
             self._timer.cancel()
         if self._ack_timer is not None:
             self._ack_timer.cancel()
-        self._queue = ()
+        # The peer takes back what it knows not to be acknowledged; all else it believes with us.
+        whole = any(isinstance(event, Closed) for event in self._queue)
+        if self.stream.management is not None and not whole:
+            self._queue = ()
         self.stream.close()
         self.federation.connections.discard(self)
         self.federation.lost(self, why)
@@ -120,7 +125,7 @@ class PeerConnection(StreamDriver[PeerEvent]):
             if not isinstance(event, Stanza):
                 self._take(event)
                 continue
-            if not self.open:
+            if self._ended:
                 return
             self.used_at = self.heard_at
             done = self._accept(event)
@@ -158,6 +163,9 @@ class PeerConnection(StreamDriver[PeerEvent]):
             behind, self._behind, self._bytes = self._behind, 0, 0
             for _ in range(behind):
                 self.stream.handled()
+            last, self._last = self._last, None
+            if last is not None:
+                self._closed(last)
 
     def _handled(self) -> None:
         """A stanza is dealt with; it counts when those before it do (XEP-0198 §4)."""
@@ -169,8 +177,15 @@ class PeerConnection(StreamDriver[PeerEvent]):
     def _waited(self) -> None:
         self._handled()
 
+    @property
+    def _heeds(self) -> bool:
+        """What a peer said before it left counts: at its shutdown its users go away so."""
+        return not self._ended
+
     def _take(self, event: PeerEvent) -> None:
-        if isinstance(event, Closed):
+        if isinstance(event, Closed) and event.by_peer and self._under_way:
+            self._last = event
+        elif isinstance(event, Closed):
             self._closed(event)
         elif self.stream.state is State.CLOSED and not isinstance(event, LATE):
             return  # it ended in the same bytes: nothing comes of what was granted before
@@ -219,6 +234,10 @@ class PeerConnection(StreamDriver[PeerEvent]):
         if self.open:
             self._handle(happened)
 
+    def end(self, error: StreamError | None = None) -> None:
+        self._ended = True
+        super().end(error)
+
     def finish(self) -> None:
         """Send nothing more; what the peer has under way is still taken (RFC 6120 §4.4)."""
         if self.stream.state not in TRUSTED:
@@ -235,6 +254,8 @@ class PeerConnection(StreamDriver[PeerEvent]):
         """The stream is over: so is the connection, as soon as our last words are sent."""
         self.flush_stream()
         why = "closed by the peer" if event.by_peer else "stream closed"
+        if event.by_peer:
+            self.write(self.stream.last_ack())
         self.write(event.farewell)
         if event.error is not None:
             why = f"stream error {event.error.condition}"

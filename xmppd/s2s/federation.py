@@ -17,6 +17,7 @@ from xmppd.s2s.outgoing import OutgoingConnection
 from xmppd.s2s.peer import Peer, Route
 from xmppd.s2s.room import Room
 from xmppd.s2s.service import Service
+from xmppd.s2s.shares import Shares
 from xmppd.s2s.slots import Slots
 from xmppd.s2s.verification import Verifier
 from xmppd.stanza import Stanza, StanzaError
@@ -44,6 +45,7 @@ class Federation:
         self._routes: dict[tuple[str, str], Route] = {}
         self.room = Room(service.admission, service.options.limits)
         self._slots = Slots(service.options.limits.attempts)
+        self._shares = Shares(service.options.limits.queue_total)
         self._stopping: Deferred[None] | None = None
 
     @property
@@ -119,7 +121,11 @@ class Federation:
         limits = options.limits
         if peer.stanzas >= limits.queue_stanzas or peer.size >= limits.queue_bytes:
             raise StanzaError("remote-server-timeout", "too much waits for that server already")
-        route.put(stanza, now)
+        if not self._shares.has_room(stanza.from_.bare):
+            raise StanzaError(
+                "resource-constraint", "too much waits for other servers", type="wait"
+            )
+        self._shares.add(stanza.from_.bare, route.put(stanza, now))
         if route.timer is None:
             route.timer = self.service.wheel.add(options.queue_timeout, self._expire, route)
         if route.link is None:
@@ -130,13 +136,19 @@ class Federation:
             return held
         return None
 
+    def _pop(self, route: Route) -> Stanza:
+        """The oldest that waits."""
+        stanza, size = route.pop()
+        self._shares.remove(stanza.from_.bare, size)
+        return stanza
+
     def _expire(self, route: Route) -> None:
         """Nothing waits longer than `queue_timeout`."""
         timeout_s = self.service.options.queue_timeout
         route.timer = None
         late = StanzaError("remote-server-timeout", f"not reached in {timeout_s:.0f} s")
         while route.queue and self.now - route.queue[0].since >= timeout_s:
-            self.bounce(route.pop(), late)
+            self.bounce(self._pop(route), late)
         if route.queue:
             left_s = timeout_s - (self.now - route.queue[0].since)
             route.timer = self.service.wheel.add(left_s, self._expire, route)
@@ -146,7 +158,7 @@ class Federation:
         """Send what waits, as far as the link takes it."""
         link = route.link
         while route.queue and link is not None and not link.blocked:
-            link.forward(route.pop())
+            link.forward(self._pop(route))
         if not route.queue and route.timer is not None:
             route.timer.cancel()
             route.timer = None
@@ -208,9 +220,10 @@ class Federation:
         What a key is looked into for does not wait for those with stanzas, nor they for it: the
         `Verifier` bounds its own.
         """
-        counts = not self.verifier.asks(peer.domain)
+        counts, who = not self.verifier.asks(peer.domain), ""
         if counts:
-            place = peer.places[ours] = self._slots.acquire()
+            who = self._who_waits(peer, ours)
+            place = peer.places[ours] = self._slots.acquire(who)
             counts = await place
             del peer.places[ours]
         try:
@@ -220,7 +233,13 @@ class Federation:
                 peer.opening.pop(ours, None)
         finally:
             if counts:
-                self._slots.release()
+                self._slots.release(who)
+
+    @staticmethod
+    def _who_waits(peer: Peer, ours: str) -> str:
+        """For whom an attempt is made: the bare JID of the first sender."""
+        route = peer.routes.get(ours)
+        return route.queue[0].stanza.from_.bare if route is not None and route.queue else ours
 
     def _is_wanted(self, peer: Peer) -> bool:
         waiting = any(route.queue for route in peer.routes.values())
@@ -275,7 +294,7 @@ class Federation:
     def _fail(self, route: Route, error: StanzaError) -> None:
         """What waits for the route goes back to its senders."""
         while route.queue:
-            self.bounce(route.pop(), error)
+            self.bounce(self._pop(route), error)
         self._flush(route)
         if route.link is None and route.asking is None and self.now >= route.backoff.until:
             self._drop(route)
@@ -429,15 +448,18 @@ class Federation:
         if route.link is link:
             route.link = None
         lost = StanzaError("remote-server-timeout", f"connection lost: {why}")
-        if asked and not link.hung_up_on_external:
+        if asked and link.how:  # it was in use: closed for idleness, perhaps, as the key was sent
+            route.alone = True
+        elif asked and not link.hung_up_on_external:
             self._refuse(route, lost)
-        elif route.queue and self.stopping:
-            self._fail(route, lost)
-        elif route.queue:
-            self._start(route)
-        else:
+            return
+        if not route.queue:
             self._relieve(route.peer)
             self._drop(route)
+        elif self.stopping:
+            self._fail(route, lost)
+        else:
+            self._start(route)
 
     def drained(self, link: PeerConnection) -> None:
         """The peer reads again, or has acknowledged something."""
@@ -484,9 +506,9 @@ class Federation:
         self.service.configure(options)
         self.room.configure(options.limits)
         self._slots.resize(options.limits.attempts)
+        self._shares.most = options.limits.queue_total
         for link in list(self.connections):
-            ours, theirs = link.stream.ours, link.stream.theirs
-            if theirs and self.service.policy.rules(ours, theirs).refused:
+            if any(self.service.policy.rules(*pair).refused for pair in pairs_of(link)):
                 link.end(StreamError("policy-violation"))
         for route in list(self._routes.values()):
             if self.service.policy.rules(*route.pair).refused and route.link is None:
@@ -520,8 +542,13 @@ class Federation:
             stopping.callback(None)
 
 
+def pairs_of(link: PeerConnection) -> set[Pair]:
+    """All on this connection, of whichever direction, with our domain first."""
+    stream = link.stream
+    pairs = {*stream.our_pairs, *(pair.inverse for pair in stream.peer_pairs)}
+    return {*pairs, Pair(stream.ours, stream.theirs)} if stream.theirs else pairs
+
+
 def domains_of(link: PeerConnection) -> set[str]:
     """Theirs, of all pairs on this connection."""
-    stream = link.stream
-    domains = {pair.target for pair in stream.our_pairs}
-    return {stream.theirs, *domains, *(pair.sender for pair in stream.peer_pairs)}
+    return {link.stream.theirs, *(pair.target for pair in pairs_of(link))}

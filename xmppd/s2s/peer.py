@@ -93,15 +93,17 @@ class Route:
         self.queue: deque[Waiting] = deque()
         self.timer: Timer | None = None  # for the oldest in the queue
 
-    def put(self, stanza: Stanza, now: float) -> None:
+    def put(self, stanza: Stanza, now: float) -> int:
+        """How many bytes it counts for."""
         size = len(stanza.raw) + OVERHEAD
         self.queue.append(Waiting(stanza, size, now))
         self.peer.stanzas += 1
         self.peer.size += size
+        return size
 
-    def pop(self) -> Stanza:
-        """The oldest."""
+    def pop(self) -> tuple[Stanza, int]:
+        """The oldest, and what it counted for."""
         stanza, size, _ = self.queue.popleft()
         self.peer.stanzas -= 1
         self.peer.size -= size
-        return stanza
+        return stanza, size

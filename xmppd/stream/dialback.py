@@ -17,7 +17,7 @@ from xmppd.xml import Element, StreamError, escape_attr, escape_text, to_xml
 
 MAX_PAIRS = 1000  # on one stream
 MAX_KEY = 1024  # characters; ours have 64
-MAX_ID = 256
+MAX_ID = 1024  # of a stream: as long as one that we make a key of
 
 
 class Pair(NamedTuple):

@@ -84,8 +84,13 @@ class StreamDriver(StreamTransport, Generic[E]):
         self._waited()
         self.resume()
         happened, self._queue = self._queue, ()
-        if self.open:
+        if self._heeds:
             self._handle(happened)
+
+    @property
+    def _heeds(self) -> bool:
+        """Whether anything comes of what was said before the connection was closed."""
+        return self.open
 
     def _waited(self) -> None:
         """The stanza that was waited for is dealt with."""
@@ -109,7 +114,11 @@ class StreamDriver(StreamTransport, Generic[E]):
         """End the stream, with `error` if there is one; what the peer still says is dropped."""
         self._queue = ()
         stream = self.stream
-        self._handle(stream.close() if error is None else stream.fail(error))
+        happened = stream.close() if error is None else stream.fail(error)
+        if happened:
+            self._handle(happened)
+        else:  # the peer has ended it, which was still in the queue
+            self.close(why="stream closed")
 
     def _late(self) -> None:
         """L1: from the connection to the login, whatever was said meanwhile."""

@@ -79,7 +79,7 @@ def modules(host: Host, service: Service, monkeypatch: pytest.MonkeyPatch) -> No
 def secure(connect: Callable[[], Any]) -> Any:
     """A client whose stream is under TLS, and open; its header was answered by `offer`."""
     client = connect()
-    client.connection._stream = client.connection._new_stream(secure=True)
+    client.connection.stream = client.connection._new_stream(secure=True)
     client.offer = client.sends(client.header)
     return client
 
@@ -157,7 +157,7 @@ def test_what_is_not_offered_is_passed_over(
     options = service.options.model_copy(update={"mechanisms": ["PLAIN", "SCRAM-SHA-256"]})
     service.configure(options)
     client = connect()
-    client.connection._stream = client.connection._new_stream(secure=True)
+    client.connection.stream = client.connection._new_stream(secure=True)
     assert client.sends(client.header).count("UPGR-") == 1
     assert "<success" in client.sends(authenticate(upgrade("SHA-512", "MD5")))
 
@@ -260,7 +260,7 @@ def test_wrong_codes_are_counted_as_wrong_passwords_are(
 ) -> None:
     for _ in range(20):
         client = connect()
-        client.connection._stream = client.connection._new_stream(secure=True)
+        client.connection.stream = client.connection._new_stream(secure=True)
         client.sends(client.header)
         if "<task>" not in client.sends(authenticate("")):
             break

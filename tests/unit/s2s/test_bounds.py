@@ -21,6 +21,7 @@ from xmppd.resolve import DialFailed
 from xmppd.s2s import FederationCommands, federation
 from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.outgoing import OutgoingConnection
+from xmppd.s2s.slots import Slots
 from xmppd.stream.management import Management
 from xmppd.testing import error, message
 from xmppd.testing.actor import Client
@@ -228,6 +229,49 @@ def test_a_reload_changes_how_many_servers_are_called_at_a_time() -> None:
     limits = options.limits.model_copy(update={"attempts": 3})
     verona.capulet.federation.configure(options.model_copy(update={"limits": limits}))
     assert len(verona.network.calls) == 3
+
+
+def test_who_writes_to_many_servers_that_are_silent_holds_up_nobody_else() -> None:
+    """The attempts are given to senders in turn, and one has three quarters of them at most."""
+    verona = Verona(limits={"attempts": 4}, negotiation_timeout=300.0, queue_timeout=60.0)
+    juliet, romeo = verona.online(JULIET), verona.online(ROMEO)
+    nurse = verona.online("nurse@capulet.example/hall")
+    for domain in mute(verona, 20):
+        juliet.sends(TO.format(domain))
+    assert len(verona.network.calls) == 3
+    nurse.sends(HI)
+    verona.settles()
+    romeo.receives(message("hi"))
+
+
+def test_places_are_given_in_turn() -> None:
+    slots = Slots(1)
+    given: list[str] = []
+    for number, who in enumerate("aaabbc"):
+        slots.acquire(who).addCallback(lambda _, name=f"{who}{number}": given.append(name))
+    for name in range(5):
+        slots.release(given[name][0])
+    assert given == ["a0", "a1", "b3", "c5", "a2", "b4"]
+
+
+def test_what_waits_for_all_servers_together_is_bounded() -> None:
+    """A quarter of it is one sender's; what was given back makes room again."""
+    limits = {"queue_total": 1 << 20, "attempts": 1}
+    verona = Verona(limits=limits, negotiation_timeout=300.0, queue_timeout=60.0)
+    juliet, nurse = verona.online(JULIET), verona.online("nurse@capulet.example/hall")
+    large = TO.replace("hi", "x" * 20_000)
+    domains = mute(verona, 40)
+    for domain in domains:
+        juliet.sends(large.format(domain))
+    refused = [error("m", "wait", "resource-constraint", kind="message")] * len(juliet.inbox)
+    assert 40 - 2**18 // 20_000 - 1 <= len(refused) < 40
+    juliet.receives(*refused)
+    nurse.sends(large.format(domains[0]))
+    nurse.receives_nothing()
+    verona.advances(62)
+    juliet.forget()
+    juliet.sends(large.format(domains[5]))
+    juliet.receives_nothing()
 
 
 def test_an_attempt_that_nobody_wants_any_more_is_no_failure() -> None:

@@ -10,6 +10,7 @@ from xmppd.s2s import FederationCommands
 from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.peer import LONGEST_WAIT_S, Backoff
 from xmppd.stanza import Message, StanzaError
+from xmppd.stream.dialback import Pair
 from xmppd.stream.management import Management
 from xmppd.testing import error, message, presence, result
 from xmppd.testing.actor import Client
@@ -372,6 +373,41 @@ def test_a_domain_that_is_denied_at_reload_loses_its_connections(verona: Verona)
     verona.capulet.federation.configure(options.model_copy(update={"deny": [MONTAGUE]}))
     verona.settles()
     assert not links(verona)
+
+
+def test_a_denied_domain_takes_the_stream_that_it_shares_with_it() -> None:
+    """Its pair was piggybacked on the connection of another (XEP-0220 §2.6)."""
+    verona = Verona()
+    talks(verona)
+    (link,) = [link for link in links(verona) if link.direction == "to"]
+    link.stream.our_pairs.trust(Pair(CAPULET, "rooms.montague.example"))
+    options = verona.capulet.service.options
+    denied = options.model_copy(update={"deny": ["rooms.montague.example"]})
+    verona.capulet.federation.configure(denied)
+    verona.settles()
+    assert not links(verona)
+
+
+def test_a_key_sent_as_the_peer_closes_an_idle_connection_takes_another() -> None:
+    """Nothing is wrong with the pair: what waits for it is not given back."""
+    verona = Verona(bidi=False)
+    _, romeo = talks(verona)
+    rooms = "rooms.capulet.example"
+    verona.capulet.talk.router.claim(rooms, lambda stanza: None, CAPULET)
+    verona.network.servers[rooms] = verona.capulet
+    (link,) = [link for link in links(verona) if link.direction == "to"]
+    (theirs,) = [end.other for end in verona.network.ends if end.protocol is link]
+    theirs.deaf = True
+    verona.capulet.talk.router.route(message_of(f"hall@{rooms}"))
+    assert [route for route in link.routes if route.asking is link]
+    theirs.loseConnection()
+    verona.settles()
+    romeo.receives(message("from the hall"))
+
+
+def message_of(sender: str) -> Message:
+    body = Element("jabber:client", "body", None, "from the hall")
+    return Message(jid(ROMEO), jid(sender), "chat", None, body)
 
 
 # Nothing is relayed, and nobody speaks for us

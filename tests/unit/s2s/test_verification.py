@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 
 from tests.support.verona import (
     CAPULET,
@@ -275,3 +276,73 @@ def test_what_is_on_its_way_to_the_disk_is_not_acknowledged_and_holds_nobody_bac
     assert stream.management.handled == 0
     first.callback(None)
     assert stream.management.handled == 3
+
+
+SLOW = f"<message id='slow' from='{JULIET}' to='{ROMEO}'><body>slow</body></message>"
+
+
+def takes_its_time(verona: Verona, *waiting: Deferred[None]) -> None:
+    """Stanzas with the id "slow" are on their way until these fire, in turn."""
+    left = list(waiting)
+    router, route = verona.montague.talk.router, verona.montague.talk.router.route
+    router.route = lambda stanza: (  # type: ignore[method-assign]
+        left.pop(0) if stanza.id == "slow" else route(stanza)
+    )
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut off"])
+def test_what_came_before_the_peer_left_is_delivered(cut: bool) -> None:
+    """It was waited for a stanza when the peer closed the connection, in the same bytes."""
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    waiting: Deferred[None] = Deferred()
+    takes_its_time(verona, waiting)
+    raw.sends(SLOW + SLOW.replace("slow", "last") + ("" if cut else "</stream:stream>"))
+    raw.connection.close(why="closed by the peer")  # as by its close_notify
+    if cut:
+        raw.end.loseConnection()
+    romeo.receives_nothing()
+    waiting.callback(None)
+    romeo.receives(message("last"))
+
+
+def test_what_was_not_acknowledged_when_the_connection_broke_is_the_peer_s_again() -> None:
+    """It sends it once more or tells the sender (XEP-0198 §4): it must not arrive as well."""
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    raw.connection.stream.management = Management(500)
+    waiting: Deferred[None] = Deferred()
+    takes_its_time(verona, waiting)
+    raw.sends(SLOW + SLOW.replace("slow", "last"))
+    raw.end.loseConnection()
+    waiting.callback(None)
+    romeo.receives_nothing()
+
+
+def test_the_last_acknowledgement_tells_of_what_was_still_being_stored() -> None:
+    verona = in_clear()
+    verona.online(ROMEO)
+    raw = proven(verona)
+    raw.connection.stream.management = Management(500)
+    storing, waiting = Storing(), Deferred[None]()
+    takes_its_time(verona, storing, waiting)
+    assert raw.sends(SLOW + SLOW + SLOW.replace("slow", "last") + "</stream:stream>") == ""
+    waiting.callback(None)
+    verona.settles()
+    assert raw.connection.open
+    before = len(raw.heard)
+    storing.callback(None)
+    verona.settles()
+    assert raw.heard[before:] == "<a xmlns='urn:xmpp:sm:3' h='3'/></stream:stream>"
+
+
+def test_a_stream_that_the_peer_has_ended_is_closed_in_time_although_a_stanza_waits() -> None:
+    verona = in_clear()
+    raw = proven(verona)
+    takes_its_time(verona, Deferred())
+    raw.sends(SLOW + "</stream:stream>")
+    done = verona.montague.federation.shutdown()
+    verona.advances(6)
+    assert done.called

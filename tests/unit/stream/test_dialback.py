@@ -97,7 +97,7 @@ def test_trust_in_a_pair_does_not_answer_the_key_that_is_looked_at() -> None:
         ("result", {**ADDRESSES, "from": "<&'"}, "improper-addressing"),
         ("result", {**ADDRESSES, "type": "VALID"}, "bad-format"),
         ("verify", ADDRESSES, "bad-format"),
-        ("verify", {**ADDRESSES, "id": "x" * 300}, "bad-format"),
+        ("verify", {**ADDRESSES, "id": "x" * 1025}, "bad-format"),
         ("vouch", ADDRESSES, "bad-format"),
     ],
 )

@@ -140,7 +140,6 @@ class PeerStream:
         if isinstance(item, StreamOpen):
             return self._open(item)
         if isinstance(item, StreamClose):
-            self.acknowledge()
             return self._end(Closed(b"" if self.finishing else END, by_peer=True))
         assert isinstance(item, StreamError)
         raise item
@@ -296,6 +295,12 @@ class PeerStream:
         """The answer to `AckAsked`; may be said at any time (§4)."""
         if self.management is not None and self.state in TRUSTED:
             self._write(self.management.answer())
+
+    def last_ack(self) -> bytes:
+        """Told before our end, when the peer's has come and what came before it is handled."""
+        if self.management is None or self.finishing:
+            return b""
+        return to_xml(self.management.answer(), SERVER).encode()
 
     def request_ack(self) -> bool:
         """Ask what the peer has handled; False where it does not do so."""

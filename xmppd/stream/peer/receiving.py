@@ -77,7 +77,7 @@ class ReceivingStream(PeerStream):
             self._waits = True
             return [AskProof(self.theirs)]
         self._offer()
-        return []
+        return self._grant_inverse(Pair(self.theirs, self.ours)) if self._trusted_by_sasl else []
 
     def _no_features(self) -> list[PeerEvent]:
         """A server older than XMPP 1.0 knows dialback alone."""
@@ -184,14 +184,20 @@ class ReceivingStream(PeerStream):
         return []
 
     def _grant(self, pair: Pair, how: str) -> list[PeerEvent]:
-        """The peer may send for the pair, and with bidi we for its inverse (XEP-0288 §2.2)."""
-        events: list[PeerEvent] = [PeerMaySend(pair, how)]
+        """The peer may send for the pair, and with bidi we for its inverse: after SASL not before
+        our new header (RFC 6120 §6.4.6).
+        """
         if how == "EXTERNAL":
             self.peer_pairs.trust(pair)
-        if self.bidi:
-            self.our_pairs.trust(pair.inverse)
-            events.append(WeMaySend(pair.inverse, "bidi"))
-        return events
+            return [PeerMaySend(pair, how)]
+        return [PeerMaySend(pair, how), *self._grant_inverse(pair)]
+
+    def _grant_inverse(self, pair: Pair) -> list[PeerEvent]:
+        """XEP-0288 §2.2."""
+        if not self.bidi:
+            return []
+        self.our_pairs.trust(pair.inverse)
+        return [WeMaySend(pair.inverse, "bidi")]
 
     # Bidirectional streams (XEP-0288)
 
@@ -276,7 +282,9 @@ class ReceivingStream(PeerStream):
         proven (XEP-0288 §2.2). False where that cannot be.
         """
         proven = {valid.sender for valid in self.peer_pairs}
-        if not self.bidi or self.state not in TRUSTED or pair.target not in proven:
+        if not (self.bidi and self._opened) or self.state not in TRUSTED:
+            return False
+        if pair.target not in proven:
             return False
         if not self.our_pairs.may(pair, Moved.KEY):
             return False

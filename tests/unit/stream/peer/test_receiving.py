@@ -392,7 +392,17 @@ def test_with_bidi_we_may_send_for_the_inverse() -> None:
     peer = Receiver(proven=("capulet.example",))
     peer.sends(HEADER)
     peer.sends(BIDI + EXTERNAL)
+    peer.sends(HEADER)
     assert peer.of(WeMaySend) == [WeMaySend(PAIR.inverse, "bidi")]
+
+
+def test_with_bidi_nothing_is_sent_between_success_and_the_new_header() -> None:
+    peer = Receiver(proven=("capulet.example",))
+    peer.sends(HEADER)
+    assert peer.sends(BIDI + EXTERNAL).endswith(f"<success xmlns='{SASL}'/>")
+    assert peer.of(WeMaySend) == []
+    assert not peer.stream.ask(CHAT.inverse)
+    assert "<db:result" not in peer.sends(HEADER)
 
 
 def test_with_bidi_keys_go_the_other_way_for_proven_domains_only() -> None:
