@@ -94,6 +94,7 @@ from xmppd.stanza import (
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
     DatabaseBusy,
+    Load,
     Repository,
     Step,
     StorageError,
@@ -106,6 +107,7 @@ from xmppd.storage import (
     table,
     transaction,
     upsert,
+    visit,
 )
 from xmppd.stream import management
 from xmppd.stream.sasl import HASHES, SASLFailure, ScramKeys
@@ -163,6 +165,7 @@ __all__ = [
     "JIDError",
     "Kept",
     "KeyUpgrade",
+    "Load",
     "Login",
     "Managed",
     "Message",
@@ -254,4 +257,5 @@ __all__ = [
     "upsert",
     "uses",
     "uses_if",
+    "visit",
 ]

@@ -328,7 +328,7 @@ class WaitingChain(Chain, Generic[T, P]):
                 return answer.addCallbacks(
                     self._answered, self._failed, callbackArgs=rest, errbackArgs=(call,)
                 )
-            if isinstance(answer, Awaitable):
+            if hasattr(answer, "__await__"):  # as Awaitable says, for a tenth of its price
                 return self._later(answer, call, calls[number:], value, args)
             value = answer
         return value
