@@ -116,7 +116,7 @@ class Node:
 
     def hearers(self, now: int) -> list[JID]:
         """The JIDs that subscribed and want to be told, each once (§6.1.6, §12.2)."""
-        return list(dict.fromkeys(each.jid for each in self._delivering(now)))
+        return list(dict.fromkeys([each.jid for each in self._delivering(now)]))
 
     def several(self, now: int) -> dict[JID, list[str]]:
         """The subids of those JIDs that want to be told by more than one subscription."""
@@ -125,14 +125,16 @@ class Node:
             found.setdefault(each.jid, []).append(each.subid)
         return {who: subids for who, subids in found.items() if len(subids) > 1}
 
-    def _delivering(self, now: int) -> Iterator[Subscription]:
-        return (
+    def _delivering(self, now: int) -> list[Subscription]:
+        found = [
             each
             for each in self.subscriptions.values()
-            if each.current(now)
+            if each.state is State.SUBSCRIBED
             and each.options.deliver
-            and self.affiliation(each.jid) is not Affiliation.OUTCAST
-        )
+            and (each.options.expire is None or each.current(now))
+        ]
+        out = {who for who, its in self.affiliations.items() if its is Affiliation.OUTCAST}
+        return [it for it in found if it.jid.bare not in out] if out else found
 
     def may_publish(self, who: JID, affiliation: Affiliation, now: int) -> bool:
         """By affiliation, or by the publish model (§4.1, pubsub#publish_model)."""
