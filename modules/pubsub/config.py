@@ -242,6 +242,9 @@ def changed(config: NodeConfig, submission: Form, bounds: Bounds) -> NodeConfig:
     del asked.fields[0]  # the FORM_TYPE, which has been looked at and may be that of options
     values = asked.check(submission)
     known = {BY_VAR[var].name: value for var, value in values.items() if var in BY_VAR}
+    for name in _ENUMS.keys() & known.keys():
+        if not known[name]:  # a field without a value chooses nothing
+            del known[name]
     return replace(config, **{name: _value(name, it, bounds) for name, it in known.items()})
 
 
