@@ -78,13 +78,10 @@ class AccountFace(Face):
         if who.bare != node.service or not who.resource:
             return ((to, ()),)
         contacts = self._pep.roster.contacts(who.bare)
-        seeing = [
-            each
-            for each in to
-            if each.bare == who.bare or ((its := contacts.get(each.bare)) and its.from_)
-        ]
-        told = set(seeing)
-        return (seeing, (_reply_to(who),)), ([each for each in to if each not in told], ())
+        shown = {user for user, contact in contacts.items() if contact.from_} | {who.bare}
+        seeing = [each for each in to if each.bare in shown]
+        rest = [] if len(seeing) == len(to) else [each for each in to if each.bare not in shown]
+        return (seeing, (_reply_to(who),)), (rest, ())
 
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         return self._pep.permitted(service, tuple(to))

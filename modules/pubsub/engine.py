@@ -194,11 +194,11 @@ class Engine:
         out: a roster, an affiliation or the configuration has changed (XEP-0163 §7.1).
         """
         now = self.now()
-        over = [it for it in node.subscriptions.values() if it.over(now)]
+        those = list(node.subscriptions.values())
+        over = [it for it in those if it.options.expire is not None and it.over(now)]
         if over:
             await self.end(node, over)
         if node.config.access_model in CLOSING:
-            those = list(node.subscriptions.values())
             lost = [it for it in those if not await self.may_read(node, it.jid)]
             if lost:
                 await self.cancel(node, lost)
@@ -233,8 +233,9 @@ class Engine:
         (§7.1.2.4, §12.14).
         """
         several = node.several(self.now()) if self.face.limits.same > 1 else {}
-        self.notify(node, event, [jid for jid in to if jid not in several], *more)
-        for who in to:
+        once = [jid for jid in to if jid not in several] if several else to
+        self.notify(node, event, once, *more)
+        for who in to if several else ():
             if who in several:
                 self.notify(node, event, [who], *more, events.subids(several[who]))
 

@@ -116,25 +116,27 @@ class Node:
 
     def hearers(self, now: int) -> list[JID]:
         """The JIDs that subscribed and want to be told, each once (§6.1.6, §12.2)."""
-        return list(dict.fromkeys(each.jid for each in self._delivering(now)))
+        return list(dict.fromkeys([each.jid for each in self._delivering(now)]))
 
     def several(self, now: int) -> dict[JID, list[str]]:
         """The subids of those JIDs that want to be told by more than one subscription."""
+        if len({each.jid for each in self.subscriptions.values()}) == len(self.subscriptions):
+            return {}
         found: dict[JID, list[str]] = {}
         for each in self._delivering(now):
             found.setdefault(each.jid, []).append(each.subid)
         return {who: subids for who, subids in found.items() if len(subids) > 1}
 
-    def _delivering(self, now: int) -> Iterator[Subscription]:
-        out = {who for who, its in self.affiliations.items() if its is Affiliation.OUTCAST}
-        return (
+    def _delivering(self, now: int) -> list[Subscription]:
+        found = [
             each
             for each in self.subscriptions.values()
             if each.state is State.SUBSCRIBED
             and each.options.deliver
             and (each.options.expire is None or each.current(now))
-            and each.jid.bare not in out
-        )
+        ]
+        out = {who for who, its in self.affiliations.items() if its is Affiliation.OUTCAST}
+        return [it for it in found if it.jid.bare not in out] if out else found
 
     def may_publish(self, who: JID, affiliation: Affiliation, now: int) -> bool:
         """By affiliation, or by the publish model (§4.1, pubsub#publish_model)."""
