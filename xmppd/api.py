@@ -16,6 +16,7 @@ from xmppd.hooks import (
     Order,
     Signal,
     Stop,
+    Those,
     WaitingFilter,
     on,
     spawn,
@@ -59,6 +60,7 @@ from xmppd.sessions import (
 )
 from xmppd.stanza import (
     IQ,
+    Copies,
     Delay,
     Field,
     FieldType,
@@ -92,6 +94,7 @@ from xmppd.stanza import (
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
     DatabaseBusy,
+    Load,
     Repository,
     Step,
     StorageError,
@@ -104,6 +107,7 @@ from xmppd.storage import (
     table,
     transaction,
     upsert,
+    visit,
 )
 from xmppd.stream import management
 from xmppd.stream.sasl import HASHES, SASLFailure, ScramKeys
@@ -141,6 +145,7 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copies",
     "Copy",
     "DatabaseBusy",
     "Delay",
@@ -160,6 +165,7 @@ __all__ = [
     "JIDError",
     "Kept",
     "KeyUpgrade",
+    "Load",
     "Login",
     "Managed",
     "Message",
@@ -197,6 +203,7 @@ __all__ = [
     "Storing",
     "StreamError",
     "Task",
+    "Those",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",
@@ -250,4 +257,5 @@ __all__ = [
     "upsert",
     "uses",
     "uses_if",
+    "visit",
 ]

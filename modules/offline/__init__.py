@@ -7,7 +7,7 @@ message: the next session gets it, maybe again.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ from xmppd.api import (
     StanzaError,
     Stop,
     StorageError,
+    Those,
     events,
     ns,
     on,
@@ -279,7 +280,14 @@ class OfflineMessages(Module):
             if done is not None:
                 await done
 
-    @on(events.session_receives, order=EARLY)
+    def _holds(self, stanza: Stanza) -> bool | Container[Session]:
+        return stanza.kind == "message" and Those(self._gives)
+
+    def _gives(self, session: Session) -> bool:
+        going = self._deliveries.get(session.user)
+        return going is not None and going.session is session
+
+    @on(events.session_receives, order=EARLY, concerns=_holds)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         """Nothing newer comes before what was sent earlier (RFC 6120 §10.1)."""
         if stanza.kind != "message":
