@@ -30,6 +30,8 @@ R, ENABLE = f"<r xmlns='{SM}'/>", f"<enable xmlns='{SM}' resume='true'/>"
 class Phone:
     """A client that counts (XEP-0198), and comes back."""
 
+    patience_s = PATIENCE_S
+
     def __init__(
         self,
         server: ServerProcess,
@@ -74,7 +76,7 @@ class Phone:
         self.client = client = TLSClient(
             self.server.address, jid(self.address), connect=self.connect
         )
-        client.socket.settimeout(PATIENCE_S)
+        client.socket.settimeout(self.patience_s)
         client.opens()
         client.secures()
         client.logs_in()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.people import LOST, chat
+from tests.faults.people import LOST, PATIENCE_S, chat
 from tests.faults.test_resumption import Phone
 from tests.support.server import ServerProcess
 
@@ -22,8 +22,11 @@ Serve = Callable[..., ServerProcess]
 class Guest(Phone):
     """Knows what it has said: it says again what the server has not handled."""
 
+    patience_s = 4 * PATIENCE_S  # all come at once, and their keys are computed on this machine
+
     def __init__(self, server: ServerProcess, address: str) -> None:
         super().__init__(server, address)
+        self.client.socket.settimeout(self.patience_s)
         self.said: list[str] = []
         self.says("<presence/>")
 
