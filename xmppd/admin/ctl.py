@@ -125,7 +125,7 @@ class ServerGroup(click.Group):
 
 
 def control_of(ctx: click.Context) -> Control:
-    """`--socket`, else the system's server (of two paths), else the one that runs in this folder."""
+    """`--socket`, else the system's server (of two paths), else the one in this folder."""
     if ctx.obj is None:
         path: Path | None = ctx.params.get("socket")
         ctx.obj = Control(path or default_socket(), bool(ctx.params.get("json")))
