@@ -36,6 +36,7 @@ from xmppd.modules.muc import (
 )
 from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.governing import Change, Outcome
+from xmppd.modules.muc.graves import Graves
 from xmppd.modules.muc.history import Said, Tail, new_id
 from xmppd.modules.muc.keeping import Keeper, Writer
 from xmppd.modules.muc.lanes import Lanes
@@ -48,11 +49,13 @@ from xmppd.modules.muc.store import Rooms
 from xmppd.modules.stanza_ids import clean_domains
 
 TEND_S = 60.0
+VOICE_REQUESTS_PER_S, VOICE_REQUESTS = 1 / 60, 3  # of one user
 
 
 class RoomBase(DiscoService):
     options: MUCOptions
     stored: Rooms
+    graves: Graves
     archive = uses_if(Archive)
 
     def __init__(self, host: Host, options: Options) -> None:
@@ -71,6 +74,8 @@ class RoomBase(DiscoService):
         self._joins = rates(mine.joins_per_minute / 60, mine.joins_per_minute)
         self._room_joins = Rates(mine.room_joins_per_minute / 60, mine.room_joins_per_minute)
         self._made = rates(mine.created_per_hour / 3600, mine.created_per_hour)
+        self._outside = rates(mine.invitations_per_minute / 60, mine.invitations_at_once)
+        self._voices = Rates(VOICE_REQUESTS_PER_S, VOICE_REQUESTS)
         self._hook_missed = host.hooks.of(offered.member_missed)
         self._hook_entering = host.hooks.of(offered.room_entering)
         self._hook_message = host.hooks.of(offered.room_message)
@@ -292,12 +297,27 @@ class RoomBase(DiscoService):
             for name in names:
                 self.background(self.stored.put_extra(room.name, name, extras.piece(room, name)))
 
+    def may_write_outside(self, user: JID, messages: int) -> bool:
+        """Whether so many more may get an invitation or a notice because of this user, who are
+        not in the room and have not asked for it.
+        """
+        mine = self.options
+        if not messages or not mine.invitations_per_minute:
+            return True
+        few = messages <= mine.invitations_at_once
+        return few and self._outside.take(user.bare, self._now(), messages)
+
     def conclude(
         self, room: Room, outcome: Outcome, changes: Iterable[Change], result: IQ | None = None
     ) -> None:
-        """Send in the order that §8.2 wants, and look after who is out."""
+        """Send in the order that §8.2 wants, and look after who is out. Who is told outside is
+        told out of courtesy (§17.1.1): of long lists nobody is.
+        """
         answer = [] if result is None else [result]
-        self.deliver([*outcome.first, *answer, *outcome.news])
+        outside = outcome.outside
+        if result is not None and not self.may_write_outside(result.to, len(outside)):
+            outside = []
+        self.deliver([*outcome.first, *answer, *outcome.news, *outside])
         for change in changes:
             if change.new.affiliation is not change.old:
                 self.fire(offered.affiliation_changed, room, change)
@@ -321,6 +341,7 @@ class RoomBase(DiscoService):
     async def forget(self, user: JID) -> None:
         """Who takes the name next has none of its rights."""
         await self.stored.forget(str(user))
+        await self.graves.forget(str(user))
         for room in self.rooms:
             for known in (room.voices, room.invited, room.applicants, room.hats.worn):
                 known.pop(user, None)

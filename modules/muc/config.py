@@ -13,6 +13,7 @@ OWNERS = "muc#roomconfig_roomowners"
 WORDS = tuple(role.word for role in (Role.MODERATOR, Role.PARTICIPANT, Role.VISITOR))
 NO_LIMIT = "none"
 SLOW_MODE = "muc#roomconfig_slow_mode_duration"
+MAX_USERS = "muc#roomconfig_maxusers"
 SLOWEST = 86400
 SIZES = ("10", "20", "30", "50", "100", "200", "500", "1000", "5000", NO_LIMIT)
 MOST_HISTORY = 500
@@ -137,7 +138,7 @@ SETTINGS = (
     Setting(_of("passwordprotectedroom"), "protected", BOOLEAN, "Require a password?"),
     Setting(_of("roomsecret"), "password", FieldType.TEXT_PRIVATE, "The password", at_most=1000),
     Setting(_of("whois"), "whois", ONE, "Who may see real addresses?", WHOIS_OPTIONS, 0, True),
-    Setting(_of("maxusers"), "max_users", ONE, "Most occupants at a time", SIZE_OPTIONS),
+    Setting(MAX_USERS, "max_users", ONE, "Most occupants at a time", SIZE_OPTIONS),
     Setting(_of("enablelogging"), "logging", BOOLEAN, "Is the room logged publicly?", (), 0, True),
     Setting(
         _of("enablearchiving"), "archiving", BOOLEAN, "Archive what is said?", (), 0
@@ -195,6 +196,7 @@ def _field(setting: Setting, value: Any) -> Field:  # of as many types as there 
 
 def read(asked: Form, given: Form, config: Config) -> Submission:
     """What the owner wants, from the form that was shown. Raises not-acceptable, bad-request."""
+    _offer(asked, given)
     values = asked.check(given)
     changes = {
         setting.attribute: _read(setting, values[setting.var])
@@ -205,6 +207,13 @@ def read(asked: Form, given: Form, config: Config) -> Submission:
     if wanted.protected and not wanted.password:
         raise StanzaError("not-acceptable", "a protected room needs a password")
     return Submission(wanted, _people(values, ADMINS), _people(values, OWNERS))
+
+
+def _offer(asked: Form, given: Form) -> None:
+    """Of sizes the form has a choice; every number is one, as bots and other clients want it."""
+    field, text = asked.field(MAX_USERS), given.get(MAX_USERS, str, "").strip()
+    if field is not None and text.isascii() and text.isdigit() and len(text) < 6:
+        field.options += forms.field(MAX_USERS, None, ONE, options=[text]).options
 
 
 def _read(setting: Setting, value: object) -> Any:

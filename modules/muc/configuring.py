@@ -162,9 +162,10 @@ def venue(query: Element) -> Element:
             made.attrs["jid"] = jid(asked.get("jid") or "")
         except JIDError as fault:
             raise StanzaError("jid-malformed", str(fault)) from None
-    reason = asked.child_text(OWNER, "reason")
-    if reason:
-        made.append(Element(USER, "reason", None, reason[: governing.MOST_REASON]))
+    for name in ("password", "reason"):
+        text = (asked.child_text(OWNER, name) or "")[: governing.MOST_REASON]
+        if text:
+            made.append(Element(USER, name, None, text))
     return made
 
 

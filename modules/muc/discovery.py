@@ -12,26 +12,32 @@ from xmppd.api import (
     StanzaError,
     forms,
     ns,
+    page,
 )
 from xmppd.modules.disco import Description, Identity, Item
 from xmppd.modules.muc import versions
 from xmppd.modules.muc.names import (
+    CONFIG,
     INFO,
     MUC,
     OCCUPANT_ID,
+    REQUEST,
     RESERVED_NICK,
     SELF_PING,
     STABLE_ID,
     TRAFFIC,
     UNIQUE,
     Affiliation,
+    Role,
 )
 from xmppd.modules.muc.room import Room
 from xmppd.modules.muc.store import Listed, Rooms
 
 MOST = 250  # rooms in one answer
-OF_SERVICE = frozenset((MUC, UNIQUE, STABLE_ID, OCCUPANT_ID, ns.RSM, ns.STANZA_IDS))
-OF_ROOM = OF_SERVICE - {UNIQUE, ns.RSM} | {ns.DISCO_ITEMS, SELF_PING, versions.NS}
+OF_SERVICE = frozenset((MUC, UNIQUE, STABLE_ID, OCCUPANT_ID, "muc_rooms", ns.RSM, ns.STANZA_IDS))
+OF_ROOM = OF_SERVICE - {UNIQUE, "muc_rooms"} | {
+    *(ns.DISCO_ITEMS, SELF_PING, CONFIG, INFO, REQUEST, versions.NS),
+}
 TEXT, BOOLEAN = (FieldType.TEXT_SINGLE, FieldType.BOOLEAN)
 
 
@@ -52,8 +58,6 @@ def describe(room: Room, node: str, asker: JID, known: Description) -> None:
     known.identities.append(Identity("conference", "text", room.config.name or room.name))
     known.features.update(features(room))
     known.forms.append(information(room))
-    if asker in room.sessions:  # for others it is private (§6.5)
-        known.items += [Item(o.jid, name=o.nick) for o in room.occupants.values()]
 
 
 def features(room: Room) -> set[str]:
@@ -82,6 +86,7 @@ def information(room: Room) -> Form:
         forms.field("muc#roomconfig_roomname", config.name, TEXT),
         forms.field("muc#roomconfig_changesubject", config.change_subject, BOOLEAN),
         forms.field("muc#roomconfig_allowinvites", config.allow_invites, BOOLEAN),
+        forms.field("muc#roomconfig_allowpm", config.allow_pm, TEXT),
     ]
     if config.lang:
         fields.append(forms.field("muc#roominfo_lang", config.lang, TEXT))
@@ -91,6 +96,22 @@ def information(room: Room) -> Form:
         subject = next((each.text for each in room.subject.elements), "")
         fields.append(forms.field("muc#roominfo_subject", subject, TEXT))
     return Form(type=FormType.RESULT, fields=fields)
+
+
+def occupants(room: Room, asker: JID, request: ResultSetRequest | None) -> Page[Item]:
+    """Who is in the room, in pages, for who is inside and as far as their presence is shown; for
+    others that is private (§6.5). Raises item-not-found.
+    """
+    mine = room.sessions.get(asker)
+    there = [] if mine is None else [*room.occupants.values()]
+    if mine is not None and mine.role is not Role.MODERATOR:
+        there = [each for each in there if each is mine or room.shows(each)]
+    items = [Item(each.jid, name=each.nick) for each in there]
+    return page(items, request or ResultSetRequest(), _address_of, at_most=MOST)
+
+
+def _address_of(item: Item) -> str:
+    return item.jid
 
 
 # The list of rooms (§6.3)

@@ -28,6 +28,7 @@ from xmppd.modules.muc.room import EXTRA_SEATS, Occupant, Room, subject_element
 
 LOST = Why(codes=("333",))
 MOST_SESSIONS = 20  # of one occupant
+MOST_NICKS = 10  # of one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,14 @@ def _same(one: str, other: str) -> bool:
 
 
 def _check_seats(room: Room, user: JID, nick: str, affiliation: Affiliation) -> None:
-    there = next((o for o in room.present(user) if o.nick == nick), None)
+    mine = room.present(user)
+    there = next((o for o in mine if o.nick == nick), None)
     if there is not None:
         if len(there.sessions) >= MOST_SESSIONS:
             raise StanzaError("resource-constraint", "too many sessions under this nickname")
         return
+    if len(mine) >= MOST_NICKS:  # a server invents as many resources as it wants
+        raise StanzaError("resource-constraint", "you are here under too many names")
     extra = EXTRA_SEATS if affiliation >= Affiliation.ADMIN else 0
     most = room.config.max_users
     if most and len(room.occupants) >= most + extra:
@@ -206,9 +210,11 @@ def affiliations(room: Room, entry: Entry, occupant: Occupant) -> list[Stanza]:
     users = [*room.standings] if changed is None else changed
     if mine < Affiliation.ADMIN:  # nor who is banned (§9.2)
         users = [u for u in users if room.affiliation(u) is not Affiliation.OUTCAST]
-    mark = versions.element(room.versions.current, None if changed is None else since)
+    begin = None if changed is None else since
     items = [item(room.affiliation(user), address=user) for user in users]
-    return [Message(entry.session, room.jid, "", None, Element(USER, "x", None, mark, *items))]
+    parts = versions.parts(items, room.versions.current, begin)
+    marked = [Element(USER, "x", None, mark, *part) for mark, part in parts]
+    return [Message(entry.session, room.jid, "", None, x) for x in marked]
 
 
 def subject(room: Room, to: JID) -> Message:
@@ -301,12 +307,21 @@ def leave(room: Room, session: JID, said: Presence, why: Why = PLAIN) -> list[St
         return []
     real = occupant.shown
     _, changed = room.unseat(session)
-    said = cleaned(said, room.jid)
+    said = _parting(said, room.jid)
     own = farewell(room, occupant, said, why, None, session, "110")
     told: list[Stanza] = [own.copy(to=session, id=said.id)]
     if not occupant.sessions:
         return told + gone(room, occupant, said, why, session=real)
     return told + announce(room, occupant) if changed else told
+
+
+def _parting(said: Presence, room: JID) -> Presence:
+    """Who goes goes, whatever it says; what is malformed is not passed on."""
+    try:
+        _ = said.priority
+    except StanzaError:
+        return said.copy(children=())
+    return cleaned(said, room)
 
 
 def lose(room: Room, session: JID) -> list[Stanza]:

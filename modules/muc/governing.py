@@ -12,6 +12,7 @@ from xmppd.modules.muc import entering, inviting, versions
 from xmppd.modules.muc.config import may_see_members
 from xmppd.modules.muc.names import (
     ADMIN,
+    AFFILIATIONS,
     USER,
     Affiliation,
     Role,
@@ -35,6 +36,7 @@ class Outcome:
 
     first: list[Stanza] = field(default_factory=list)
     rest: list[Stanza] = field(default_factory=list)
+    outside: list[Stanza] = field(default_factory=list)  # to people who are not in the room
     out: list[tuple[Occupant, JID]] = field(default_factory=list)  # sessions not inside any more
 
     @property
@@ -48,6 +50,7 @@ class Outcome:
     def add(self, other: "Outcome") -> None:
         self.first += other.first
         self.rest += other.rest
+        self.outside += other.outside
         self.out += other.out
 
 
@@ -120,6 +123,15 @@ def _having(room: Room, who: Person, affiliation: Affiliation) -> list[Element]:
             entry.append(Element(ADMIN, "reason", None, standing.reason))
         made.append(entry)
     return made
+
+
+def length(room: Room, query: Element) -> int:
+    """How many items a list would have, before it is made."""
+    wanted = [each.get("affiliation") or "" for each in query.all(ADMIN, "item")]
+    affiliation = AFFILIATIONS.get(wanted[0]) if wanted else None
+    if affiliation is None:
+        return len(room.occupants)
+    return sum(1 for each in room.standings.values() if each.affiliation is affiliation)
 
 
 # Changes, read and checked
@@ -296,7 +308,7 @@ def apply_affiliations(room: Room, changes: Iterable[Change], *, quiet: bool = F
         for occupant in there:
             _affect(room, outcome, occupant, change)
         if not there and change.user.local:
-            outcome.rest += [] if quiet else _tell_absent(room, change)
+            outcome.outside += [] if quiet else _tell_absent(room, change)
             outcome.rest += _tell_of_absent(room, change)
     return outcome
 

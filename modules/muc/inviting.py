@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from xmppd.api import JID, Element, JIDError, Message, StanzaError, jid
 from xmppd.modules.muc.names import USER, Affiliation
-from xmppd.modules.muc.room import Occupant, Room, remember
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room, remember
 
 MOST_AT_ONCE = 50
 MOST_REMEMBERED = 1000
-PASSED = ("reason", "continue")  # to the invitee
+MOST_REASON = 1000  # characters
 
 
 class Invitation(NamedTuple):
@@ -50,7 +50,7 @@ def _one(room: Room, inviter: Occupant, message: Message, invite: Element) -> In
     if room.affiliation(invitee.bare) is Affiliation.OUTCAST:
         raise StanzaError("forbidden", f"{invitee.bare} is banned from this room")
     shown = inviter.jid if room.config.anonymous else inviter.user
-    kept = [child for name in PASSED if (child := invite.child(USER, name)) is not None]
+    kept = [*_reason(invite), *_continue(invite)]
     return Invitation(invitee, invitation(room, invitee, shown, kept, message.id))
 
 
@@ -67,8 +67,8 @@ def invitation(
 def note(room: Room, made: Invitation, inviter: JID) -> None:
     """Remember it, so that a refusal finds its way back, and nobody else's does."""
     remember(room.invited, made.invitee.bare, inviter, MOST_REMEMBERED)
-    if made.message.id is not None:
-        key = (made.invitee.bare, made.message.id)
+    if made.message.id is not None and len(made.message.id) <= MOST_ID:
+        key = (made.invitee.bare, made.message.id, room.jid)
         remember(room.asked, key, (inviter, room.jid), MOST_REMEMBERED)
 
 
@@ -82,12 +82,26 @@ def declined(room: Room, message: Message, x: Element) -> list[Message]:
     if inviter is None or not _means(room, to, inviter):
         raise StanzaError("item-not-found", "there was no such invitation")
     del room.invited[invitee]
-    reason = decline.child(USER, "reason")
-    told = Element(USER, "decline", {"from": invitee}, *([] if reason is None else [reason]))
+    told = Element(USER, "decline", {"from": invitee}, *_reason(decline))
     there = room.sessions.get(inviter)
     sessions = [inviter.bare] if there is None else list(there.sessions)
     x = Element(USER, "x", None, told)
     return Message(room.jid, room.jid, "normal", message.id, x).copies(sessions)
+
+
+def _reason(of: Element) -> list[Element]:
+    """A text, and nothing else that somebody has put there."""
+    reason = of.child_text(USER, "reason")
+    return [] if reason is None else [Element(USER, "reason", None, reason[:MOST_REASON])]
+
+
+def _continue(invite: Element) -> list[Element]:
+    """A chat of two goes on in the room (§7.9)."""
+    asked = invite.child(USER, "continue")
+    if asked is None:
+        return []
+    thread = asked.get("thread")
+    return [Element(USER, "continue", {"thread": thread[:MOST_REASON]} if thread else None)]
 
 
 def _means(room: Room, to: JID, inviter: JID) -> bool:

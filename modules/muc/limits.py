@@ -20,14 +20,15 @@ class Rates:
         self._keys = keys
         self._known: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: Hashable, now: float) -> bool:
-        """One more of `key`; False where that is too many."""
+    def take(self, key: Hashable, now: float, cost: float = 1) -> bool:
+        """One more of `key`, that counts for `cost`; False where that is too many."""
         if not self._per_s:
             return True
+        cost = min(cost, self._burst)
         left, at = self._known.pop(key, (self._burst, now))
         left = min(self._burst, left + (now - at) * self._per_s)
-        allowed = left >= 1
-        self._known[key] = (left - 1 if allowed else left, now)
+        allowed = left >= cost
+        self._known[key] = (left - cost if allowed else left, now)
         if len(self._known) > self._keys:
             self._known.popitem(last=False)
         return allowed
@@ -47,7 +48,7 @@ class UserRates:
         self._domains = Rates(per_s * factor, burst * factor)
         self._served = served
 
-    def take(self, user: JID, now: float) -> bool:
-        if not self._served(user.domain) and not self._domains.take(user.domain, now):
+    def take(self, user: JID, now: float, cost: float = 1) -> bool:
+        if not self._served(user.domain) and not self._domains.take(user.domain, now, cost):
             return False
-        return self._users.take(user, now)
+        return self._users.take(user, now, cost)

@@ -20,10 +20,10 @@ class RoomModeration(RoomReading):
 
     async def _moderate(self, iq: IQ) -> None:
         room = await self._unlocked(iq)
-        moderation = retracting.asked(room, iq.from_, iq.payload)
         id_ = secrets.token_hex(12)
         async with room.changing:
             self._check_alive(room)
+            moderation = retracting.asked(room, iq.from_, iq.payload)  # it may have waited
             if not await self._bury(room, moderation.id, id_, moderation=moderation):
                 raise StanzaError("item-not-found", "there is no such message (any more)")
             done = self.utter(room, retracting.notice(room, moderation, id_), None)
@@ -33,6 +33,8 @@ class RoomModeration(RoomReading):
 
     def retract(self, room: Room, message: Message, occupant: Occupant) -> Done:
         wanted = retracting.wanted(message)
+        if message.id is None:  # the tombstone names it
+            message = message.copy(id=secrets.token_hex(12))
         return self.later(message, self._retract(room, message, wanted))
 
     async def _retract(self, room: Room, message: Message, wanted: str) -> None:

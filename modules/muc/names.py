@@ -24,6 +24,18 @@ RETRACTED: Final = ("urn:xmpp:message-retract:1", "retracted")  # a tombstone
 OCCUPANT_ID: Final = "urn:xmpp:occupant-id:0"
 
 
+# Letters and symbols that nobody sees: Hangul fillers, a Braille pattern without dots.
+BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+# Cyrillic and Greek letters that are taken for Latin ones, in whichever case.
+LOOKALIKES: Final = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445"
+    "\u0456\u0458\u0455\u0501\u051b\u051d\u04bb\u04cf"
+    "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7",
+    "abekmhopctyxijsdqwhlabezhikmvoptyx",
+)
+
+
 class Role(IntEnum):
     """What an occupant may do in this visit (§5.1)."""
 
@@ -71,12 +83,18 @@ def affiliation_of(word: str | None) -> Affiliation:
 
 @lru_cache(maxsize=4096)
 def folded(nick: str) -> str:
-    """What two nicknames must not have in common: case, width, spacing and what cannot be seen
-    do not make another name (§14.6, §15.1). "" for a name that cannot be seen at all.
+    """What two nicknames must not have in common: case, width, spacing, what cannot be seen and
+    letters that look the same do not make another name (§14.6, §15.1). "" for a name that cannot
+    be seen at all.
     """
-    plain = unicodedata.normalize("NFKC", nick).casefold()
+    return folded_text(nick)
+
+
+def folded_text(text: str) -> str:
+    """The same for whatever is not worth remembering."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join([" " if c.isspace() else c for c in plain if not _invisible(c)])
-    return unicodedata.normalize("NFKC", " ".join(seen.split()))
+    return unicodedata.normalize("NFKC", " ".join(seen.split())).translate(LOOKALIKES)
 
 
 def is_same(one: str, other: str) -> bool:
@@ -87,6 +105,8 @@ def is_same(one: str, other: str) -> bool:
 def _invisible(character: str) -> bool:
     if character.isspace():
         return False
+    if character in BLANK:
+        return True
     return unicodedata.category(character) in ("Cf", "Cc", "Cn", "Mn") and (
         unicodedata.combining(character) == 0
     )

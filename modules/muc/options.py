@@ -20,6 +20,18 @@ class MUCOptions(ServiceOptions):
     idle_rooms: int = option(
         1000, "Empty stored rooms that stay in memory after they were used.", at_least=10
     )
+    locking: bool = option(
+        True,
+        "Whether a new room is locked until its owner's client has configured it, as XEP-0045 "
+        "wants it. Some bots never do.",
+    )
+    destroyed_names: Duration = option(
+        2_592_000.0,
+        "For this time only its former owners make a room of the name of a stored one that was "
+        "destroyed: clients enter rooms by themselves, and nobody else shall wait there; 0: "
+        "anybody may at once.",
+        at_least=0,
+    )
     unconfigured: Duration = option(
         3600.0, "After this time a room whose owner has not configured it is given up."
     )
@@ -33,8 +45,18 @@ class MUCOptions(ServiceOptions):
     )
     presences_at_once: int = option(500, "Such changes before that counts.", at_least=1)
     joins_per_minute: float = option(
-        300.0, "Rooms that one user may enter in a minute; 0: no limit.", at_least=0
+        300.0,
+        "Rooms that one user may enter in a minute; 0: no limit. Of rooms with many occupants it "
+        "is fewer: one counts once more for each 1000 of them, as messages and presences do.",
+        at_least=0,
     )
+    invitations_per_minute: float = option(
+        60.0,
+        "Invitations, and notices of an affiliation, that one user may cause to be sent to people "
+        "who are not in the room; 0: no limit.",
+        at_least=0,
+    )
+    invitations_at_once: int = option(200, "Such messages before that counts.", at_least=1)
     room_joins_per_minute: float = option(
         6000.0, "Users who may enter one room in a minute; 0: no limit.", at_least=0
     )

@@ -12,8 +12,10 @@ from xmppd.api import (
     Done,
     Element,
     Form,
+    FormType,
     Host,
     Options,
+    Page,
     ResultSetRequest,
     Stanza,
     StanzaError,
@@ -27,12 +29,21 @@ from xmppd.modules.muc import (
     discovery,
     extras,
     governing,
+    graves,
     offered,
     registering,
     slow,
     store,
 )
-from xmppd.modules.muc.names import ADMIN, OWNER, RESERVED_NICK, UNIQUE, Affiliation
+from xmppd.modules.muc.entering import Entry
+from xmppd.modules.muc.names import (
+    ADMIN,
+    OWNER,
+    REGISTER,
+    RESERVED_NICK,
+    UNIQUE,
+    Affiliation,
+)
 from xmppd.modules.muc.room import Room
 from xmppd.modules.muc.service import RoomService
 
@@ -56,6 +67,13 @@ class RoomOrders(RoomService):
                 return self.later(stanza, order(stanza))
         return super().route(stanza)
 
+    async def _enter_absent(self, entry: Entry) -> None:
+        """Where new rooms are not locked they are as the defaults say, at once (§10.1.2)."""
+        await super()._enter_absent(entry)
+        room = self.rooms.get(entry.presence.to.local)
+        if room is not None and room.locked and not self.options.locking:
+            await self.configure(room, Form(type=FormType.SUBMIT), by=entry.session)
+
     async def _unlocked(self, iq: IQ) -> Room:
         """The room, as far as the asker may know of it. Raises item-not-found."""
         room = await self.room(iq.to)
@@ -68,13 +86,17 @@ class RoomOrders(RoomService):
     @iq_get(ADMIN, "query", at=NODE)
     async def list_people(self, iq: IQ) -> Element:
         """A list of those in a role or with an affiliation."""
-        return governing.listing(await self._unlocked(iq), iq.from_, iq.payload)
+        room = await self._unlocked(iq)
+        self.check_list(iq.from_, governing.length(room, iq.payload))
+        return governing.listing(room, iq.from_, iq.payload)
 
     async def _administer(self, iq: IQ) -> None:
         room = await self._unlocked(iq)
         async with room.changing:
             self._check_alive(room)
             items = governing.items_of(iq.payload)
+            for each in items:
+                self.check_length(each.get("nick") or "")
             changes = governing.read_affiliations(room, iq.from_, items)
             roles = governing.read_roles(room, iq.from_, items)
             await self.stand(room, changes)
@@ -150,6 +172,8 @@ class RoomOrders(RoomService):
                 self.writer.forget(room.name)
                 await self.writer.flushed()
                 await self.stored.drop(room.name)
+                if lasting := self.options.destroyed_names:
+                    await self.graves.dig(room.name, graves.of(room, venue), lasting)
                 if self.archive is not None:
                     await self.archive.drop(room.jid)
             self.end(room, venue)
@@ -176,6 +200,7 @@ class RoomOrders(RoomService):
         async with room.changing:
             self._check_alive(room)
             nick = registering.wish(room, user, iq.payload)
+            self.check_length(nick or "")
             if nick is not None and registering.needs_approval(room, user):
                 self.deliver([*registering.apply_for(room, user, nick), iq.result()])
                 self.remember(room, extras.APPLICANTS)
@@ -211,7 +236,8 @@ class RoomOrders(RoomService):
 
     def room_features(self, room: Room, asker: JID) -> set[str]:
         """What a room can do beyond what all can."""
-        mine = {ns.REGISTER} if self.options.registration else set()
+        mine = {ns.REGISTER, REGISTER} if self.options.registration else set()
+        mine.add(ns.PING)
         return mine.union(self.host.hooks.of(offered.room_features).gather(room))
 
     def room_forms(self, room: Room) -> list[Form]:
@@ -234,22 +260,38 @@ class RoomOrders(RoomService):
     @iq_get(ns.DISCO_ITEMS, "query", at=NODE)
     async def service_items(self, iq: IQ) -> Element:
         """The rooms of the service, in pages (§6.3); who is in a room, for those inside (§6.5)."""
-        if iq.to.local or iq.payload.get("node"):
+        if iq.payload.get("node"):
             return await super().service_items(iq)
         request = ResultSetRequest.of(iq.payload)
+        if iq.to.local:
+            room = await self._unlocked(iq)
+            there = discovery.occupants(room, iq.from_, request)
+            return _paged(there.items, request, there)
         memory = discovery.temporary(self.rooms)
         page = await discovery.listing(self.stored, memory, request)
         lines = [Item(self._address(e.name), name=e.title or e.name) for e in page.items]
-        answer = Description(items=lines).listing()
-        if request is not None or not page.complete:
-            answer.append(page.element())
-        return answer
+        return _paged(lines, request, page)
 
     def _address(self, name: str) -> JID:
         return JID(name, self.domain.domain, "")
+
+    @iq_get(ns.PING, "ping", at=NODE)
+    async def answer_ping_of_room(self, iq: IQ) -> None:
+        """The room is there (XEP-0199 §4.3); who asks whether it is inside asks its own nickname
+        (XEP-0410).
+        """
+        _ = await self._unlocked(iq)
 
     @iq_get(UNIQUE, "unique", at=SERVICE)
     def unique_name(self, iq: IQ) -> Element:
         """A name for a room that nobody has (XEP-0307 0.1)."""
         self.check_creator(iq.from_.bare)
         return Element(UNIQUE, "unique", None, secrets.token_hex(16))
+
+
+def _paged(lines: list[Item], request: ResultSetRequest | None, page: Page[Any]) -> Element:
+    """The list; with its place in the whole if somebody asked for a page or that is not all."""
+    answer = Description(items=lines).listing()
+    if request is not None or not page.complete:
+        answer.append(page.element())
+    return answer

@@ -30,14 +30,12 @@ HASH = "muc#roominfo_avatarhash"
 
 
 class RoomPictures(RoomHats):
-    def hash_of(self, room: Room) -> str:
-        """The SHA-1 of the picture (XEP-0153 §3.1); "" without one."""
-        if not room.vcard:
-            return ""
-        photo = parse(room.vcard).child(NS, "PHOTO")
-        text = "" if photo is None else (photo.child_text(NS, "BINVAL") or "")
-        data = _decoded(text)
-        return hashlib.sha1(data, usedforsecurity=False).hexdigest() if data else ""
+    @staticmethod
+    def hashes(room: Room) -> list[str]:
+        """The SHA-1 of each picture (XEP-0153 §3.1): one avatar in several formats."""
+        photos = parse(room.vcard).all(NS, "PHOTO") if room.vcard else []
+        pictures = [_decoded(photo.child_text(NS, "BINVAL") or "") for photo in photos]
+        return [hashlib.sha1(p, usedforsecurity=False).hexdigest() for p in pictures if p]
 
     @iq_get(NS, "vCard", at=NODE)
     async def read_card(self, iq: IQ) -> Element:
@@ -53,9 +51,8 @@ class RoomPictures(RoomHats):
         text = to_xml(iq.payload) if iq.payload.elements else ""
         if len(text.encode()) > self.options.max_card:
             raise StanzaError("not-acceptable", f"over {self.options.max_card} bytes")
-        photo = iq.payload.child(NS, "PHOTO")
-        binary = None if photo is None else photo.child_text(NS, "BINVAL")
-        if binary and not _decoded(binary):
+        pictures = [photo.child_text(NS, "BINVAL") for photo in iq.payload.all(NS, "PHOTO")]
+        if any(each and not _decoded(each) for each in pictures):
             raise StanzaError("bad-request", "the picture is not in base64")
         async with room.changing:
             self._check_alive(room)
@@ -74,7 +71,7 @@ class RoomPictures(RoomHats):
 
     def _picture(self, room: Room) -> Presence:
         """The room's presence, by which older clients know its avatar."""
-        photo = Element(UPDATE, "photo", None, *([self.hash_of(room)] if room.vcard else []))
+        photo = Element(UPDATE, "photo", None, *self.hashes(room)[:1])
         return Presence(room.jid, room.jid, "", None, Element(UPDATE, "x", None, photo))
 
     def greet(self, room: Room, session: JID, occupant: Occupant) -> None:
@@ -87,10 +84,13 @@ class RoomPictures(RoomHats):
 
     def room_forms(self, room: Room) -> list[Form]:
         made = super().room_forms(room)
-        if room.vcard:
-            field = forms.field(HASH, [self.hash_of(room)], FieldType.TEXT_MULTI)
-            made[0].fields.append(field)
+        if hashes := self.hashes(room):
+            made[0].fields.append(forms.field(HASH, hashes, FieldType.TEXT_MULTI))
         return made
+
+    def service_features(self) -> set[str]:
+        """That rooms have avatars is looked for at the service (XEP-0486 §3.1)."""
+        return {*super().service_features(), NS}
 
 
 def _decoded(text: str) -> bytes:

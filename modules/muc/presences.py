@@ -11,6 +11,9 @@ from xmppd.modules.muc.room import Occupant, Room
 # What only the room says, whoever sends it (§15.3; XEP-0421 §4); by expanded name.
 RESERVED = frozenset((USER, MUC, OCCUPANT_ID, hats.NS))
 
+ADDRESSES = ("http://jabber.org/protocol/address", "addresses")  # XEP-0033
+ADDRESSED = frozenset(("delay", "stanza-id", "addresses"))
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -30,10 +33,13 @@ PLAIN = Why()
 
 
 def cleaned(presence: Presence, room: JID) -> Presence:
-    """What a client says of itself, without what only the room may say."""
-    if not any(of in RESERVED or name == "delay" for of, name in presence.payloads):
+    """What a client says of itself, without what only the room may say, and without what its
+    server may have added that tells its address.
+    """
+    if not any(of in RESERVED or name in ADDRESSED for of, name in presence.payloads):
         return presence
-    return presence.copy(without=lambda child: is_forged(child, room))
+    sender = presence.from_.bare
+    return presence.copy(without=lambda c: is_forged(c, room) or tells_sender(c, sender))
 
 
 def is_forged(child: Element, room: JID) -> bool:
@@ -42,9 +48,20 @@ def is_forged(child: Element, room: JID) -> bool:
         return True
     if (child.ns, child.name) == (ns.STANZA_IDS, "stanza-id"):
         return child.get("by") == room
-    return (child.ns, child.name) == (ns.DELAY, "delay") and (
-        (child.get("from") or "").partition("/")[0] == room
-    )
+    if (child.ns, child.name) == ADDRESSES:  # who has said something is told by rooms (§7.2.13)
+        return any(each.get("type") == "ofrom" for each in child.elements)
+    return (child.ns, child.name) == (ns.DELAY, "delay") and _bare(child.get("from")) == room
+
+
+def tells_sender(child: Element, sender: JID) -> bool:
+    """Whether it is a note on the way here with the address of who has sent the stanza."""
+    if child.name not in ADDRESSED or child.ns not in (ns.DELAY, ns.STANZA_IDS):
+        return False
+    return sender in (_bare(child.get("from")), _bare(child.get("by")))
+
+
+def _bare(text: str | None) -> str:
+    return (text or "").partition("/")[0]
 
 
 def status(*codes: str) -> list[Element]:

@@ -94,6 +94,8 @@ def apply_for(room: Room, user: JID, nick: str) -> list[Message]:
     """
     if user not in room.applicants and len(room.applicants) >= MOST_APPLICANTS:
         raise StanzaError("resource-constraint", "too many wait for an answer already")
+    if room.applicants.get(user) == nick:
+        return []  # they are asked already
     remember(room.applicants, user, nick, MOST_APPLICANTS)
     asked = Message(room.jid, room.jid, "normal", None, _question(user, nick).element())
     there = [o for o in room.occupants.values() if room.affiliation(o.user) >= Affiliation.ADMIN]

@@ -3,17 +3,19 @@ who asks whether it is still inside (XEP-0410 1.1.0).
 """
 
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from xmppd.api import IQ, JID, Element, StanzaError, lenient_jid, ns
-from xmppd.modules.muc.room import Occupant, Room
+from xmppd.api import IQ, JID, StanzaError, lenient_jid, ns
+from xmppd.modules.muc.hiding import without_addresses
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room
 
 VCARD = "vcard-temp"
 # What a client asks of an account, not of one of its connections.
 TO_ACCOUNT = frozenset(((VCARD, "vCard"), (ns.PUBSUB, "pubsub")))
-MOST_WAITING = 10_000
+MOST_WAITING = 10_000  # then the oldest makes way: nobody's questions shut others out
+MOST_EACH = 500  # of one user
 PATIENCE_S = 600.0
 
 
@@ -33,6 +35,7 @@ class Relay:
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
+        self._by_user: Counter[JID] = Counter()
 
     def save(self) -> list[tuple[str, ...]]:
         """As plain values, for who takes this one's place."""
@@ -41,7 +44,7 @@ class Relay:
     def restore(self, saved: Iterable[tuple[str, ...]]) -> None:
         for id, asked, asker, asker_id, occupant, room, until in saved:
             waiting = (lenient_jid(asked), lenient_jid(asker), asker_id, lenient_jid(occupant))
-            self._waiting[id] = Waiting(*waiting, room, float(until))
+            self._wait(id, Waiting(*waiting, room, float(until)))
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -62,32 +65,46 @@ class Relay:
 
     def _forward(self, room: Room, iq: IQ, sender: Occupant, to: Occupant, now: float) -> IQ:
         self._tidy(now)
-        if len(self._waiting) >= MOST_WAITING:
-            raise StanzaError("resource-constraint", "too many requests wait for an answer")
-        of_account = not TO_ACCOUNT.isdisjoint(iq.payloads)
+        if len(iq.id or "") > MOST_ID:
+            raise StanzaError("bad-request", "this id is too long to be remembered")
+        if self._by_user[iq.from_.bare] >= MOST_EACH:
+            raise StanzaError("resource-constraint", "too many of your requests wait already")
+        of_account = iq.type == "get" and not TO_ACCOUNT.isdisjoint(iq.payloads)
         asked = to.user if of_account else to.shown
         id = secrets.token_hex(12)
-        self._waiting[id] = Waiting(
-            asked, iq.from_, iq.id or "", iq.to, room.name, now + PATIENCE_S
-        )
+        until = now + PATIENCE_S
+        self._wait(id, Waiting(asked, iq.from_, iq.id or "", iq.to, room.name, until))
         return iq.copy(to=asked, from_=sender.jid, id=id)
+
+    def _wait(self, id: str, waiting: Waiting) -> None:
+        self._waiting[id] = waiting
+        self._by_user[waiting.asker.bare] += 1
+        if len(self._waiting) > MOST_WAITING:
+            self._end(next(iter(self._waiting)))
+
+    def _end(self, id: str) -> None:
+        user = self._waiting.pop(id).asker.bare
+        self._by_user[user] -= 1
+        if not self._by_user[user]:
+            del self._by_user[user]
 
     def _tidy(self, now: float) -> None:
         while self._waiting and next(iter(self._waiting.values())).until < now:
-            self._waiting.popitem(last=False)
+            self._end(next(iter(self._waiting)))
 
     def answer(self, room: Room | None, iq: IQ) -> IQ | None:
         """An answer, as the asker gets it; None for what nobody has asked."""
         waiting = self._waiting.get(iq.id or "")
         if waiting is None or waiting.asked.bare != iq.from_.bare:
             return None
-        del self._waiting[iq.id or ""]
+        self._end(iq.id or "")
         if room is None or waiting.room != room.name or waiting.asker not in room.sessions:
             return None
         hidden = not room.sees_addresses(room.sessions[waiting.asker])
         made = iq.copy(to=waiting.asker, from_=waiting.as_occupant, id=waiting.id)
         if hidden or iq.type == "error":
-            made = made.copy(children=[_without_address(child) for child in made.children])
+            hidden_ = iq.from_ if hidden else None
+            made = made.copy(children=without_addresses(made.children, hidden_))
         return made
 
 
@@ -96,18 +113,3 @@ def _outside(iq: IQ) -> StanzaError:
     if iq.has(ns.DISCO_INFO) or iq.has(ns.DISCO_ITEMS):
         return StanzaError("bad-request", "only occupants may ask occupants")
     return StanzaError("not-acceptable", "only occupants may ask occupants", type="cancel")
-
-
-def _without_address(child: Element) -> Element:
-    """The payload of an answer without who it is from: an error says who found it, a card may
-    name the address (XEP-0054 §3).
-    """
-    if (child.ns, child.name) == (ns.CLIENT, "error") and "by" in child.attrs:
-        attrs = {name: value for name, value in child.attrs.items() if name != "by"}
-        return Element(child.ns, child.name, attrs, *child.children)
-    if child.ns == VCARD:
-        kept = [
-            part for part in child.children if isinstance(part, str) or part.name != "JABBERID"
-        ]
-        return Element(child.ns, child.name, child.attrs, *kept)
-    return child

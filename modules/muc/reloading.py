@@ -41,6 +41,7 @@ def dump(room: Room) -> dict[str, Any]:
             for occupant in room.occupants.values()
         ],
         "extras": extras.pieces(room),
+        "versioned": room.versioned,
     }
 
 
@@ -56,6 +57,7 @@ def revived(saved: dict[str, Any]) -> Room:
         if message is not None:
             room.tail.append(Said(id, moment(at), message), room.config.history)
     extras.load(room, saved["extras"])
+    room.versioned = saved.get("versioned", False)
     _seat(room, saved)
     return room
 

@@ -11,14 +11,13 @@ from xmppd.api import JID, Element, Message, StanzaError, format_datetime, ns
 from xmppd.modules.muc.archiving import mark_of
 from xmppd.modules.muc.history import Said
 from xmppd.modules.muc.names import OCCUPANT_ID, RETRACTED, Role
-from xmppd.modules.muc.room import Occupant, Room
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room
 
 RETRACT = "urn:xmpp:message-retract:1"
 TOMBSTONE = f"{RETRACT}#tombstone"
 MODERATE = "urn:xmpp:message-moderate:1"
 RETRACTS = (RETRACT, "retract")
 MOST_REASON = 1000
-MOST_ID = 1023
 KEPT = frozenset(((OCCUPANT_ID, "occupant-id"), (ns.STANZA_IDS, "stanza-id")))
 
 

@@ -24,6 +24,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 SHOWS: Final = {"chat": 4, "": 3, "away": 2, "xa": 1, "dnd": 0}  # who is most available
 MOST_VOICES: Final = 1000  # roles that are remembered of who has left
+MOST_ID: Final = 1023  # characters of a stanza's id that is remembered
 EXTRA_SEATS: Final = 20  # for admins and owners of a full room (§7.2.9)
 
 
@@ -111,8 +112,9 @@ class Room:
     voices: OrderedDict[JID, Role] = field(default_factory=OrderedDict)
     invited: OrderedDict[JID, JID] = field(default_factory=OrderedDict)  # by whom
     applicants: OrderedDict[JID, str] = field(default_factory=OrderedDict)  # for which nickname
-    # whose private messages and invitations an error may answer: (whom, id) to (sender, as whom)
-    asked: OrderedDict[tuple[JID, str], tuple[JID, JID]] = field(default_factory=OrderedDict)
+    # whose private messages and invitations an error may answer, by the bare JID that got them,
+    # their id and whom they were from: the sender, and as whom it gets the error
+    asked: OrderedDict[tuple[JID, str, JID], tuple[JID, JID]] = field(default_factory=OrderedDict)
     changing: DeferredLock = field(default_factory=DeferredLock)  # for what is stored first
     destroyed: bool = False
     vcard: str = ""  # of the room itself, with its avatar (XEP-0486)

@@ -3,6 +3,7 @@
 Subclassed by `orders` (IQs that change a room) and `commands` (operators).
 """
 
+from collections.abc import Coroutine
 from typing import Any
 
 from xmppd.api import (
@@ -15,27 +16,22 @@ from xmppd.api import (
     Presence,
     Stanza,
     StanzaError,
-    ns,
 )
 from xmppd.modules.muc import (
-    configuring,
     entering,
-    extras,
-    governing,
-    inviting,
+    graves,
+    hiding,
     offered,
     registering,
     slow,
     speaking,
     store,
-    voice,
 )
-from xmppd.modules.muc.base import RoomBase
-from xmppd.modules.muc.governing import Change
-from xmppd.modules.muc.names import USER, Affiliation, Role
-from xmppd.modules.muc.presences import Why, to_others
+from xmppd.modules.muc.names import USER, Affiliation
+from xmppd.modules.muc.presences import to_others
+from xmppd.modules.muc.requests import RoomRequests
 from xmppd.modules.muc.retracting import RETRACTS
-from xmppd.modules.muc.room import Occupant, Room, Standing, remember
+from xmppd.modules.muc.room import MOST_ID, Occupant, Room, Standing, remember
 
 # Errors that say that nobody is there (§14.1.2); from whom we send presence and messages to all,
 # service-unavailable says it too: RFC 6121 §8.5.3.2 wants it from servers.
@@ -44,18 +40,39 @@ GONE = UNREACHED | {
     *("item-not-found", "jid-malformed", "recipient-unavailable", "redirect"),
     "service-unavailable",
 }
+# What a client answers by itself does not say that it is gone.
+PM_GONE = UNREACHED | {"recipient-unavailable", "redirect"}
 MOST_ASKED = 1000
+HEAVY = 1000  # sessions: what goes to so many more counts once more
 
 
-class RoomService(RoomBase):
+def weight(room: Room | None) -> int:
+    """For how many one counts that all in this room are told of."""
+    return 1 if room is None else 1 + len(room.sessions) // HEAVY
+
+
+class RoomService(RoomRequests):
     def take(self, stanza: Stanza) -> Done:
         if isinstance(stanza, Message) and stanza.to.local:
-            return self._message(stanza)
+            try:
+                return self._message(stanza)
+            except StanzaError as problem:
+                raise _by_room(stanza, problem) from None
         if isinstance(stanza, Presence) and stanza.to.local:
             return self._presence(stanza)
         if isinstance(stanza, IQ) and stanza.to.local:
             return self._iq(stanza)
         return super().take(stanza)
+
+    def later(self, stanza: Stanza, work: Coroutine[Any, Any, None]) -> Done:
+        return super().later(stanza, self._worked(stanza, work))
+
+    @staticmethod
+    async def _worked(stanza: Stanza, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StanzaError as problem:
+            raise _by_room(stanza, problem) from None
 
     # Messages
 
@@ -77,7 +94,8 @@ class RoomService(RoomBase):
     def _say(self, room: Room, message: Message) -> Done:
         if room.locked and message.from_ not in room.sessions:
             raise StanzaError("item-not-found", "there is no such room")
-        if not self._messages.take(message.from_.bare, self._now()):
+        cost = 1 if message.to.resource else weight(room)
+        if not self._messages.take(message.from_.bare, self._now(), cost):
             raise StanzaError("resource-constraint", "slower, please", type="wait")
         if len(message.raw) > self.options.max_message:
             raise StanzaError("policy-violation", f"over {self.options.max_message} bytes")
@@ -124,6 +142,7 @@ class RoomService(RoomBase):
         subject = speaking.new_subject(message, occupant)
         async with room.changing:
             self._check_alive(room)
+            speaking.check_subject(room, speaking.may_speak(room, message))  # it has waited
             if room.config.persistent:
                 await self.stored.put(store.record(room, subject=subject))
             room.subject = subject
@@ -133,95 +152,31 @@ class RoomService(RoomBase):
 
     def _to_one(self, room: Room, message: Message) -> Done:
         made, sessions = speaking.private(room, message)
-        if made.id is not None:
+        if made.id is not None and len(made.id) <= MOST_ID:
             for session in sessions:
                 answer = (message.from_, message.to)
-                remember(room.asked, (session.bare, made.id), answer, MOST_ASKED)
+                remember(room.asked, (session.bare, made.id, made.from_), answer, MOST_ASKED)
         self.deliver(made.copies(sessions))
         return None
-
-    def _to_room(self, room: Room, message: Message) -> Done:
-        """Not to the others: invitations, refusals, forms (§7.8.2, §7.13)."""
-        x, form = message.child(USER, "x"), message.child(ns.FORMS, "x")
-        if x is not None and inviting.is_invitation(x):
-            return self.later(message, self._invite(room, message, x))
-        if x is not None and x.child(USER, "decline") is not None:
-            self.deliver(inviting.declined(room, message, x))
-            self.remember(room, extras.INVITED)
-            return None
-        if form is not None:
-            return self._form(room, message, form)
-        if message.type == "headline":
-            return None
-        if message.from_ not in room.sessions:
-            raise StanzaError("not-acceptable", "only occupants may write to this room")
-        raise StanzaError("bad-request", "messages to all are of type groupchat")
-
-    async def _invite(self, room: Room, message: Message, x: Element) -> None:
-        async with room.changing:
-            self._check_alive(room)
-            made = inviting.read(room, message, x)
-            await self.stand(room, changes := self._let_in(room, made))
-            outcome = governing.apply_affiliations(room, changes, quiet=True)
-        for invitation in made:
-            inviting.note(room, invitation, message.from_)
-        self.remember(room, extras.INVITED)
-        self.deliver([*outcome.news, *(each.message for each in made)])
-
-    @staticmethod
-    def _let_in(room: Room, made: list[inviting.Invitation]) -> list[Change]:
-        """Whom somebody may invite into a members-only room becomes a member (§9.5)."""
-        if not room.config.members_only:
-            return []
-        users = dict.fromkeys(each.invitee.bare for each in made)
-        new = [user for user in users if room.affiliation(user) is Affiliation.NONE]
-        return [Change(u, Affiliation.NONE, Standing(Affiliation.MEMBER)) for u in new if u.local]
-
-    def _form(self, room: Room, message: Message, x: Element) -> Done:
-        occupant = room.sessions.get(message.from_)
-        if occupant is None:
-            raise StanzaError("not-acceptable", "only occupants may write to this room")
-        form = configuring.any_form(x)
-        if registering.is_answer(form):
-            return self.later(message, self._decide(room, message.from_, form))
-        form = voice.submitted(x)
-        if not voice.is_answer(form):
-            self.deliver(voice.request(room, occupant, form))
-            return None
-        visitor = voice.approved(room, occupant, form)
-        if visitor is not None:
-            room.remember_voice(visitor.user, Role.PARTICIPANT)
-            self.remember(room, extras.VOICES)
-            why = Why(actor=occupant.nick)
-            self.deliver(governing.in_role(room, visitor, Role.PARTICIPANT, why))
-        return None
-
-    async def _decide(self, room: Room, admin: JID, form: Any) -> None:
-        async with room.changing:
-            self._check_alive(room)
-            change = registering.answered(room, admin, form)
-            self.remember(room, extras.APPLICANTS)
-            if change is None:
-                return
-            await self.stand(room, [change])
-            outcome = governing.apply_affiliations(room, [change])
-        self.conclude(room, outcome, [change])
 
     def _returned(self, room: Room, message: Message) -> Done:
         """An error comes back: of a private message or invitation to who sent it, else it says
         whether somebody is gone (§12.1).
         """
-        answer = room.asked.get((message.from_.bare, message.id or ""))
+        answer = room.asked.get((message.from_.bare, message.id or "", message.to))
         if answer is not None:
-            asker, to = answer
-            if asker in room.sessions and message.error is not None:
-                problem = message.error
-                problem.by = None  # would tell the address
-                error = Message(asker, to, "error", message.id, problem.element())
-                self.deliver([error])
-            return None
-        self._lose(room, message, GONE)
+            self._pass_error(room, message, *answer)
+        self._lose(room, message, GONE if answer is None else PM_GONE)
         return None
+
+    def _pass_error(self, room: Room, message: Message, asker: JID, to: JID) -> None:
+        """To who has written a private message or invited; a real address only if it is known."""
+        occupant, problem = room.sessions.get(asker), message.error
+        if occupant is None or problem is None:
+            return
+        hidden = message.from_ if to.resource and not room.sees_addresses(occupant) else None
+        problem = hiding.anonymous(problem, hidden)
+        self.deliver([Message(asker, to, "error", message.id, problem.element())])
 
     def _lose(self, room: Room, stanza: Stanza, conditions: frozenset[str]) -> None:
         session, error = stanza.from_, stanza.error
@@ -255,29 +210,49 @@ class RoomService(RoomBase):
 
     def _available(self, room: Room | None, presence: Presence) -> Done:
         inside = room is not None and presence.from_ in room.sessions
-        self._check_presence(presence)
+        self._check_presence(presence, weight(room) if inside else 1)
         entry = entering.read(presence)
         if room is not None and inside:
+            if entry.syncs:  # is told everything once more
+                self._count_join(room, entry)
             self._move(room, entry)
         elif not entry.syncs:
             self.deliver([entering.not_inside(presence)])
         elif self._hook_entering.filter(presence) is STOP:
             return None
-        elif not self._joins.take(presence.from_.bare, self._now()):
-            raise StanzaError("resource-constraint", "too many rooms at once", type="wait")
-        elif room is not None:
-            self._enter(room, entry)
         else:
-            return self.later(presence, self._enter_later(presence, entry))
+            self._count_join(room, entry)
+            if room is None:
+                return self.later(presence, self._enter_later(presence, entry))
+            self._enter(room, entry)
         return None
 
-    def _check_presence(self, presence: Presence) -> None:
+    def _count_join(self, room: Room | None, entry: entering.Entry) -> None:
+        """Raises resource-constraint."""
+        listed = 0 if room is None or entry.versions is None else len(room.standings)
+        cost = weight(room) + listed // HEAVY
+        if not self._joins.take(entry.session.bare, self._now(), cost):
+            raise StanzaError("resource-constraint", "too many rooms at once", type="wait")
+
+    def _check_presence(self, presence: Presence, cost: int) -> None:
         if len(presence.raw) > self.options.max_presence:
             raise StanzaError("policy-violation", f"over {self.options.max_presence} bytes")
-        if len(presence.to.resource) > self.options.max_nick:
-            raise StanzaError("not-acceptable", "this nickname is too long")
-        if not self._presences.take(presence.from_.bare, self._now()):
+        self.check_length(presence.to.resource)
+        if not self._presences.take(presence.from_.bare, self._now(), cost):
             raise StanzaError("resource-constraint", "slower, please", type="wait")
+
+    def check_list(self, user: JID, items: int) -> None:
+        """A long list counts as a large room does; small ones are free. Raises
+        resource-constraint.
+        """
+        cost = items // HEAVY
+        if cost and not self._joins.take(user.bare, self._now(), cost):
+            raise StanzaError("resource-constraint", "too many long lists at once", type="wait")
+
+    def check_length(self, nick: str) -> None:
+        """Raises not-acceptable."""
+        if len(nick) > self.options.max_nick:
+            raise StanzaError("not-acceptable", "this nickname is too long")
 
     def _move(self, room: Room, entry: entering.Entry) -> None:
         """An occupant's presence changes, or its nickname."""
@@ -293,6 +268,9 @@ class RoomService(RoomBase):
         """Into a room that is not in memory: stored, or new (§7.2.11, §10.1)."""
         name = entry.presence.to.local
         room = await self.rooms.find(name)
+        if room is None:
+            await self.check_free(name, entry.session.bare)
+            room = self.rooms.get(name)  # somebody else may have made it meanwhile
         if self._replaced:
             self.send(entry.presence)
             return
@@ -306,6 +284,11 @@ class RoomService(RoomBase):
             self.rooms.drop(room)
             raise
         self.fire(offered.room_created, room, entry.session.bare)
+
+    async def check_free(self, name: str, user: JID) -> None:
+        """Raises gone where a room of that name was destroyed, and this user did not own it."""
+        if self.options.destroyed_names:
+            graves.check(await self.graves.find(name), user)
 
     def make(self, name: str, user: JID) -> Room:
         """A new room of this user. Raises not-allowed, resource-constraint."""
@@ -365,3 +348,10 @@ class RoomService(RoomBase):
         if iq.type == "error" and room is not None:
             self._lose(room, iq, UNREACHED)
         return None
+
+
+def _by_room(stanza: Stanza, problem: StanzaError) -> StanzaError:
+    """Messages go through many hands: the room says that the error is its own (§7.5)."""
+    if isinstance(stanza, Message) and stanza.to.local and problem.by is None:
+        problem.by = stanza.to.bare
+    return problem

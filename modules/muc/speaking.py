@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from xmppd.api import JID, Element, Message, StanzaError, ns
 from xmppd.modules.muc.history import Said, is_kept
 from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Role
-from xmppd.modules.muc.presences import is_forged
+from xmppd.modules.muc.presences import ADDRESSES, is_forged, tells_sender
 from xmppd.modules.muc.room import Occupant, Room, Subject, escaped
 
 BODY, SUBJECT, THREAD = ((ns.CLIENT, name) for name in ("body", "subject", "thread"))
 STANZA_ID = (ns.STANZA_IDS, "stanza-id")
 ADDED = ((OCCUPANT_ID, "occupant-id"), STANZA_ID)
 # Cheap to ask of each message: none of these, and nothing has to be taken out.
-SUSPECT = frozenset((*ADDED, RETRACTED, (USER, "x"), (MUC, "x"), (ns.DELAY, "delay")))
+SUSPECT = frozenset((*ADDED, RETRACTED, ADDRESSES, (USER, "x"), (MUC, "x"), (ns.DELAY, "delay")))
+MOST_SUBJECT = 4096  # characters: whoever enters gets it
 NEEDED_FOR_PM = {
     "anyone": Role.VISITOR,
     "participants": Role.PARTICIPANT,
@@ -48,7 +49,10 @@ def check_subject(room: Room, occupant: Occupant) -> None:
 
 
 def new_subject(message: Message, occupant: Occupant) -> Subject:
+    """Raises policy-violation."""
     elements = tuple(each for each in message.children if (each.ns, each.name) == SUBJECT)
+    if sum(len(each.text) for each in elements) > MOST_SUBJECT:
+        raise StanzaError("policy-violation", f"a subject has at most {MOST_SUBJECT} characters")
     return Subject(elements, occupant.jid, datetime.now(UTC))
 
 
@@ -56,7 +60,15 @@ def purified(room: Room, message: Message) -> Message:
     """The message without what only the room says."""
     if SUSPECT.isdisjoint(message.payloads):
         return message
-    return message.copy(without=lambda child: is_forged(child, room.jid))
+    sender = message.from_.bare
+    return message.copy(without=lambda c: is_forged(c, room.jid) or is_trace(c, sender))
+
+
+def is_trace(child: Element, sender: JID) -> bool:
+    """Whether the sender's server has left its own id for the message; what a sender says of the
+    time is passed on: a chat of two that goes on here (§7.9).
+    """
+    return child.ns == ns.STANZA_IDS and tells_sender(child, sender)
 
 
 def numbered(room: Room, message: Message, occupant: Occupant | None, id: str) -> Message:

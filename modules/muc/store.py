@@ -302,6 +302,12 @@ class Rooms(Repository):
         return tx.scalar(sa.select(rooms.c.created).where(mine))
 
     @query
+    def last_said(self, tx: Tx, name: str) -> int:
+        """When, in microseconds since 1970; 0 for never, or where there is an archive."""
+        newest = sa.select(sa.func.max(history.c.at)).where(self.mine(history, room=name))
+        return tx.scalar(newest) or 0
+
+    @query
     def all(self, tx: Tx, after: int, most: int) -> list[Listed]:
         """All rooms, for the operator, in pages."""
         found = sa.select(rooms.c.room, rooms.c.title, rooms.c.created)

@@ -8,6 +8,7 @@ from xmppd.api import JID, Element, lenient_jid
 
 NS: Final = "urn:xmpp:muc:affiliations:1"
 MOST_CHANGES: Final = 200  # further back there is the whole list
+MOST_AT_ONCE: Final = 500  # items in one message
 
 
 class Versions:
@@ -56,6 +57,19 @@ class Versions:
         made = cls(stored["name"], stored["at"], stored["floor"])
         made._changes.update({lenient_jid(user): at for user, at in stored["changes"]})
         return made
+
+
+def parts(
+    items: list[Element], until: str, since: str | None
+) -> list[tuple[Element, list[Element]]]:
+    """So many items as go into one message, each with its mark: the end of one is the beginning
+    of the next (§5.2.1). Who stops in between gets the whole list again.
+    """
+    slices = [items[at : at + MOST_AT_ONCE] for at in range(0, len(items), MOST_AT_ONCE)] or [[]]
+    ends = [f"{until}.{number}" for number in range(1, len(slices))] + [until]
+    begins = [since, *ends[:-1]]
+    marks = [element(end, begin) for begin, end in zip(begins, ends, strict=True)]
+    return list(zip(marks, slices, strict=True))
 
 
 def element(until: str, since: str | None = None) -> Element:

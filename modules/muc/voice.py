@@ -1,6 +1,6 @@
 """Visitors ask for voice, moderators grant it (XEP-0045 §7.13, §8.6)."""
 
-from xmppd.api import Element, FieldType, Form, FormType, Message, StanzaError, forms
+from xmppd.api import JID, Element, FieldType, Form, FormType, Message, StanzaError, forms
 from xmppd.modules.muc.names import REQUEST, Role
 from xmppd.modules.muc.room import Occupant, Room
 
@@ -47,7 +47,11 @@ def approved(room: Room, moderator: Occupant, form: Form) -> Occupant | None:
     if not form.get(ALLOW, bool, False):
         return None
     found = room.occupant(form.get(NICK, str, ""))
-    return found if found is not None and found.role is Role.VISITOR else None
+    who = form.get(ADDRESS, JID)
+    if found is None or found.role is not Role.VISITOR:
+        return None
+    # the nickname may be another's by now
+    return found if who is None or who.bare == found.user else None
 
 
 def is_answer(form: Form) -> bool:

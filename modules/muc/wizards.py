@@ -37,6 +37,7 @@ class RoomWizards(RoomSearch):
             raise CommandError(f"there is a room {name} already")
         form = configuring.form(self._draft(name, user))
         filled = await run.ask(form)
+        await self.check_free(name, user)
         if await self.rooms.find(name) is not None:
             raise CommandError(f"there is a room {name} already")
         room = self.make(name, user)

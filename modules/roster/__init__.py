@@ -49,6 +49,7 @@ from xmppd.modules.roster.store import (
 __all__ = [
     "Item",
     "Roster",
+    "contact_edited",
     "contact_removed",
     "items",
     "removals",
@@ -63,6 +64,10 @@ NS = ns.ROSTER
 TEND_S = 60.0
 contact_removed: Signal[[JID, Item]] = Signal(
     "`user` took the contact out of the roster; the item says what there was (RFC 6121 §2.5.2)."
+)
+contact_edited: Signal[[JID, Item, Item]] = Signal(
+    "A client of `user` has named a contact or put it into groups (RFC 6121 §2.3, §2.4): what it"
+    " was, and what it is now. It is stored, and the pushes are sent."
 )
 roster_pushed: Signal[[JID, Element, int]] = Signal(
     "The roster of `user` has changed: the item as clients see it (§2.1.6), and the version."
@@ -253,12 +258,14 @@ class Roster(Module):
             await self._remove(user, contact)
             return
         name, groups = self._checked_name(item), self._checked_groups(item)
+        before = await self.item(user, contact)
         stored = await self._stored(
             user,
             self.store.put(user.local, contact, name, groups, self.options.max_contacts),
         )
         self._take_over(user, stored)
         self._push(user, stored.element(), stored.version)
+        self.fire(contact_edited, user, before, stored)
 
     def _checked_name(self, item: Element) -> str:
         name = item.get("name") or ""

@@ -662,6 +662,7 @@ def test_members_come_in_without_approval(juliet: Actor, romeo: Actor) -> None:
     publish(juliet, "n")
     romeo.receives(event("<items/>"))
     affiliate(juliet, ROMEO, "none")
+    romeo.receives(event("<subscription subscription='none'/>"))  # §12.13
     publish(juliet, "n")
     romeo.receives_nothing()
 

@@ -10,8 +10,9 @@ from xmppd.modules.archive import store as archive
 from xmppd.modules.archive.ids import new_id
 from xmppd.modules.archive.search import indexed, words
 from xmppd.modules.archive.store import Store, new_row
-from xmppd.modules.muc import store
+from xmppd.modules.muc import graves, store
 from xmppd.modules.muc.config import Config
+from xmppd.modules.muc.graves import Grave, Graves
 from xmppd.modules.muc.names import Affiliation
 from xmppd.modules.muc.room import Standing
 from xmppd.modules.muc.store import Kept, Record, Rooms
@@ -25,7 +26,7 @@ HAG = Standing(Affiliation.MEMBER, "hag")
 def database(turns: Turns, url: str, open_database: Callable[..., Database]) -> Database:
     opened = open_database(url)
     archives = Schema("archive", [archive.messages, words, indexed])
-    turns.wait(opened.migrate([Schema.of("muc", store), archives]))
+    turns.wait(opened.migrate([Schema.of("muc", store, graves), archives]))
     return opened
 
 
@@ -54,6 +55,27 @@ def test_a_room_is_kept_with_all_that_is_known_of_it(turns: Turns, database: Dat
     again = turns.wait(rooms.get("coven", 20))
     assert again is not None
     assert again.extras == {}
+
+
+def test_a_grave_is_there_until_its_time(turns: Turns, database: Database) -> None:
+    known = Graves(database, HOST)
+    grave = Grave("heath@x", "Macbeth", ["crone@x", "hag@x"])
+    turns.wait(known.dig("coven", grave, -1))
+    assert turns.wait(known.find("coven")) is None
+    turns.wait(known.dig("coven", grave, 60))
+    turns.wait(known.dig("other", Grave("", "", ["shag@x"]), 60))
+    turns.wait(known.forget("hag@x"))
+    assert turns.wait(known.find("coven")) == grave._replace(owners=["crone@x"])
+    assert turns.wait(known.find("other")) == Grave("", "", ["shag@x"])
+    assert turns.wait(Graves(database, "example.net").find("coven")) is None
+
+
+def test_when_something_was_said_last(turns: Turns, database: Database) -> None:
+    rooms = Rooms(database, HOST)
+    said = [Kept("coven", f"id{at}", at, b"<message/>", 20) for at in (7, 5)]
+    turns.wait(rooms.put_whole(record("coven", 1), [], said, {}))
+    assert turns.wait(rooms.last_said("coven")) == 7
+    assert turns.wait(rooms.last_said("none")) == 0
 
 
 def test_an_account_that_is_gone_leaves_no_hats_and_no_voice(

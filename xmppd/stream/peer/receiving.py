@@ -100,6 +100,7 @@ class ReceivingStream(PeerStream):
             return []
         self._proven = proven
         self._offer()
+        self._waits = False
         return self._go_on()
 
     def _offer(self) -> None:
@@ -171,7 +172,7 @@ class ReceivingStream(PeerStream):
         self._move(Input.SUCCESS)
         self._trusted_by_sasl = True
         self._restart()
-        self._parser.limits = self.policy.after_trust
+        self._limit(self.policy.after_trust)
         return self._grant(Pair(self.theirs, self.ours), "EXTERNAL")
 
     def _sasl_failed(self, failure: SASLFailure) -> list[PeerEvent]:

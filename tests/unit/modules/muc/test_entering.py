@@ -340,6 +340,16 @@ def test_leaving_is_told_with_its_status(talk: Talk) -> None:
     hag.receives_nothing()
 
 
+def test_who_leaves_with_nonsense_leaves(talk: Talk) -> None:
+    crone = made(talk)
+    hag = joins(talk, HAG, HAG_NICK, ROOM, crone)
+    nonsense = "<priority>high</priority>"
+    hag.sends(f"<presence type='unavailable' to='{ROOM}/{HAG_NICK}'>{nonsense}</presence>")
+    for each in (hag, crone):
+        gone = each.receives(seen(HAG_NICK, role="none", gone=True))
+        assert gone.child("jabber:client", "priority") is None
+
+
 def test_a_lost_connection_leaves_the_room(talk: Talk) -> None:
     crone = made(talk)
     hag = joins(talk, HAG, HAG_NICK, ROOM, crone)

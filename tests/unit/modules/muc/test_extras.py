@@ -390,6 +390,15 @@ def test_affiliations_are_told_once_and_then_by_what_has_changed(talk: Talk) -> 
     assert len(told(unknown.receives(like(f"<message from='{ROOM}'/>")))[1]) == 2
 
 
+def test_versions_are_told_after_a_reload_too(talk: Talk) -> None:
+    crone = made(talk, whois="anyone")
+    hag = joins_since(talk, HAG, HAG_NICK)
+    reload(talk)
+    hag.forget()
+    affiliate(crone, "old@example.org", "member")
+    assert told(hag.receives(like(f"<message from='{ROOM}'/>")))[0].keys() == {"since", "until"}
+
+
 def test_who_may_not_see_the_affiliations_is_told_so(talk: Talk) -> None:
     made(talk)
     hag = joins_since(talk, HAG, HAG_NICK)

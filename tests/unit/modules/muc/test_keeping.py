@@ -1,5 +1,7 @@
 """What stays: over a restart what was stored, over a reload the occupants too; commands."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.support.rooms import (
@@ -7,6 +9,7 @@ from tests.support.rooms import (
     CRONE_NICK,
     HAG,
     HAG_NICK,
+    OWNER,
     ROOM,
     SERVICE,
     USER,
@@ -26,11 +29,11 @@ from tests.support.rooms import (
 )
 from xmppd.admin.commands import CommandError
 from xmppd.admin.output import Rows
-from xmppd.api import remove_account
+from xmppd.api import jid, remove_account
 from xmppd.modules.muc import MUC
 from xmppd.modules.muc.limits import Rates
 from xmppd.modules.muc.options import MUCOptions
-from xmppd.testing import Talk, like, message, result_of
+from xmppd.testing import Client, Talk, like, message, result, result_of
 
 
 def restart(talk: Talk) -> None:
@@ -91,7 +94,8 @@ def test_a_room_that_is_persistent_no_more_leaves_nothing(talk: Talk) -> None:
     crone.receives(seen(CRONE_NICK, codes=("110", "201")), subject())
 
 
-def test_what_is_destroyed_does_not_come_back(talk: Talk) -> None:
+def test_what_is_destroyed_does_not_come_back() -> None:
+    talk = Talk(options={"muc": {"destroyed_names": 0}})
     crone = made(talk, persistentroom=1)
     affiliate(crone, "hag66@example.org", "outcast")
     say(crone, "x")
@@ -266,3 +270,72 @@ def test_rates_remember_so_many() -> None:
         assert rates.take(key, 0.0)
     assert rates.take("a", 0.0)
     assert not rates.take("c", 0.0)
+
+
+# Destroyed rooms, unused rooms, rooms that nobody locks
+
+
+def destroys(crone: Client, venue: str = f"heath@{SERVICE}") -> None:
+    crone.sends(
+        f"<iq type='set' id='b' to='{ROOM}'><query xmlns='{OWNER}'>"
+        f"<destroy jid='{venue}'><reason>Macbeth doth come.</reason></destroy></query></iq>"
+    )
+    crone.receives(seen(CRONE_NICK, gone=True), result("b", ""))
+
+
+def test_the_name_of_a_destroyed_room_stays_its_owners() -> None:
+    talk = Talk()
+    crone = made(talk, persistentroom=1)
+    destroys(crone)
+    restart(talk)
+    hag = talk.bind(HAG)
+    enter(hag, HAG_NICK)
+    hag.receives(refused("gone", "cancel"))
+    enter(hag, HAG_NICK)
+    uri = f"<gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:heath@{SERVICE}?join</gone>"
+    hag.receives(like(f"<presence type='error'><error>{uri}</error></presence>"))
+    crone = talk.bind(CRONE)
+    enter(crone, CRONE_NICK)
+    crone.receives(seen(CRONE_NICK, "owner", codes=("110", "201")))
+
+
+def test_not_that_of_a_room_that_was_never_stored_nor_where_that_is_off() -> None:
+    for lasting, persistent in ((0, 1), (60, 0)):
+        talk = Talk(options={"muc": {"destroyed_names": lasting}})
+        destroys(made(talk, persistentroom=persistent))
+        hag = talk.bind(HAG)
+        enter(hag, HAG_NICK)
+        hag.receives(seen(HAG_NICK, "owner", codes=("110", "201")))
+
+
+def test_who_takes_the_name_of_an_owner_did_not_own_the_room() -> None:
+    talk = Talk()
+    destroys(made(talk, persistentroom=1))
+    result_of(remove_account(talk.host, jid(CRONE).bare))
+    crone = talk.bind(CRONE)
+    enter(crone, CRONE_NICK)
+    crone.receives(refused("gone", "cancel"))
+
+
+def test_rooms_in_which_nothing_is_said_are_found(talk: Talk) -> None:
+    columns = ("room", "name", "last used")
+    crone = made(talk, persistentroom=1, roomname="A Dark Cave")
+    assert talk.run("rooms-unused", days=0) == Rows(columns, [])
+    crone.leaves()
+    today = datetime.now(UTC).date().isoformat()
+    assert talk.run("rooms-unused", days=0) == Rows(columns, [("coven", "A Dark Cave", today)])
+    assert talk.run("rooms-unused", days=1) == Rows(columns, [])
+
+
+def test_where_rooms_are_not_locked_everybody_may_come_at_once() -> None:
+    talk = Talk(options={"muc": {"locking": False, "defaults": {"persistent": True}}})
+    crone = talk.bind(CRONE)
+    enter(crone, CRONE_NICK)
+    crone.receives(seen(CRONE_NICK, "owner", codes=("110", "201")), subject())
+    hag = talk.bind(HAG)
+    enter(hag, HAG_NICK)
+    hag.receives(seen(CRONE_NICK), seen(HAG_NICK))
+    restart(talk)
+    hag = talk.bind(HAG)
+    enter(hag, HAG_NICK)
+    hag.receives(seen(HAG_NICK, "none"))

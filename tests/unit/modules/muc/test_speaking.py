@@ -250,6 +250,22 @@ def test_who_may_write_them(
             sender.receives(error("p", "auth", "forbidden", kind="message"))
 
 
+def test_an_error_finds_its_sender_also_where_two_have_used_the_same_id(
+    talk: Talk, crone: Client, hag: Client
+) -> None:
+    wicca = joins(talk, WICCA, WICCA_NICK, ROOM, crone, hag)
+    for each in (wicca, hag):
+        each.sends(
+            f"<message type='chat' id='1' to='{ROOM}/{CRONE_NICK}'><body>x</body></message>"
+        )
+    crone.sends(
+        f"<message type='error' id='1' to='{ROOM}/{WICCA_NICK}'><error type='cancel'>"
+        "<not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    )
+    wicca.receives(error("1", "cancel", "not-allowed", kind="message"))
+    hag.receives_nothing()
+
+
 def test_an_error_to_a_private_message_reaches_its_sender_alone(
     crone: Client, hag: Client
 ) -> None:
