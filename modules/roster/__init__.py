@@ -7,6 +7,7 @@ in one transaction and taken over into memory when it is committed.
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from xmppd.api import (
@@ -17,6 +18,7 @@ from xmppd.api import (
     Element,
     Host,
     JIDError,
+    Load,
     Module,
     Options,
     PerSession,
@@ -134,14 +136,13 @@ class Roster(Module):
     # For other modules
 
     def contacts(self, user: JID) -> Mapping[JID, Item]:
-        """The roster of an account that has a session (from `session_opening` on); else empty."""
+        """The roster of an account that has a session (from `session_loads` on); else empty."""
         return self._loaded.get(user, {})
 
     async def loaded(self, user: JID) -> Contacts:
         """The roster of an account, kept in memory for as long as it has a session."""
         if user not in self._loaded:
-            loaded = await self.store.load(user.local)
-            self._loaded.setdefault(user, Contacts(loaded))
+            self._keep(user, await self.store.load(user.local))
         self._idle.discard(user)
         return self._loaded[user]
 
@@ -319,9 +320,15 @@ class Roster(Module):
 
     # In memory while there are sessions
 
-    @on(events.session_opening)
-    async def load(self, session: Session) -> None:
-        await self.loaded(session.user)
+    @on(events.session_loads)
+    def load(self, session: Session) -> Iterable[Load[Loaded]]:
+        user = session.user
+        self._idle.discard(user)
+        if user not in self._loaded:
+            yield Store.load.load(self.store, partial(self._keep, user), user.local)
+
+    def _keep(self, user: JID, loaded: Loaded) -> None:
+        self._loaded.setdefault(user, Contacts(loaded))
 
     def _take_over(self, user: JID, item: Item) -> None:
         loaded = self._loaded.get(user)

@@ -44,6 +44,7 @@ from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError
 
 _ASK = (AskKeys, AskPassword, AskToken)
+_TASK = (TaskBegun, TaskData)
 RESTART_S = 0.002  # from the header of a restarted stream to our answer
 
 
@@ -84,7 +85,7 @@ class Negotiation(StreamDriver[Event]):
             self._ask(event)
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))
-        elif isinstance(event, TaskBegun | TaskData):
+        elif isinstance(event, _TASK):
             self._apart(self._work(event))
         elif isinstance(event, Authenticated):
             self._service.attempts.succeeded(self.peer_address, event.user)

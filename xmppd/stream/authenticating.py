@@ -111,15 +111,19 @@ class AuthenticatingStream(NegotiatingStream):
 
     def _did(self, step: Step) -> list[Event]:
         if isinstance(step, Challenge):
-            challenge = Element(SASL if self._request is None else SASL2, "challenge")
-            if step.data:
-                challenge.append(encode(step.data))
-            self._write(challenge)
+            profile = SASL if self._request is None else SASL2
+            self._write_data("challenge", profile, step.data or None)
             return []
         if isinstance(step, Done):
             return self._authenticated(step)
         self._waits = True
         return [step]
+
+    def _write_data(self, name: str, ns: str, data: bytes | None) -> None:
+        """Base64 needs no escapes, so it needs no tree either."""
+        text = "" if data is None else encode(data)
+        end = f">{text}</{name}>" if text else "/>"
+        self.outgoing.append(f"<{name} xmlns='{ns}'{end}".encode())
 
     def keys(self, keys: ScramKeys) -> list[Event]:
         """The answer to `AskKeys`."""
@@ -183,10 +187,7 @@ class AuthenticatingStream(NegotiatingStream):
             return self._log_in(user, done, self._request, foreign=foreign)
         if foreign:
             raise StreamError("invalid-from")
-        success = Element(SASL, "success")
-        if done.data is not None:
-            success.append(encode(done.data))
-        self._write(success)
+        self._write_data("success", SASL, done.data)
         self._move(Input.SUCCESS)
         self.user = user
         self._exchange = None

@@ -32,6 +32,8 @@ from xmppd.xml import (
     StreamError,
     StreamOpen,
     StreamParser,
+    escape_attr,
+    escape_text,
     to_xml,
 )
 
@@ -220,17 +222,18 @@ class ClientStream(AuthenticatingStream):
         """Answer an IQ for the stream. Without `to` it was for the client's own account, for which
         we speak without `from` (§8.1.2.1): some clients wait for no other answer to their bind.
         """
-        refused = isinstance(answer, StanzaError)
-        reply = Element(CLIENT, "iq", {"type": "error" if refused else "result"})
-        reply.attrs["id"] = attrs.get("id", "")
-        sender = attrs.get("to") or ("" if self.user else self.domain)
-        if sender:
-            reply.attrs["from"] = sender
+        kind, inside = "result", ""
         if isinstance(answer, StanzaError):
-            reply.append(answer.element())
+            kind, inside = "error", to_xml(answer.element(), CLIENT)
         elif answer is not None:
-            reply.append(answer)
-        return to_xml(reply, CLIENT).encode()
+            inside = to_xml(answer, CLIENT)
+        return self._written(attrs, kind, inside)
+
+    def _written(self, attrs: dict[str, str], kind: str, inside: str) -> bytes:
+        sender = attrs.get("to") or ("" if self.user else self.domain)
+        from_ = f" from='{escape_attr(sender)}'" if sender else ""
+        start = f"<iq type='{kind}' id='{escape_attr(attrs.get('id', ''))}'{from_}"
+        return (f"{start}>{inside}</iq>" if inside else f"{start}/>").encode()
 
     # IQs before login (XEP-0077 §3.1.1)
 
@@ -284,8 +287,8 @@ class ClientStream(AuthenticatingStream):
         asked = self._asked
         if self.state is not State.BINDING or not isinstance(asked, Unread):
             return []
-        result = Element(BIND, "bind", None, Element(BIND, "jid", None, str(full)))
-        self._reply(asked.attrs, result)
+        result = f"<bind xmlns='{BIND}'><jid>{escape_text(full)}</jid></bind>"
+        self.outgoing.append(self._written(asked.attrs, "result", result))
         self._waits = False
         self._bind_to(full)
         return self._go_on()

@@ -14,6 +14,7 @@ from xmppd.stream.sasl import Channel, announced_bindings, offered, token_mechan
 from xmppd.stream.states import NEXT, Input, State, after
 from xmppd.xml import Element, StreamError, StreamOpen, to_xml
 
+PROCEED = f"<proceed xmlns='{TLS}'/>".encode()
 _CLOSED, _SECURING = State.CLOSED, State.SECURING  # asked for with each read
 
 
@@ -202,7 +203,7 @@ class NegotiatingStream(HoldingStream[Event]):
         if (self.state, Input.STARTTLS) not in NEXT or command.children:
             self._write(Element(TLS, "failure"))
             return self.close()
-        self._write(Element(TLS, "proceed"))
+        self.outgoing.append(PROCEED)
         self._move(Input.STARTTLS)
         return [StartTLS()]
 
