@@ -21,6 +21,7 @@ import click
 from xmppd.admin.output import result_from_json, to_json, to_text
 
 SYSTEM_SOCKET = Path("/run/xmppd/ctl.sock")
+DATA_SOCKET = Path("/var/lib/xmppd/ctl.sock")  # where `admin.socket` is not set
 LOCAL_SOCKET = Path("var/ctl.sock")
 SOCKET_VARIABLE = "XMPPD_SOCKET"
 SYSTEM_CONFIG = Path("/etc/xmppd/xmppd.toml")
@@ -124,7 +125,7 @@ class ServerGroup(click.Group):
 
 
 def control_of(ctx: click.Context) -> Control:
-    """`--socket`, else the system's server, else the one that runs in this folder."""
+    """`--socket`, else the system's server (of two paths), else the one in this folder."""
     if ctx.obj is None:
         path: Path | None = ctx.params.get("socket")
         ctx.obj = Control(path or default_socket(), bool(ctx.params.get("json")))
@@ -137,8 +138,11 @@ def default_socket() -> Path:
     told = os.environ.get(SOCKET_VARIABLE)
     if told:  # click reads it too, but not before it answers --help
         return Path(told)
+    for path in (SYSTEM_SOCKET, DATA_SOCKET):
+        if os.path.exists(path):
+            return path
     try:
-        if not SYSTEM_SOCKET.exists() and LOCAL_SOCKET.lstat().st_uid == os.geteuid():
+        if LOCAL_SOCKET.lstat().st_uid == os.geteuid():
             return LOCAL_SOCKET
     except OSError:
         pass
@@ -199,7 +203,7 @@ def read_secret(name: str, from_stdin: bool) -> str:
     type=click.Path(path_type=Path),
     is_eager=True,  # before --help, which asks the server
     envvar=SOCKET_VARIABLE,
-    help=f"The server's control socket; else {SYSTEM_SOCKET} or {LOCAL_SOCKET}.",
+    help=f"The server's control socket; else {SYSTEM_SOCKET}, {DATA_SOCKET} or {LOCAL_SOCKET}.",
 )
 @click.option("--json", is_flag=True, help="Answer in JSON, for scripts.")
 @click.version_option(package_name="xmppd", prog_name="xmppctl")

@@ -153,6 +153,7 @@ def test_a_strangers_socket_in_this_folder_is_not_taken(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ctl, "SYSTEM_SOCKET", tmp_path / "system.sock")
+    monkeypatch.setattr(ctl, "DATA_SOCKET", tmp_path / "data.sock")
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "ctl.sock").touch()
     assert ctl.default_socket() == ctl.LOCAL_SOCKET
@@ -163,10 +164,21 @@ def test_a_strangers_socket_in_this_folder_is_not_taken(
 def test_the_systems_server_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ctl, "SYSTEM_SOCKET", tmp_path / "system.sock")
+    monkeypatch.setattr(ctl, "DATA_SOCKET", tmp_path / "data.sock")
     (tmp_path / "system.sock").touch()
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "ctl.sock").touch()
     assert ctl.default_socket() == tmp_path / "system.sock"
+
+
+def test_a_server_that_keeps_its_socket_with_its_data_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ctl, "SYSTEM_SOCKET", tmp_path / "system.sock")
+    monkeypatch.setattr(ctl, "DATA_SOCKET", tmp_path / "data.sock")
+    (tmp_path / "data.sock").touch()
+    assert ctl.default_socket() == tmp_path / "data.sock"
 
 
 def test_the_example_in_etc_is_what_the_options_say_now() -> None:
