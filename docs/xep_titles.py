@@ -89,6 +89,7 @@ TITLES = {
     "0398": "User Avatar to vCard-Based Avatars Conversion",
     "0402": "PEP Native Bookmarks",
     "0410": "MUC Self-Ping (Schrödinger's Chat)",
+    "0411": "Bookmarks Conversion",
     "0421": "Occupant identifiers for semi-anonymous MUCs",
     "0424": "Message Retraction",
     "0425": "Moderated Message Retraction",

@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from xmppd.api import (
     JID,
     Element,
     Host,
+    Load,
     Module,
     Options,
     PerSession,
@@ -78,11 +80,16 @@ class Avatar(NamedTuple):
     in_pep: bool
 
 
+# Built once: it runs with logins.
+SHOWN = sa.select(avatars.c.hash, avatars.c.type, avatars.c.in_pep).where(
+    avatars.c.host == sa.bindparam("host"), avatars.c.user == sa.bindparam("user")
+)
+
+
 class Avatars(Repository):
     @query
     def get(self, tx: Tx, user: str) -> Avatar | None:
-        columns = avatars.c.hash, avatars.c.type, avatars.c.in_pep
-        row = tx.execute(sa.select(*columns).where(self.mine(avatars, user=user))).first()
+        row = tx.execute(SHOWN, {"host": self.host, "user": user}).first()
         return None if row is None else Avatar(*row)
 
     @query
@@ -245,20 +252,24 @@ class AvatarConversion(Module):
 
     # Presence (XEP-0398 §4)
 
-    @on(events.session_opening)
-    async def load(self, session: Session) -> None:
-        if self.options.presence and session.user not in self._shown:
-            await self._load(session.user)
-
-    async def _load(self, user: JID) -> None:
+    @on(events.session_loads)
+    def load(self, session: Session) -> Iterable[Load[Avatar | None]]:
+        user = session.user
+        if not self.options.presence or user in self._shown:
+            return
         if user in self._lately:
-            shown = self._lately[user]
+            self._name(user, self._lately[user])
         else:
-            changes = self._changes
-            known = await self.avatars.get(user.local)
-            shown = None if known is None else known.hash
-            if changes == self._changes:  # else it may be an old one
-                self._remember(user, shown)
+            take = partial(self._loaded, user, self._changes)
+            yield Avatars.get.load(self.avatars, take, user.local)
+
+    def _loaded(self, user: JID, changes: int, known: Avatar | None) -> None:
+        shown = None if known is None else known.hash
+        if changes == self._changes:  # else it may be an old one
+            self._remember(user, shown)
+        self._name(user, shown)
+
+    def _name(self, user: JID, shown: str | None) -> None:
         if shown is not None:
             self._shown[user] = shown
 

@@ -2,7 +2,7 @@
 
 The items of the account's node are the truth. A list of them, as XEP-0048 has it, is kept in a
 node of the account and put into what a client reads from private XML storage; a list that a client
-writes to either of those changes the items (XEP-0402 §5.3).
+writes to either of those changes the items (XEP-0402 §5.3, XEP-0411 1.1.0).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -34,6 +34,7 @@ from xmppd.modules.pubsub import Change, Item, Pep, items_changing
 
 NS = "urn:xmpp:bookmarks:1"
 OLD = "storage:bookmarks"
+CONVERSION = "urn:xmpp:bookmarks-conversion:0"  # XEP-0411: the list is one in both places
 TRUE = ("1", "true")
 
 
@@ -76,6 +77,8 @@ class Bookmarks(Module):
                 yield f"{NS}#compat"
             if self.options.list_node:
                 yield f"{NS}#compat-pep"
+                if self.options.private_xml and self.private is not None:
+                    yield CONVERSION
 
     # Private XML
 

@@ -267,6 +267,8 @@ class ClientAccess(Module):
     async def show(self, jid: JID) -> Rows:
         heads = ("id", "software", "device", "password", "first seen", "last seen")
         known = await self.devices.of(jid.local)
+        if not known and not await self.host.accounts.exists(jid.local):
+            raise CommandError(f"there is no account {jid.bare}")
         return Rows(heads, [_row(each) for each in known])
 
     @command(

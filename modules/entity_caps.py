@@ -155,7 +155,9 @@ class EntityCaps(Module):
         if key is None:
             return NOTHING
         known = self._known.get(key.text)
-        if known is None and key.algo in FUNCTIONS:
+        if known is not None:
+            self._known.move_to_end(key.text)  # what many use stays
+        elif key.algo in FUNCTIONS:
             known = await self._recall(key)
         if known is None and (waiting := self._asking.get(key.text)) is not None:
             if len(waiting) >= MOST_WAITING:

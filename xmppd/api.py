@@ -16,6 +16,7 @@ from xmppd.hooks import (
     Order,
     Signal,
     Stop,
+    Those,
     WaitingFilter,
     on,
     spawn,
@@ -59,6 +60,7 @@ from xmppd.sessions import (
 )
 from xmppd.stanza import (
     IQ,
+    Copies,
     Delay,
     Field,
     FieldType,
@@ -91,6 +93,8 @@ from xmppd.stanza import (
 )
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
+    DatabaseBusy,
+    Load,
     Repository,
     Step,
     StorageError,
@@ -103,6 +107,7 @@ from xmppd.storage import (
     table,
     transaction,
     upsert,
+    visit,
 )
 from xmppd.stream import management
 from xmppd.stream.sasl import HASHES, SASLFailure, ScramKeys
@@ -140,7 +145,9 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copies",
     "Copy",
+    "DatabaseBusy",
     "Delay",
     "Destination",
     "Done",
@@ -158,6 +165,7 @@ __all__ = [
     "JIDError",
     "Kept",
     "KeyUpgrade",
+    "Load",
     "Login",
     "Managed",
     "Message",
@@ -195,6 +203,7 @@ __all__ = [
     "Storing",
     "StreamError",
     "Task",
+    "Those",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",
@@ -248,4 +257,5 @@ __all__ = [
     "upsert",
     "uses",
     "uses_if",
+    "visit",
 ]

@@ -15,8 +15,10 @@ from xmppd.xml import Element
 
 if TYPE_CHECKING:  # this file names sessions in annotations only
     from collections.abc import AsyncIterator
+    from typing import Any
 
     from xmppd.sessions import Binding, Kept, Login, Resumption, Session, TokenCheck
+    from xmppd.storage import Load
 
 # A session's life
 
@@ -62,9 +64,13 @@ bind_extending: WaitingFilter["Binding", []] = WaitingFilter(
     "and what it is sent follows upon the answer. Enable what `request` asks for, and add to "
     "`answers`."
 )
+session_loads: Gather["Load[Any]", ["Session"]] = Gather(
+    "A session is about to open: what handlers have to read for it from the database. All of "
+    "it is read in one visit, and each `Load` takes its own before `session_opening` is fired."
+)
 session_opening: WaitingFilter["Session", []] = WaitingFilter(
-    "A client asks to bind a resource (RFC 6120 §7). Load here what the session will need. STOP "
-    "or a StanzaError refuses the bind; nobody can see the session yet."
+    "A client asks to bind a resource (RFC 6120 §7); what `session_loads` named is there. STOP or "
+    "a StanzaError refuses the bind; nobody can see the session yet."
 )
 session_bound: Signal["Session"] = Signal(
     "The session can be found and gets stanzas from now on. Its client reads the result of the "

@@ -4,6 +4,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xmppd import events
@@ -39,6 +40,7 @@ class Host:
     delivery: Delivery
     secret: bytes = field(repr=False)
     questions: Questions
+    folder: Path  # of all that the server writes: `data_dir`
     modules: "ModuleHost" = field(init=False)
 
     @property
@@ -71,6 +73,7 @@ def make_host(
     clock: Clock,
     policy: Callable[[], SessionPolicy] = SessionPolicy,
     secret: bytes | None = None,
+    folder: Path = Path("var"),
 ) -> Host:
     """Build the rooms of one virtual host and connect them; modules come later.
 
@@ -94,6 +97,7 @@ def make_host(
         secret=secret or secrets.token_bytes(32),
         delivery=Delivery(router, hooks, iqs, sessions, accounts, questions),
         questions=questions,
+        folder=folder,
     )
 
 

@@ -211,10 +211,11 @@ class Process(MultiService):
                 clock=self._reactor,
                 policy=self._session_policy,
                 secret=self._secret,
+                folder=self._settings.config.server.data_dir,
             )
             host.modules = ModuleHost(host, self._server.commands)
             self._hosts[domain] = host
-            self._router.claim(domain, host.delivery.route)
+            self._router.claim(domain, host.delivery.route, copies=host.delivery.fan_out.send)
 
     def _session_policy(self) -> SessionPolicy:
         c2s = self._settings.config.server.c2s
@@ -293,6 +294,7 @@ class Process(MultiService):
         )
         self._federation = Federation(self._s2s)
         self._router.elsewhere = self._federation.route
+        self._router.copies_elsewhere = self._federation.route_copies
         self._server.commands.add_from(FederationCommands(self._federation))
 
     def _make_reloader(self) -> None:
@@ -439,8 +441,13 @@ def make_database(options: ServerOptions, reactor: Any) -> Database:
 
 
 def private_folder(path: Path) -> None:
-    """Keys and messages will lie in it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Keys and messages will lie in it. Raises OSError, which is a sentence."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OSError(f"data_dir: {path} cannot be made: {problem.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OSError(f"data_dir: {path} cannot be written to by this user")
 
 
 def kept_secret(path: Path) -> bytes:

@@ -11,6 +11,7 @@ Other modules keep archives of other owners here (rooms): see `keep`, `answer` a
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from twisted.internet.defer import Deferred, succeed
@@ -26,6 +27,7 @@ from xmppd.api import (
     Duration,
     Element,
     Host,
+    Load,
     Message,
     Module,
     Options,
@@ -44,6 +46,7 @@ from xmppd.api import (
     on,
     option,
     uses,
+    visit,
 )
 from xmppd.modules.archive import answers, copies
 from xmppd.modules.archive.answers import Show, Turns, as_sent
@@ -122,7 +125,7 @@ class Archive(Module):
     async def start(self) -> None:
         self.journal.latest = max(self.journal.latest, await self.store.latest())
         for session in self.host.sessions:  # it was enabled while they were online
-            await self.load(session)
+            await visit(self.load(session))
         self.every(SWEEP_S, self.sweep)
 
     async def stop(self) -> None:
@@ -230,7 +233,10 @@ class Archive(Module):
         self._sent = stanza, str(self.journal.add(user, peer, stanza))
         self.host.intake.owes(self.journal.commit)
 
-    @on(events.user_receives, order=LATE)
+    def _notes(self, stanza: Stanza) -> bool:
+        return stanza.kind == "message" and lasting(stanza)
+
+    @on(events.user_receives, order=LATE, concerns=_notes)
     def note_received(self, stanza: Stanza, user: JID) -> Stanza | None:
         """Whoever is not there gets it by way of `message_storing`."""
         if stanza.kind != "message" or not lasting(stanza) or not self._is_taken(stanza, user):
@@ -299,23 +305,34 @@ class Archive(Module):
     async def _would_want(self, user: JID, peer: JID) -> bool:
         wanted = self._wanted.get(user) or await self._preferences(user)
         if not self.host.sessions.of(user):
-            self._absent[user] = wanted
-            if len(self._absent) > MOST_ABSENT:
-                del self._absent[next(iter(self._absent))]
+            self._remember(user, wanted)
         judged = wanted.judge(peer)
         return (await self.roster.item(user, peer.bare)).listed if judged is None else judged
+
+    def _remember(self, user: JID, wanted: Preferences) -> None:
+        self._absent[user] = wanted
+        if len(self._absent) > MOST_ABSENT:
+            del self._absent[next(iter(self._absent))]
 
     async def _preferences(self, user: JID) -> Preferences:
         if not self.options.preferences:
             return self._default
         return await self.preference_store.get(user.local) or self._default
 
-    @on(events.session_opening)
-    async def load(self, session: Session) -> None:
-        if self.options.preferences and session.user not in self._wanted:
-            said = await self.preference_store.get(session.user.local)
-            if said is not None:
-                self._wanted[session.user] = said
+    @on(events.session_loads)
+    def load(self, session: Session) -> Iterable[Load[Preferences | None]]:
+        user = session.user
+        if not self.options.preferences or user in self._wanted:
+            return
+        if user in self._absent:
+            self._loaded(user, self._absent[user])
+        else:
+            take = partial(self._loaded, user)
+            yield PreferenceStore.get.load(self.preference_store, take, user.local)
+
+    def _loaded(self, user: JID, said: Preferences | None) -> None:
+        if said is not None and said is not self._default:
+            self._wanted[user] = said
 
     @on(events.bind_extending)
     async def tell(self, binding: Binding) -> None:
@@ -325,7 +342,7 @@ class Archive(Module):
     @on(events.session_closed)
     def unload(self, session: Session, why: str) -> None:
         if not self.host.sessions.of(session.user):
-            self._wanted.pop(session.user, None)
+            self._remember(session.user, self._wanted.pop(session.user, self._default))
 
     @iq_get(ns.MAM, "prefs", at=SELF)
     async def read_preferences(self, iq: IQ) -> Element:

@@ -80,13 +80,17 @@ def _list(payload: Element, name: str) -> frozenset[JID]:
         raise StanzaError("jid-malformed", str(problem)) from None
 
 
+# Built once: it runs with logins.
+SAID = sa.select(preferences).where(
+    preferences.c.host == sa.bindparam("host"), preferences.c.user == sa.bindparam("user")
+)
+
+
 class PreferenceStore(Repository):
     @query
     def get(self, tx: Tx, user: str) -> Preferences | None:
         """None where the account has said nothing."""
-        row = tx.execute(
-            sa.select(preferences).where(self.mine(preferences, user=user))
-        ).one_or_none()
+        row = tx.execute(SAID, {"host": self.host, "user": user}).one_or_none()
         if row is None:
             return None
         lists = (frozenset(map(jid, json.loads(each))) for each in (row.always, row.never))

@@ -25,6 +25,7 @@ from xmppd.api import (
     command,
     events,
     make_jid,
+    ns,
     option,
 )
 from xmppd.modules.portable import credentials
@@ -45,9 +46,10 @@ MOST_NOTES = 200
 
 
 class PortableOptions(Options):
-    folder: Path = option(
-        Path("/var/lib/xmppd/exports"),
-        "Where files are written to and read from: commands name a file in it.",
+    folder: Path | None = option(
+        None,
+        "Where files are written to and read from: commands name a file in it. None: `exports` "
+        "in `data_dir`.",
         example="/srv/xmppd-exports",
     )
 
@@ -65,6 +67,10 @@ class Notes:
             self._rows.append((who, what))
         else:
             self._beyond += 1
+
+    def why(self) -> str:
+        """All of it in a sentence."""
+        return "; ".join(": ".join(filter(None, row)) for row in self._rows)
 
     def rows(self) -> Rows:
         rest = [("", f"and {self._beyond} more notes")] if self._beyond else []
@@ -171,7 +177,7 @@ class Portable(Module):
             raise CommandError(f"{jid} is no address of an account of {self.host.name}")
         notes = await self._import(file, only=jid.local)
         if not notes.imported:
-            notes.add(jid, "not in the file, or not imported")
+            raise CommandError(notes.why() or f"{jid} is not in the file")
         return notes.rows()
 
     @command(
@@ -232,6 +238,9 @@ class Portable(Module):
 
     async def _take(self, arriving: Arriving, element: Element) -> str:
         """What is to be told of that; "" for nothing."""
+        if (element.ns, element.name) == (ns.PIE, "presence"):
+            # a request in the namespace that stands around it, as Prosody 0.12 writes it
+            element = Element(ns.CLIENT, "presence", element.attrs)
         shown = f"<{element.name} xmlns='{element.ns}'/>"
         try:
             if (element.ns, element.name) == (credentials.NS, "scram-credentials"):
@@ -245,6 +254,7 @@ class Portable(Module):
         return "" if isinstance(taken, Stop) else f"{shown} is left out: nobody knows it"
 
     def _path(self, file: str) -> Path:
+        folder = self.options.folder or self.host.folder / "exports"
         if not file or file.startswith(".") or "/" in file or "\0" in file:
-            raise CommandError(f"{file!r} is not the name of a file in {self.options.folder}")
-        return self.options.folder / file
+            raise CommandError(f"{file!r} is not the name of a file in {folder}")
+        return folder / file

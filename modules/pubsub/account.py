@@ -1,20 +1,19 @@
 """The face that an account shows: it owns its nodes, its roster says who is told (XEP-0163)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from xmppd.api import JID, StanzaError
+from xmppd.api import JID, Element, StanzaError
 from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig
 from xmppd.modules.pubsub.defaults import defaults
 from xmppd.modules.pubsub.face import Face, Limits
-from xmppd.modules.pubsub.model import Affiliation, Node
+from xmppd.modules.pubsub.model import READING, Affiliation, Node
 from xmppd.modules.roster import Item as Contact
 
 if TYPE_CHECKING:
     from xmppd.modules.pubsub.pep import Pep
 
-MODELS = (AccessModel.OPEN, AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
-LISTENING = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
+ADDRESSES = "http://jabber.org/protocol/address"  # XEP-0033
 DEAF = (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY)
 
 
@@ -24,15 +23,18 @@ class AccountFace(Face):
     def __init__(self, pep: "Pep") -> None:
         super().__init__(pep.host, lambda: pep.roster)
         self._pep = pep
+        self.impose = pep.options.impose
         options = pep.options
-        self.bounds = Bounds(options.max_items, options.max_payload, MODELS)
+        self.bounds = Bounds(options.max_items, options.max_payload)
         self.limits = Limits(
             nodes_per_owner=options.max_nodes,
             nodes=options.max_nodes,
             items=options.max_items,
             payload=options.max_payload,
+            stored=options.max_stored,
             subscribers=options.max_subscribers,
             subscriptions=options.max_subscriptions,
+            same=1,
             affiliations=options.max_affiliations,
             answer=options.max_answer,
         )
@@ -43,6 +45,9 @@ class AccountFace(Face):
     async def check_creator(self, service: JID, who: JID) -> None:
         if who.bare != service:
             raise StanzaError("forbidden", "nodes of an account are made by itself")
+        known = bool(self.host.sessions.of(who)) or await self.host.accounts.exists(who.local)
+        if not known:  # what it asked for while it was removed
+            raise StanzaError("forbidden", "there is no such account any more")
 
     def auto_creates(self, service: JID, who: JID) -> bool:
         return who.bare == service
@@ -59,11 +64,38 @@ class AccountFace(Face):
     def await_presence(self, who: JID) -> None:
         """Rosters see to it."""
 
+    def may_affiliate(self, node: Node, who: JID, its: Affiliation) -> bool:
+        """The account remains an owner of its nodes (§3.2)."""
+        return who != node.service or its is Affiliation.OWNER
+
+    def await_answers(self) -> None:
+        self._pep.await_answers()
+
+    def credited(
+        self, node: Node, who: JID, to: Sequence[JID]
+    ) -> Iterable[tuple[Sequence[JID], Sequence[Element]]]:
+        """Those that see the resource are told which one it was (§4.3.1)."""
+        if who.bare != node.service or not who.resource:
+            return ((to, ()),)
+        contacts = self._pep.roster.contacts(who.bare)
+        seeing = [
+            each
+            for each in to
+            if each.bare == who.bare or ((its := contacts.get(each.bare)) and its.from_)
+        ]
+        told = set(seeing)
+        return (seeing, (_reply_to(who),)), ([each for each in to if each not in told], ())
+
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         return self._pep.permitted(service, tuple(to))
 
 
-def may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
+def _reply_to(who: JID) -> Element:
+    address = Element(ADDRESSES, "address", {"type": "replyto", "jid": who})
+    return Element(ADDRESSES, "addresses", None, address)
+
+
+def may_hear(node: Node, contact: Contact | None, who: JID, now: int) -> bool:
     """Whether the access model lets a resource hear of the node that shares presence (§9.1)."""
     if who.bare == node.service:
         return True
@@ -71,8 +103,10 @@ def may_hear(node: Node, contact: Contact | None, who: JID) -> bool:
     if affiliation in DEAF:
         return False
     model = node.config.access_model
-    if model is AccessModel.OPEN or affiliation in LISTENING:
+    if model is AccessModel.OPEN or affiliation in READING:
         return True
+    if model is AccessModel.AUTHORIZE:
+        return node.subscribed(who, now)
     if model is AccessModel.WHITELIST or contact is None or not contact.from_:
         return False
     if model is AccessModel.ROSTER:

@@ -7,11 +7,20 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from xmppd.api import Element, FieldType, Form, FormType, StanzaError, forms, ns
-from xmppd.modules.pubsub.errors import refused
+from xmppd.modules.pubsub.errors import refused, unsupported
 
 NODE_CONFIG: Final = f"{ns.PUBSUB}#node_config"
 PUBLISH_OPTIONS: Final = f"{ns.PUBSUB}#publish-options"
 META_DATA: Final = f"{ns.PUBSUB}#meta-data"
+ATOM: Final = "http://www.w3.org/2005/Atom"
+# Types that say what the items mean, and the namespace of their payloads; "": any.
+SEMANTIC: Final[Mapping[str, str]] = {
+    "urn:xmpp:microblog:0": ATOM,  # XEP-0472 §7.2
+    "urn:xmpp:pubsub-social-feed:": ATOM,  # XEP-0472 §7; XEP-0501 §3.1, XEP-0508 §4
+    "urn:xmpp:openpgp:pubsub:": "",  # XEP-0473 §5
+    "urn:xmpp:forums:": "",  # XEP-0508 §3
+    "urn:xmpp:spaces:": "",  # XEP-0503 §4
+}
 MAX: Final = "max"  # as many as the service permits
 MAX_TEXT: Final = 2048  # characters in a text of the configuration
 MAX_LIST: Final = 50  # values in a list of the configuration
@@ -58,9 +67,10 @@ class NotificationType(StrEnum):
 
 
 class ItemReply(StrEnum):
-    """Whether items tell who published them (§12.16)."""
+    """Whether items tell whom replies go to (§12.16)."""
 
     NONE = "none"
+    OWNER = "owner"
     PUBLISHER = "publisher"
 
 
@@ -97,6 +107,12 @@ class NodeConfig:
     def transient_notification(self) -> bool:
         """Publications have no item at all (§4.3)."""
         return not self.persist_items and not self.deliver_payloads
+
+    @property
+    def payload_ns(self) -> str:
+        """The namespace of payloads; "" where any will do (§7.1.3.6)."""
+        known = (ns for type_, ns in SEMANTIC.items() if self.type.startswith(type_))
+        return next(known, self.type)
 
 
 class Spec(NamedTuple):
@@ -221,16 +237,23 @@ def configured(config: NodeConfig, submitted: Element | None, bounds: Bounds) ->
 
 def changed(config: NodeConfig, submission: Form, bounds: Bounds) -> NodeConfig:
     """The configuration with the fields of a submission in place of its own."""
-    _check_access_model(submission, bounds)
+    _check_support(submission, bounds)
     asked = form(config, bounds)
     del asked.fields[0]  # the FORM_TYPE, which has been looked at and may be that of options
     values = asked.check(submission)
     known = {BY_VAR[var].name: value for var, value in values.items() if var in BY_VAR}
+    for name in _ENUMS.keys() & known.keys():
+        if not known[name]:  # a field without a value chooses nothing
+            del known[name]
     return replace(config, **{name: _value(name, it, bounds) for name, it in known.items()})
 
 
-def _check_access_model(submission: Form, bounds: Bounds) -> None:
-    """§8.1.2: an error of its own for a model that is not supported."""
+def _check_support(submission: Form, bounds: Bounds) -> None:
+    """§8.1.2: an error of its own for a model that is not supported, and for collections
+    (XEP-0248 §7.1.2).
+    """
+    if submission.get("pubsub#node_type", str) == "collection":
+        raise unsupported("collections")
     asked = submission.get("pubsub#access_model", str)
     if asked is not None and asked not in bounds.access_models:
         raise refused("not-acceptable", "unsupported-access-model")

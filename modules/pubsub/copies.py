@@ -1,5 +1,6 @@
 """An account's nodes in what is exported of it (XEP-0227 §4.10)."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -121,7 +122,8 @@ class Copies:
             if it.get("subscription") not in (State.SUBSCRIBED, State.PENDING):
                 continue
             state = State(it.get("subscription") or "")
-            known = Subscription(_jid(it.get("jid")), state, (it.get("subid") or "")[:64])
+            subid = it.get("subid") or secrets.token_hex(8)
+            known = Subscription(_jid(it.get("jid")), state, subid[:64])
             try:
                 await self._store.subscribe(
                     node.id,

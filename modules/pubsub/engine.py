@@ -5,21 +5,24 @@ are in `publishing`, `subscribing`, `owning` and `reading`, which share this.
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from xmppd.api import JID, Element, Message, StanzaError, StorageError
+from xmppd.modules.pubsub import events
 from xmppd.modules.pubsub.config import AccessModel, NodeConfig
 from xmppd.modules.pubsub.errors import no_such_node, refused
 from xmppd.modules.pubsub.face import Face, node_created
 from xmppd.modules.pubsub.items import Items
-from xmppd.modules.pubsub.model import Affiliation, Node, well_named
+from xmppd.modules.pubsub.model import READING, Affiliation, Node, State, Subscription, well_named
 from xmppd.modules.pubsub.store import NodeExists, NodeGone, Store, TooMany
 
 MOST_NODES = 2000  # in memory
 MOST_SENT = 10_000  # notifications whose errors can be told to which node they belong
 MOST_PEOPLE = 200_000  # subscriptions and affiliations of all nodes in memory
+# What they open they may close again: by a roster, or a list of members.
+CLOSING = (AccessModel.PRESENCE, AccessModel.ROSTER, AccessModel.WHITELIST)
 T = TypeVar("T")
 
 
@@ -138,12 +141,12 @@ class Engine:
         Raises forbidden, not-authorized, not-allowed. Approval (`authorize`) is another matter.
         """
         affiliation = self.affiliation(node, who)
-        if affiliation in (Affiliation.OWNER, Affiliation.PUBLISHER):
+        if affiliation in READING:
             return
         if affiliation in (Affiliation.OUTCAST, Affiliation.PUBLISH_ONLY):
             raise StanzaError("forbidden")
         model = node.config.access_model
-        if model is AccessModel.WHITELIST and affiliation is not Affiliation.MEMBER:
+        if model is AccessModel.WHITELIST:
             raise refused("not-allowed", "closed-node")
         if model is AccessModel.PRESENCE and not await self.face.sees(node, who):
             raise refused("not-authorized", "presence-subscription-required")
@@ -173,35 +176,67 @@ class Engine:
 
     async def audience(self, node: Node) -> list[JID]:
         """Who is notified of what happens to a node (§7.1.2, §9.1, §12.5)."""
+        await self.prune(node)
         implied = await self.face.implied(node)
-        nearer = {jid.bare for jid in implied}  # told by resource, so not by bare JID
-        known = set(implied)
-        explicit = [
-            jid
-            for jid in await self._still_allowed(node)
-            if jid not in known and not (jid.is_bare and jid in nearer)
-        ]
-        if node.config.presence_based_delivery:
+        explicit = node.hearers(self.now())
+        if implied and explicit:
+            nearer = {jid.bare for jid in implied}  # told by resource, so not by bare JID
+            known = set(implied)
+            explicit = [
+                jid for jid in explicit if jid not in known and not (jid.is_bare and jid in nearer)
+            ]
+        if explicit and node.config.presence_based_delivery:
             explicit = [jid for jid in explicit if self.face.present(node, jid)]
         return implied + explicit
 
-    async def _still_allowed(self, node: Node) -> list[JID]:
-        """Subscribers, without those that a roster has shut out since: their subscriptions end
-        here (XEP-0163 §7.1).
+    async def prune(self, node: Node) -> None:
+        """End leases that are over, and the subscriptions of those that the access model shuts
+        out: a roster, an affiliation or the configuration has changed (XEP-0163 §7.1).
         """
-        hearers = node.hearers(self.now())
-        model = node.config.access_model
-        if model is AccessModel.WHITELIST:
-            return [jid for jid in hearers if await self.may_read(node, jid)]
-        if model not in (AccessModel.PRESENCE, AccessModel.ROSTER):
-            return hearers
-        allowed = [jid for jid in hearers if await self.may_read(node, jid)]
-        lost = [jid for jid in hearers if jid not in set(allowed)]
-        if lost:
-            await self.stored(node, self.store.unsubscribe(node.id, lost))
-            for jid in lost:
-                node.subscriptions.pop(jid, None)
-        return allowed
+        now = self.now()
+        over = [it for it in node.subscriptions.values() if it.over(now)]
+        if over:
+            await self.end(node, over)
+        if node.config.access_model in CLOSING:
+            those = list(node.subscriptions.values())
+            lost = [it for it in those if not await self.may_read(node, it.jid)]
+            if lost:
+                await self.cancel(node, lost)
+
+    async def recheck(self, owner: JID, contact: JID) -> None:
+        """The owner's roster says something else of that contact: subscriptions to nodes that it
+        does not open any more are cancelled (XEP-0163 §7.1).
+        """
+        for service, name in await self.store.opened(owner, contact):
+            node = await self.find(service, name) if self.face.serves(service) else None
+            if node is None:
+                continue
+            theirs = list(node.of(contact))
+            closes = node.config.access_model in CLOSING
+            if theirs and closes and not await self.may_read(node, contact):
+                await self.cancel(node, theirs)
+
+    async def cancel(self, node: Node, gone: Sequence[Subscription]) -> None:
+        """End these subscriptions, and tell those whose they were (§12.13)."""
+        for it in await self.end(node, gone):
+            self.notify(node, events.subscription(node, it, State.NONE), [it.jid])
+
+    async def end(self, node: Node, gone: Sequence[Subscription]) -> list[Subscription]:
+        """These subscriptions are no more; those that others have not ended meanwhile."""
+        await self.stored(node, self.store.unsubscribe(node.id, gone))
+        return [it for it in gone if node.remove(it)]
+
+    def notify_of_items(
+        self, node: Node, event: Element, to: Sequence[JID], *more: Element
+    ) -> None:
+        """As `notify`; who has subscribed several times is told by which subscriptions that is
+        (§7.1.2.4, §12.14).
+        """
+        several = node.several(self.now()) if self.face.limits.same > 1 else {}
+        self.notify(node, event, [jid for jid in to if jid not in several], *more)
+        for who in to:
+            if who in several:
+                self.notify(node, event, [who], *more, events.subids(several[who]))
 
     def notify(self, node: Node, event: Element, to: Iterable[JID], *more: Element) -> None:
         """Send an event, written once, to each of these (§7.1.2)."""

@@ -1,12 +1,14 @@
 """What notifications say: the children of `<event/>` (XEP-0060 §7.1.2, §7.2.2, §8)."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from xmppd.api import JID, Element, Form, ns, parse
 from xmppd.modules.pubsub.config import ItemReply
 from xmppd.modules.pubsub.model import Item, Node, State, Subscription
 
 NS = ns.PUBSUB_EVENT
+SHIM: Final = "http://jabber.org/protocol/shim"
 
 
 def event(inside: Element) -> Element:
@@ -20,16 +22,24 @@ def published(node: Node, items: Iterable[Item], *, payload: bool) -> Element:
 
 
 def item_element(of: str, node: Node, item: Item, *, payload: bool) -> Element:
-    """`<item/>` in the namespace of an event or of an answer; with its publisher where the node
-    is configured so (§12.16).
+    """`<item/>` in the namespace of an event or of an answer; with its publisher, or the owner
+    in its place, where the node is configured so (§12.16).
     """
     attrs = {"id": item.id}
     if node.config.itemreply is ItemReply.PUBLISHER:
         attrs["publisher"] = item.publisher.bare
+    elif node.config.itemreply is ItemReply.OWNER:
+        attrs["publisher"] = next(iter(node.owners()))
     element = Element(of, "item", attrs)
     if payload and item.xml:
         element.append(parse(item.xml))
     return element
+
+
+def subids(those: Iterable[str]) -> Element:
+    """The headers that name them (§7.1.2.4; XEP-0131)."""
+    inside = [Element(SHIM, "header", {"name": "SubID"}, subid) for subid in those]
+    return Element(SHIM, "headers", None, *inside)
 
 
 def retracted(node: Node, ids: Iterable[str]) -> Element:

@@ -1,12 +1,13 @@
 """What the engine asks of whoever shows it to the world: a pubsub service, or accounts (PEP)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from xmppd.api import JID, Host, Signal, Stanza, WaitingFilter
+from xmppd.api import JID, Copies, Element, Host, Message, Signal, WaitingFilter
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
-from xmppd.modules.pubsub.model import Item, Node
+from xmppd.modules.pubsub.model import Affiliation, Item, Node
 from xmppd.modules.roster import Roster
 
 item_published: Signal[[JID, str, Item]] = Signal(
@@ -25,6 +26,9 @@ node_deleted: Signal[[JID, str]] = Signal(
 node_purged: Signal[[JID, str]] = Signal(
     "All items of a node of a pubsub service or account were removed at once."
 )
+
+
+MOST_OWNERS: Final = 20  # whose rosters count
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,10 @@ class Limits:
     nodes: int
     items: int
     payload: int
+    stored: int  # characters of XML in all nodes that one entity has created
     subscribers: int
     subscriptions: int  # of one entity
+    same: int  # subscriptions of one JID to one node
     affiliations: int
     answer: int  # bytes
 
@@ -63,6 +69,12 @@ class Face(ABC):
 
     bounds: Bounds
     limits: Limits
+
+    impose: str  # whom owners may subscribe that have not asked: local, anyone, nobody
+
+    def serves(self, service: JID) -> bool:
+        """Whether the nodes of that address are shown by this face."""
+        return bool(service.local)
 
     def __init__(self, host: Host, roster: Callable[[], Roster]) -> None:
         self.host = host
@@ -100,13 +112,33 @@ class Face(ABC):
     def await_presence(self, who: JID) -> None:
         """The presence of this subscriber matters from now on."""
 
+    @abstractmethod
+    def await_answers(self) -> None:
+        """Owners have been asked whether somebody may subscribe (§8.6)."""
+
     def permitted(self, service: JID, to: Iterable[JID]) -> tuple[JID, ...]:
         """Those whom nobody holds back."""
         return tuple(to)
 
-    def send(self, stanzas: Iterable[Stanza]) -> None:
-        for stanza in stanzas:
-            self.host.router.route(stanza)
+    def credited(
+        self, node: Node, who: JID, to: Sequence[JID]
+    ) -> Iterable[tuple[Sequence[JID], Sequence[Element]]]:
+        """What notifications of a publication by `who` say of it, and to whom (XEP-0163
+        §4.3.1).
+        """
+        return ((to, ()),)
+
+    def send(self, copies: Copies[Message]) -> None:
+        self.host.router.route_copies(copies)
+
+    def may_affiliate(self, node: Node, who: JID, its: Affiliation) -> bool:
+        """Whether an owner may make that of somebody."""
+        return True
+
+    def may_impose(self, who: JID, upon: JID) -> bool:
+        """Whether this owner may subscribe somebody that has not asked for it (§8.8.2)."""
+        local = self.impose == "local" and upon.domain == self.host.name
+        return local or self.impose == "anyone" or self.host.is_admin(who)
 
     # What rosters say
 
@@ -127,4 +159,6 @@ class Face(ABC):
         return False
 
     def _local_owners(self, node: Node) -> list[JID]:
-        return [owner for owner in node.owners() if owner.domain == self.host.name and owner.local]
+        """Some of many: each means a look into another roster."""
+        here = self.host.name
+        return [each for each in node.owners() if each.domain == here and each.local][:MOST_OWNERS]

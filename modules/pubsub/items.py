@@ -34,9 +34,12 @@ def _text(name: str) -> sa.BindParameter[str]:
 
 
 OF_NODE = items.c.node == _number("of_node")
-SIZE = sa.select(nodes.c.size).where(nodes.c.id == _number("of_node")).with_for_update()
-SET_SIZE = nodes.update().where(nodes.c.id == _number("of_node")).values(size=_number("new_size"))
-DROP_ONE = items.delete().where(OF_NODE, items.c.id == _text("of_id"))
+LENGTH = sa.func.length(items.c.xml)
+SIZE = sa.select(nodes.c.size, nodes.c.length).where(nodes.c.id == _number("of_node"))
+SIZE = SIZE.with_for_update()
+SET_SIZE = nodes.update().where(nodes.c.id == _number("of_node"))
+SET_SIZE = SET_SIZE.values(size=_number("new_size"), length=_number("new_length"))
+DROP_ONE = items.delete().where(OF_NODE, items.c.id == _text("of_id")).returning(LENGTH)
 ADD = items.insert().values(
     host=_text("of_host"),
     node=_number("of_node"),
@@ -45,7 +48,9 @@ ADD = items.insert().values(
     at=_number("of_at"),
     xml=sa.bindparam("of_xml", type_=sa.Text),
 )
-OLDEST = sa.select(items.c.seq, items.c.id).where(OF_NODE).order_by(items.c.seq)
+OLDEST = (
+    sa.select(items.c.seq, items.c.id, LENGTH.label("length")).where(OF_NODE).order_by(items.c.seq)
+)
 OLDEST = OLDEST.limit(sa.bindparam("most", type_=sa.Integer))
 NEWEST = (
     sa.select(items)
@@ -59,12 +64,37 @@ class NodeFull(Exception):
     """Publishing to a full node that is configured to reject (§7.1.3.4)."""
 
 
+class OverQuota(Exception):
+    """Whoever created the node stores too much already."""
+
+
 class ItemGone(Exception):
     """There is no such item."""
 
 
 class NotYours(Exception):
     """Another one published it."""
+
+
+class Quota(NamedTuple):
+    """How much may be stored, in characters of XML, in all nodes of a service that one entity has
+    created.
+    """
+
+    service: JID
+    creator: JID
+    most: int
+
+
+class Content(NamedTuple):
+    """How many items a node has, and how long these are."""
+
+    size: int
+    length: int
+
+    def without(self, lengths: Sequence[int]) -> "Content":
+        """When items so long are gone."""
+        return Content(self.size - len(lengths), self.length - sum(lengths))
 
 
 class Latest(NamedTuple):
@@ -93,51 +123,74 @@ class Paged(NamedTuple):
 class Items(Repository):
     @transaction
     def publish(
-        self, tx: Tx, node: int, new: Sequence[Item], keep: int, *, reject: bool
+        self,
+        tx: Tx,
+        node: int,
+        new: Sequence[Item],
+        keep: int,
+        *,
+        reject: bool,
+        quota: Quota | None = None,
     ) -> list[str]:
         """Store items, each in the place of one of the same id. The ids of those that had to make
-        room. Raises NodeGone and NodeFull.
+        room. Raises NodeGone, NodeFull and OverQuota.
         """
-        size = tx.scalar(SIZE, {"of_node": node})
-        if size is None:
-            raise NodeGone
+        before = self._content(tx, node)
+        size, length = before
         for item in new:
-            size += 1 - tx.execute(DROP_ONE, {"of_node": node, "of_id": item.id}).rowcount
+            replaced = tx.execute(DROP_ONE, {"of_node": node, "of_id": item.id}).all()
+            size += 1 - len(replaced)
+            length += len(item.xml) - sum(row[0] for row in replaced)
             tx.execute(ADD, _row(self.host, node, item))
         if reject and size > keep:
             raise NodeFull
-        gone = self._trim(tx, node, size - keep)
-        tx.execute(SET_SIZE, {"of_node": node, "new_size": size - len(gone)})
+        gone, now = self._trim(tx, node, Content(size, length), keep)
+        if quota is not None and now.length > before.length:
+            self._check(tx, quota)
         return gone
 
     @staticmethod
-    def _trim(tx: Tx, node: int, surplus: int) -> list[str]:
-        """Remove the oldest; which these were."""
-        if surplus <= 0:
-            return []
-        oldest = tx.execute(OLDEST, {"of_node": node, "most": surplus}).all()
-        last = items.c.seq <= oldest[-1].seq
-        tx.execute(items.delete().where(items.c.node == node, last))
-        return [row.id for row in oldest]
+    def _content(tx: Tx, node: int) -> Content:
+        """Raises NodeGone."""
+        row = tx.execute(SIZE, {"of_node": node}).first()
+        if row is None:
+            raise NodeGone
+        return Content(row.size, row.length)
+
+    def _check(self, tx: Tx, quota: Quota) -> None:
+        theirs = self.mine(nodes, service=str(quota.service), creator=str(quota.creator))
+        total = tx.scalar(sa.select(sa.func.sum(nodes.c.length)).where(theirs))
+        if int(total or 0) > quota.most:
+            raise OverQuota
+
+    @staticmethod
+    def _note(tx: Tx, node: int, now: Content) -> None:
+        values = {"of_node": node, "new_size": now.size, "new_length": now.length}
+        tx.execute(SET_SIZE, values)
+
+    def _trim(self, tx: Tx, node: int, now: Content, keep: int) -> tuple[list[str], Content]:
+        """Remove the oldest above that number; which these were, and what there is then."""
+        gone: list[str] = []
+        if now.size > keep:
+            oldest = tx.execute(OLDEST, {"of_node": node, "most": now.size - keep}).all()
+            last = items.c.seq <= oldest[-1].seq
+            tx.execute(items.delete().where(items.c.node == node, last))
+            gone, now = [row.id for row in oldest], now.without([row.length for row in oldest])
+        self._note(tx, node, now)
+        return gone, now
 
     @transaction
     def trim(self, tx: Tx, node: int, keep: int) -> list[str]:
         """Remove the oldest above that number; which these were."""
-        size = tx.scalar(SIZE, {"of_node": node})
-        if size is None:
-            raise NodeGone
-        gone = self._trim(tx, node, size - keep)
-        tx.execute(SET_SIZE, {"of_node": node, "new_size": size - len(gone)})
-        return gone
+        return self._trim(tx, node, self._content(tx, node), keep)[0]
 
     @transaction
     def retract(self, tx: Tx, node: int, ids: Sequence[str], publisher: JID | None) -> None:
         """All or none. `publisher`: nobody else's. Raises NodeGone, ItemGone, NotYours."""
-        size = tx.scalar(SIZE, {"of_node": node})
-        if size is None:
-            raise NodeGone
+        now = self._content(tx, node)
         which = sa.and_(items.c.node == node, items.c.id.in_(list(ids)))
-        found = tx.execute(sa.select(items.c.id, items.c.publisher).where(which)).all()
+        columns = (items.c.id, items.c.publisher, LENGTH.label("length"))
+        found = tx.execute(sa.select(*columns).where(which)).all()
         if len(found) < len(set(ids)):
             raise ItemGone
         if publisher is not None and any(
@@ -145,15 +198,14 @@ class Items(Repository):
         ):
             raise NotYours
         tx.execute(items.delete().where(which))
-        tx.execute(SET_SIZE, {"of_node": node, "new_size": size - len(found)})
+        self._note(tx, node, now.without([row.length for row in found]))
 
     @transaction
     def purge(self, tx: Tx, node: int) -> None:
         """Raises NodeGone."""
-        if tx.scalar(SIZE, {"of_node": node}) is None:
-            raise NodeGone
+        self._content(tx, node)
         tx.execute(items.delete().where(items.c.node == node))
-        tx.execute(SET_SIZE, {"of_node": node, "new_size": 0})
+        self._note(tx, node, Content(0, 0))
 
     @query
     def newest(self, tx: Tx, node: int, most: int, since: int) -> list[Item]:
@@ -237,10 +289,11 @@ class Items(Repository):
         )
         for row in tx.execute(old).all():
             which = sa.and_(items.c.node == row.id, items.c.at < now - row.expire_s * 1_000_000)
-            gone = tx.execute(items.delete().where(which)).rowcount
+            gone = tx.execute(items.delete().where(which).returning(LENGTH)).all()
             if gone:
                 smaller = nodes.update().where(nodes.c.id == row.id)
-                tx.execute(smaller.values(size=nodes.c.size - gone))
+                less = nodes.c.length - sum(row[0] for row in gone)
+                tx.execute(smaller.values(size=nodes.c.size - len(gone), length=less))
 
     @query
     def latest(

@@ -23,6 +23,7 @@ class Affiliation(StrEnum):
     OUTCAST = "outcast"
 
 
+READING: Final = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.MEMBER)
 PUBLISHING: Final = (Affiliation.OWNER, Affiliation.PUBLISHER, Affiliation.PUBLISH_ONLY)
 
 
@@ -46,17 +47,25 @@ class Item(NamedTuple):
 
 @dataclass(slots=True)
 class Subscription:
-    """Of one JID, bare or full; `subid` tells it from earlier ones of the same JID."""
+    """Of one JID, bare or full; `subid` tells it from others of the same JID (§6.1.6)."""
 
     jid: JID
     state: State
     subid: str
     options: SubscriptionOptions = field(default_factory=SubscriptionOptions)
 
+    @property
+    def key(self) -> tuple[JID, str]:
+        return self.jid, self.subid
+
     def current(self, now: int) -> bool:
         """Approved, and its lease has not ended (§12.18)."""
+        return self.state is State.SUBSCRIBED and not self.over(now)
+
+    def over(self, now: int) -> bool:
+        """Whether its lease has ended."""
         expire = self.options.expire
-        return self.state is State.SUBSCRIBED and (expire is None or expire > now)
+        return expire is not None and expire <= now
 
 
 @dataclass(slots=True)
@@ -70,7 +79,7 @@ class Node:
     created: int
     config: NodeConfig
     affiliations: dict[JID, Affiliation]
-    subscriptions: dict[JID, Subscription]
+    subscriptions: dict[tuple[JID, str], Subscription]  # by JID and subid
 
     @property
     def key(self) -> tuple[JID, str]:
@@ -91,18 +100,41 @@ class Node:
         bare = who.bare
         return (each for each in self.subscriptions.values() if each.jid.bare == bare)
 
+    def held(self, by: JID) -> list[Subscription]:
+        """The subscriptions of just this JID, the first one first."""
+        return [each for each in self.subscriptions.values() if each.jid == by]
+
+    def put(self, it: Subscription) -> None:
+        self.subscriptions[it.key] = it
+
+    def remove(self, it: Subscription) -> bool:
+        """Whether it was still there."""
+        return self.subscriptions.pop(it.key, None) is not None
+
     def subscribed(self, who: JID, now: int) -> bool:
         return any(each.current(now) for each in self.of(who))
 
     def hearers(self, now: int) -> list[JID]:
-        """The JIDs that subscribed and want to be told (§12.2)."""
-        return [
-            each.jid
+        """The JIDs that subscribed and want to be told, each once (§6.1.6, §12.2)."""
+        return list(dict.fromkeys(each.jid for each in self._delivering(now)))
+
+    def several(self, now: int) -> dict[JID, list[str]]:
+        """The subids of those JIDs that want to be told by more than one subscription."""
+        found: dict[JID, list[str]] = {}
+        for each in self._delivering(now):
+            found.setdefault(each.jid, []).append(each.subid)
+        return {who: subids for who, subids in found.items() if len(subids) > 1}
+
+    def _delivering(self, now: int) -> Iterator[Subscription]:
+        out = {who for who, its in self.affiliations.items() if its is Affiliation.OUTCAST}
+        return (
+            each
             for each in self.subscriptions.values()
-            if each.current(now)
+            if each.state is State.SUBSCRIBED
             and each.options.deliver
-            and self.affiliation(each.jid) is not Affiliation.OUTCAST
-        ]
+            and (each.options.expire is None or each.current(now))
+            and each.jid.bare not in out
+        )
 
     def may_publish(self, who: JID, affiliation: Affiliation, now: int) -> bool:
         """By affiliation, or by the publish model (§4.1, pubsub#publish_model)."""

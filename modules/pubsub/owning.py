@@ -1,21 +1,21 @@
 """What owners do: create, configure, delete, and manage people (XEP-0060 §8)."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from xmppd.api import JID, Element, FormType, JIDError, StanzaError, jid, ns
 from xmppd.modules.pubsub import config, events
-from xmppd.modules.pubsub.config import NodeConfig
+from xmppd.modules.pubsub.config import NodeConfig, SendLast
 from xmppd.modules.pubsub.engine import Engine
-from xmppd.modules.pubsub.errors import refused
+from xmppd.modules.pubsub.errors import unsupported
 from xmppd.modules.pubsub.face import Change, items_changing, node_deleted
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
 from xmppd.modules.pubsub.options import SubscriptionOptions
 from xmppd.modules.pubsub.requests import Ask, one_of, request
 from xmppd.modules.pubsub.store import NoOwner
-from xmppd.modules.pubsub.subscribing import Subscribing
+from xmppd.modules.pubsub.subscribing import Subscribing, chosen
 
 NS = ns.PUBSUB
 OWNER = ns.PUBSUB_OWNER
@@ -65,15 +65,20 @@ class Owning:
 
     @request("get", OWNER, "default")
     async def default_configuration(self, ask: Ask) -> Element:
+        if ask.what.get("type", "leaf") != "leaf":
+            raise unsupported("collections")  # XEP-0248 §7.1.2
         defaults = self.engine.face.defaults(ask.service, "")
         form = config.form(defaults, self.engine.face.bounds).element()
         return _answer(Element(OWNER, "default", None, form))
 
     async def configure(self, node: Node, wanted: NodeConfig) -> None:
-        """Those who gain access by it get the last item when they come (§12.2)."""
+        """Those who gain access by it get the last item (§12.2)."""
         engine = self.engine
+        heard = await engine.face.implied(node)
         await engine.stored(node, engine.store.configure(node.id, wanted))
         node.config = wanted
+        await engine.prune(node)
+        await self._let_in(node, heard)
         if not wanted.persist_items:
             await engine.stored(node, engine.items.purge(node.id))
         elif wanted.max_items is not None:
@@ -83,6 +88,12 @@ class Owning:
             if wanted.deliver_payloads:
                 form = config.form(wanted, engine.face.bounds, FormType.RESULT)
             engine.notify(node, events.configured(node, form), await engine.audience(node))
+
+    async def _let_in(self, node: Node, heard: Sequence[JID]) -> None:
+        if node.config.send_last_published_item is SendLast.NEVER:
+            return
+        for who in set(await self.engine.face.implied(node)).difference(heard):
+            await self.subscribing.publishing.send_last(node, who)
 
     # §8.4
 
@@ -112,11 +123,11 @@ class Owning:
 
     @request("get", OWNER, "subscriptions")
     async def list_subscriptions(self, ask: Ask) -> Element:
-        node = await self._own(ask)
+        node, now = await self._own(ask), self.engine.now()
         shown = [
             events.subscription_element(OWNER, it, node=None)
             for it in node.subscriptions.values()
-            if it.state is State.SUBSCRIBED
+            if it.current(now)
         ]
         return _answer(Element(OWNER, "subscriptions", {"node": node.name}, *shown))
 
@@ -127,27 +138,27 @@ class Owning:
         failed = []
         for element in ask.what.all(OWNER, "subscription"):
             try:
-                await self._modify_subscription(node, element)
+                await self._modify_subscription(node, element, ask.who)
             except StanzaError:
                 failed.append(_as_it_is(node, element))
         if failed:
             shown = Element(OWNER, "subscriptions", {"node": node.name}, *failed)
             raise StanzaError("not-acceptable", payload=_answer(shown))
 
-    async def _modify_subscription(self, node: Node, element: Element) -> None:
+    async def _modify_subscription(self, node: Node, element: Element, who: JID) -> None:
         subscriber, state = _jid(element), one_of(State, element.get("subscription"))
         if element.get("subscription") is None:
             return
-        known = node.subscriptions.get(subscriber)
-        if state is None or (known is None and state is State.NONE):
+        held = node.held(subscriber)
+        if state is None or (not held and state is State.NONE):
             raise StanzaError("not-acceptable")
-        subid = element.get("subid")
-        if known is not None and subid and subid != known.subid:
-            raise refused("not-acceptable", "invalid-subid")
-        if known is None:
-            known = Subscription(
-                subscriber, State.NONE, secrets.token_hex(8), SubscriptionOptions()
-            )
+        if held:
+            known = chosen(element, held)
+        elif not self.engine.face.may_impose(who, subscriber):
+            raise StanzaError("not-acceptable")
+        else:
+            subid = secrets.token_hex(8)
+            known = Subscription(subscriber, State.NONE, subid, SubscriptionOptions())
         if known.state is not state or state is State.NONE:
             await self.subscribing.impose(node, replace(known, state=state))
 
@@ -184,7 +195,7 @@ class Owning:
         who, its = _jid(element).bare, one_of(Affiliation, element.get("affiliation"))
         if element.get("affiliation") is None:
             return
-        if its is None:
+        if its is None or not self.engine.face.may_affiliate(node, who, its):
             raise StanzaError("not-acceptable")
         await self.affiliate(node, who, its)
 
@@ -211,6 +222,7 @@ class Owning:
                 await self.subscribing.decide(node, it, allow=False)
             elif it.state is State.PENDING and its in (Affiliation.OWNER, Affiliation.PUBLISHER):
                 await self.subscribing.decide(node, it, allow=True)
+        await self.engine.prune(node)
 
     async def _own(self, ask: Ask) -> Node:
         """The node, for its owners alone."""
@@ -234,7 +246,10 @@ def _jid(element: Element) -> JID:
 
 def _as_it_is(node: Node, element: Element) -> Element:
     return _unaltered(
-        element, "subscription", lambda who: node.subscriptions[who].state, State.NONE
+        element,
+        "subscription",
+        lambda who: next((each.state for each in node.held(who)), State.NONE),
+        State.NONE,
     )
 
 

@@ -4,8 +4,7 @@ Publishing creates nodes. Who shares presence with the account is told without h
 by the nodes that their clients' capabilities name (XEP-0060 §9).
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from xmppd.api import (
@@ -17,12 +16,13 @@ from xmppd.api import (
     Element,
     Filter,
     Host,
-    Module,
     Options,
     PerSession,
     Presence,
     Session,
     Size,
+    Stanza,
+    StanzaError,
     Stop,
     events,
     iq_get,
@@ -41,24 +41,21 @@ from xmppd.modules.disco import (
     disco_identities,
 )
 from xmppd.modules.entity_caps import EntityCaps, Key
-from xmppd.modules.pubsub.account import DEAF, LISTENING, AccountFace, may_hear
+from xmppd.modules.pubsub.account import DEAF, AccountFace, may_hear
 from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.copies import Copies
-from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
-from xmppd.modules.pubsub.items import Items, Latest
-from xmppd.modules.pubsub.model import Item, Node
-from xmppd.modules.pubsub.owning import Owning
-from xmppd.modules.pubsub.publishing import Publishing
-from xmppd.modules.pubsub.reading import Reading
-from xmppd.modules.pubsub.requests import Requests
-from xmppd.modules.pubsub.store import Store
-from xmppd.modules.pubsub.subscribing import Subscribing
+from xmppd.modules.pubsub.items import Latest
+from xmppd.modules.pubsub.model import READING, Node
+from xmppd.modules.pubsub.personal import AccountNodes
+from xmppd.modules.pubsub.subscribing import answers
 from xmppd.modules.roster import Item as Contact
-from xmppd.modules.roster import Roster, subscription_changed
+from xmppd.modules.roster import Roster, contact_edited, contact_removed, subscription_changed
 from xmppd.modules.roster.items import Outcome
 
 NS = ns.PUBSUB
+NEWLY = (SendLast.ON_SUB, SendLast.ON_SUB_AND_PRESENCE)  # who has not been let in before
+FORM = (ns.FORMS, "x")
 SWEEP_S = 600.0
 FEATURES = tuple(
     f"{NS}#{name}"
@@ -87,19 +84,27 @@ class PepOptions(Options):
     max_nodes: int = option(100, "Nodes of one account.", at_least=1)
     max_items: int = option(1000, "Items that a node may keep.", at_least=1)
     max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_stored: Size = option(
+        104857600, "Items in all nodes of one account, in characters of XML.", at_least=65536
+    )
     max_subscribers: int = option(1000, "Explicit subscriptions of one node.", at_least=1)
     max_subscriptions: int = option(1000, "Explicit subscriptions of one entity.", at_least=1)
+    impose: str = option(
+        "local",
+        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
+        " host, `anyone` (who floods others with events that way does it in the name of the"
+        " server), or `nobody`. Administrators always may.",
+        choices=("local", "anyone", "nobody"),
+    )
     max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
     max_answer: Size = option(
         2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
     )
 
 
-class Pep(Module):
+class Pep(AccountNodes):
     name = "pep"
     options: PepOptions
-    store: Store
-    items: Items
     roster = uses(Roster)
     caps = uses(EntityCaps)
     disco = uses(Disco)
@@ -110,18 +115,15 @@ class Pep(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._sharing = Sharing()
+        self._asked = 0  # how often owners were asked for approval
         self._here = host.name  # looked at for each presence
         self._notifying = host.hooks.of(pep_notifying)
-        self.engine = Engine(AccountFace(self), self.store, self.items)
-        self.publishing = Publishing(self.engine)
-        self.subscribing = Subscribing(self.engine, self.publishing)
-        self.owning = Owning(self.engine, self.subscribing)
-        self.reading = Reading(self.engine, self.publishing)
-        self._requests = Requests(self.publishing, self.subscribing, self.owning, self.reading)
+        self.serve(AccountFace(self))
 
     async def start(self) -> None:
         """After a reload, or when it is enabled, there are sessions already."""
         self.every(SWEEP_S, self._sweep)
+        self.listen(events.user_receives, await self.store.any_pending())
         for session in self.host.sessions:
             if session.presence is not None and session not in self.wants:
                 self.hear_own(session, session.presence, None)
@@ -134,74 +136,9 @@ class Pep(Module):
 
     async def _sweep(self) -> None:
         await self.items.expire(self.engine.now())
-
-    # For other modules
-
-    async def publish(
-        self,
-        user: JID,
-        node: str,
-        payload: Element,
-        id_: str = "current",
-        **changes: Any,  # fields of NodeConfig
-    ) -> None:
-        """Publish for an account, as its client would; a node that is not there is created, with
-        `changes` to its default configuration. Raises StanzaError.
-        """
-        if changes and await self.engine.find(user, node) is None:
-            wanted = replace(self.engine.face.defaults(user, node), **changes)
-            await self.engine.create(user, node, user, wanted)
-        item = Element(NS, "item", {"id": id_}, payload)
-        await self.publishing.publish(user, node, user, [item])
-
-    async def publish_items(self, user: JID, node: str, payloads: Mapping[str, Element]) -> None:
-        """Publish several items at once, by their ids. Raises StanzaError."""
-        items = [Element(NS, "item", {"id": id_}, it) for id_, it in payloads.items()]
-        await self.publishing.publish(user, node, user, items)
-
-    async def open(self, user: JID, node: str) -> bool:
-        """Whether anybody may read the items of that node, which is there."""
-        found = await self.engine.find(user, node)
-        return found is not None and found.config.access_model is AccessModel.OPEN
-
-    async def private(self, user: JID, node: str) -> bool:
-        """Whether the items of a node of that name, there or to come, are for the user alone."""
-        found = await self.engine.find(user, node)
-        its = self.engine.face.defaults(user, node) if found is None else found.config
-        return its.access_model is AccessModel.WHITELIST
-
-    async def latest(self, user: JID, node: str, most: int = 1) -> list[Item]:
-        """The last items of a node, the oldest of them first; none where there is no such node."""
-        found = await self.engine.find(user, node)
-        if found is None:
-            return []
-        return await self.items.newest(found.id, most, self.publishing.since(found))
-
-    async def item(self, user: JID, node: str, id_: str) -> Item | None:
-        found = await self.engine.find(user, node)
-        if found is None:
-            return None
-        items = await self.items.named(found.id, [id_], self.publishing.since(found))
-        return items[0] if items else None
-
-    async def readable(self, user: JID, node: str, asker: JID) -> bool:
-        """Whether somebody may retrieve the items of an account's node."""
-        found = await self.engine.find(user, node)
-        return found is not None and await self.engine.may_read(found, asker)
-
-    async def retract(self, user: JID, node: str, *ids: str) -> None:
-        """Raises item-not-found."""
-        found = await self.engine.node(user, node)
-        await self.publishing.retract(found, user, ids, notify=True)
-
-    async def configure(self, user: JID, node: str, **changes: Any) -> None:
-        """Change fields of the NodeConfig of a node. Raises item-not-found."""
-        found = await self.engine.node(user, node)
-        await self.owning.configure(found, replace(found.config, **changes))
-
-    async def delete(self, user: JID, node: str) -> None:
-        """Raises item-not-found."""
-        await self.owning.delete(await self.engine.node(user, node))
+        asked = self._asked
+        if not await self.store.any_pending() and asked == self._asked:
+            self.listen(events.user_receives, False)
 
     # Requests
 
@@ -210,7 +147,7 @@ class Pep(Module):
     @iq_get(ns.PUBSUB_OWNER, "pubsub", at=ACCOUNT)
     @iq_set(ns.PUBSUB_OWNER, "pubsub", at=ACCOUNT)
     async def answer(self, iq: IQ) -> Element | None:
-        return await self._requests.answer(iq)
+        return await self.requests.answer(iq)
 
     # Disco (§6)
 
@@ -231,7 +168,7 @@ class Pep(Module):
         if not entity.local:
             return None
         if not node:
-            known.items += await self.reading.nodes(entity, asker)
+            known.items += (await self.reading.nodes(entity, asker)).items
         elif not known.known and await self.engine.find(entity, node) is not None:
             await self.reading.describe(entity, node, asker, known, features=())
         return known
@@ -247,19 +184,30 @@ class Pep(Module):
             if node.name in self._wanted(session)
         ]
         contacts = self.roster.contacts(user) or await self.roster.loaded(user)
-        for contact in contacts.values():
-            if contact.from_ and contact.to and contact.contact.domain == self.host.name:
-                found += self._of_contact(node, contact)
+        found += self._of_contacts(node, contacts.values())
         for who in self._sharing.hearing(user, node.name):
-            if may_hear(node, contacts.get(who.bare), who):
+            if may_hear(node, contacts.get(who.bare), who, self.engine.now()):
                 found.append(who)
         return list(dict.fromkeys(found))
 
-    def _of_contact(self, node: Node, contact: Contact) -> list[JID]:
-        """A local contact's resources that want to hear of it."""
-        sessions = self.host.sessions.available(contact.contact)
-        wanting = [s.jid for s in sessions if node.name in self._wanted(s)]
-        return wanting if wanting and may_hear(node, contact, contact.contact) else []
+    def _of_contacts(self, node: Node, contacts: Iterable[Contact]) -> list[JID]:
+        """The resources of local contacts that want to hear of it, and may."""
+        found: list[JID] = []
+        now = self.engine.now()
+        here, of, wants, name = self.host.name, self.host.sessions.lookup, self.wants, node.name
+        # To who shares presence, unless an affiliation says otherwise (`may_hear`).
+        open_ = node.config.access_model in (AccessModel.OPEN, AccessModel.PRESENCE)
+        for contact in contacts:
+            who = contact.contact
+            if not (contact.from_ and contact.to and who.domain == here):
+                continue
+            for session in of(who, ()):
+                hearer = None if session.priority is None else wants[session]
+                if hearer is None or name not in hearer.notify:
+                    continue
+                if (open_ and who not in node.affiliations) or may_hear(node, contact, who, now):
+                    found.append(session.jid)
+        return found
 
     def _wanted(self, session: Session) -> frozenset[str]:
         hearer = self.wants[session]
@@ -287,21 +235,21 @@ class Pep(Module):
             return
         key, before = self.caps.key(presence), self.wants[session]
         if before is None or before.key != key:
-            hearer = self.wants[session] = Hearer(key)
-            self.background(self._learn_own(session, hearer, before))
+            told = NONE if before is None else before.told
+            hearer = self.wants[session] = Hearer(key, told=told)
+            self.background(self._learn_own(session, hearer))
 
     @on(events.session_restored)
     def hear_again(self, session: Session) -> None:
         if session.presence is not None:
             self.hear_own(session, session.presence, None)
 
-    async def _learn_own(self, session: Session, hearer: Hearer, before: Hearer | None) -> None:
+    async def _learn_own(self, session: Session, hearer: Hearer) -> None:
         """Send what the client has not been sent by now."""
         learnt = await self.caps.learn(hearer.key, session.jid, session.user)
         if self.wants[session] is not hearer:
             return  # it said something else meanwhile, or is gone
-        hearer.notify = learnt.notify
-        new = learnt.notify - (NONE if before is None else before.notify)
+        new = hearer.learn(learnt.notify)
         if new:
             contacts = self.roster.contacts(session.user).values()
             here = self.host.name
@@ -309,19 +257,26 @@ class Pep(Module):
             await self._send_last([session.user, *both], session.jid, new)
 
     async def _send_last(
-        self, services: Sequence[JID], to: JID, names: frozenset[str], *, trusted: bool = True
+        self,
+        services: Sequence[JID],
+        to: JID,
+        names: frozenset[str],
+        *,
+        trusted: bool = True,
+        when: Sequence[SendLast] = (SendLast.ON_SUB_AND_PRESENCE,),
     ) -> None:
         """The last items of the nodes of these accounts that are called so (§4.3.4). `trusted`:
-        `to` is subscribed to their presence.
+        `to` is subscribed to their presence. `when`: for which configurations it is time.
         """
         for last in await self.items.latest(services, names, to):
-            if await self._gets_last(last, to, trusted):
+            its = last.config.send_last_published_item
+            if its in when and await self._gets_last(last, to, trusted):
                 self.publishing.send_item(last.as_node(), [last.item], to)
 
     async def _gets_last(self, last: Latest, to: JID, trusted: bool) -> bool:
         config = last.config
-        when, expire = config.send_last_published_item, config.item_expire
-        if when is not SendLast.ON_SUB_AND_PRESENCE or not config.deliver_notifications:
+        expire = config.item_expire
+        if not config.deliver_notifications:
             return False
         if expire is not None and last.item.at < self.engine.now() - expire * 1_000_000:
             return False
@@ -329,15 +284,21 @@ class Pep(Module):
             return True
         if last.affiliation in DEAF:
             return False
-        if last.affiliation in LISTENING or config.access_model is AccessModel.OPEN:
+        if last.affiliation in READING or config.access_model is AccessModel.OPEN:
             return True
         if config.access_model is AccessModel.ROSTER:
             return await self.engine.face.in_groups(last.as_node(), to)
+        if config.access_model is AccessModel.AUTHORIZE:
+            node = await self.engine.find(last.service, last.node)
+            return node is not None and node.subscribed(to, self.engine.now())
         return trusted and config.access_model is AccessModel.PRESENCE
 
     # Presence of others
 
-    @on(events.user_hears)
+    def _comes_from_afar(self, presence: Presence) -> bool:
+        return presence.from_.domain != self._here
+
+    @on(events.user_hears, concerns=_comes_from_afar)
     def hear(self, presence: Presence, user: JID) -> None:
         """From other servers; local contacts are known by their sessions."""
         if presence.from_.domain != self._here:
@@ -371,14 +332,13 @@ class Pep(Module):
             return
         if before is not None:
             before.key = key
-        hearer = before or self._sharing.add(user, who, key)
+        hearer = before or self._sharing.add(user, who, key, stranger=not trusted)
         if hearer is None:
             return
         learnt = await self.caps.learn(key, who, user)
         if self._sharing.get(user, who) is not hearer or hearer.key != key:
             return
-        new = learnt.notify - hearer.notify
-        hearer.notify = learnt.notify
+        new = hearer.learn(learnt.notify)
         if new:
             await self._send_last([user], who, new, trusted=trusted)
 
@@ -397,19 +357,71 @@ class Pep(Module):
 
     @on(subscription_changed)
     def admit(self, user: JID, outcome: Outcome) -> None:
-        """A new contact is told what there is (§4.3.4)."""
+        """A new contact is told what there is (§4.3.4); one that is none any more loses what
+        that had opened (§7.1).
+        """
         before, after = outcome.before, outcome.after
         if after.from_ and after.to and not (before.from_ and before.to):
             self.background(self._welcome(user, after.contact))
+        if before.from_ and not after.from_:
+            self.background(self.engine.recheck(user, after.contact))
 
-    async def _welcome(self, user: JID, contact: JID) -> None:
-        if contact.domain != self.host.name:
-            for who, hearer in self._sharing.of(user, contact):
-                await self._send_last([user], who, hearer.notify)
-            return
-        for session in self.host.sessions.available(contact):
-            if self._wanted(session):
-                await self._send_last([user], session.jid, self._wanted(session))
+    @on(contact_removed)
+    def dismiss(self, user: JID, item: Contact) -> None:
+        self.background(self.engine.recheck(user, item.contact))
+
+    @on(contact_edited)
+    def regroup(self, user: JID, before: Contact, after: Contact) -> None:
+        """Groups may open nodes and close them (XEP-0060 §12.2)."""
+        if set(before.groups).difference(after.groups):
+            self.background(self.engine.recheck(user, after.contact))
+        new = set(after.groups).difference(before.groups)
+        if new and after.from_ and after.to:
+            self.background(self._let_in(user, before, after))
+
+    async def _let_in(self, user: JID, before: Contact, after: Contact) -> None:
+        """The last items of nodes that the contact's new groups have opened."""
+        had, has = set(before.groups), set(after.groups)
+        for row in await self.store.listed(user, self.options.max_nodes):
+            allowed = set(row.config.roster_groups_allowed)
+            by_group = row.config.access_model is AccessModel.ROSTER
+            if by_group and allowed & has and not allowed & had:
+                await self._welcome(user, after.contact, frozenset((row.name,)))
+
+    async def _welcome(self, user: JID, contact: JID, among: frozenset[str] | None = None) -> None:
+        """Last items for all resources of a contact: of all nodes, or of some."""
+        if contact.domain == self.host.name:
+            sessions = self.host.sessions.available(contact)
+            wanted = [(session.jid, self._wanted(session)) for session in sessions]
+        else:
+            wanted = [(who, it.notify) for who, it in self._sharing.of(user, contact)]
+        for who, names in wanted:
+            names = names if among is None else names & among
+            if names:
+                await self._send_last([user], who, names, when=NEWLY)
+
+    # Owners' answers (XEP-0060 §8.6)
+
+    def await_answers(self) -> None:
+        self._asked += 1
+        self.listen(events.user_receives, True)
+
+    @on(events.user_receives)  # listened to while an owner was asked
+    def take_answer(self, stanza: Stanza, user: JID) -> Stop | None:
+        """An owner's answer comes to the account, and goes no further."""
+        if FORM not in stanza.payloads or stanza.kind != "message" or stanza.to.resource:
+            return None
+        form = stanza.child(ns.FORMS, "x")
+        if form is None or not answers(form):
+            return None
+        self.background(self._authorize(stanza, user, form))
+        return STOP
+
+    async def _authorize(self, stanza: Stanza, user: JID, form: Element) -> None:
+        try:
+            await self.subscribing.authorize(user, stanza.from_, form)
+        except StanzaError as error:
+            self.host.router.bounce(stanza, error)
 
     # Accounts
 

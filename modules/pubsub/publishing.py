@@ -24,7 +24,7 @@ from xmppd.modules.pubsub.face import (
     items_changing,
     node_purged,
 )
-from xmppd.modules.pubsub.items import ItemGone, NodeFull, NotYours
+from xmppd.modules.pubsub.items import ItemGone, NodeFull, NotYours, OverQuota, Quota
 from xmppd.modules.pubsub.model import Affiliation, Item, Node, well_named
 from xmppd.modules.pubsub.options import moment
 from xmppd.modules.pubsub.requests import Ask, flag_of, request
@@ -98,7 +98,7 @@ class Publishing:
             raise refused("conflict", "precondition-not-met")
         items = self._checked(node, who, new)
         gone = await self._store(node, items)
-        await self._tell(node, items, gone)
+        await self._tell(node, who, items, gone)
         for item in items:
             self._published.signal(service, name, item)
         return items
@@ -121,6 +121,7 @@ class Publishing:
         if options is not None:
             config = changed(config, options, face.bounds)
         try:
+            await face.check_creator(service, who)
             return await engine.create(service, name, who, config)
         except StanzaError as error:
             if error.condition != "conflict":
@@ -161,8 +162,8 @@ class Publishing:
                 raise refused("bad-request", "payload-required")
             return ""
         payload = payloads[0]
-        if node.config.type and payload.ns != node.config.type:
-            raise refused("bad-request", "invalid-payload", f"not of {node.config.type}")
+        if payload.ns != (node.config.payload_ns or payload.ns):
+            raise refused("bad-request", "invalid-payload", f"not of {node.config.payload_ns}")
         xml = to_xml(payload)
         most = min(node.config.max_payload_size, self.engine.face.bounds.max_payload)
         if len(xml.encode()) > most:
@@ -180,13 +181,16 @@ class Publishing:
         if not node.config.persist_items or not keep:
             return []
         reject = node.config.publish_node_full is Full.REJECT
-        work = self.engine.items.publish(node.id, items, keep, reject=reject)
+        quota = Quota(node.service, node.creator, self.engine.face.limits.stored)
+        work = self.engine.items.publish(node.id, items, keep, reject=reject, quota=quota)
         try:
             return await self.engine.stored(node, work)
         except NodeFull:
             raise refused("conflict", "node-full") from None
+        except OverQuota:
+            raise StanzaError("resource-constraint", "too much is stored already") from None
 
-    async def _tell(self, node: Node, items: list[Item], gone: list[str]) -> None:
+    async def _tell(self, node: Node, who: JID, items: list[Item], gone: list[str]) -> None:
         """One notification to each (§7.1.2). What has made room goes first; where there is one
         item only, the new one says enough.
         """
@@ -196,9 +200,10 @@ class Publishing:
         audience = await self.engine.audience(node)
         retracts = config.publish_node_full is Full.RETRACT_OLDEST and config.notify_retract
         if gone and retracts and config.max_items != 1:
-            self.engine.notify(node, events.retracted(node, gone), audience)
+            self.engine.notify_of_items(node, events.retracted(node, gone), audience)
         told = events.published(node, items, payload=config.deliver_payloads)
-        self.engine.notify(node, told, audience)
+        for some, more in self.engine.face.credited(node, who, audience):
+            self.engine.notify_of_items(node, told, some, *more)
 
     # Removing
 
@@ -223,7 +228,7 @@ class Publishing:
             raise StanzaError("forbidden", "another has published it") from None
         if notify or node.config.notify_retract:
             told = events.retracted(node, dict.fromkeys(ids))
-            self.engine.notify(node, told, await self.engine.audience(node))
+            self.engine.notify_of_items(node, told, await self.engine.audience(node))
         for id_ in ids:
             self._retracted.signal(node.service, node.name, id_)
 
@@ -248,7 +253,7 @@ class Publishing:
     def send_item(self, node: Node, last: list[Item], to: JID) -> None:
         for item in last:
             told = events.published(node, [item], payload=node.config.deliver_payloads)
-            self.engine.notify(node, told, [to], delay(moment(item.at), node.service))
+            self.engine.notify_of_items(node, told, [to], delay(moment(item.at), node.service))
 
     def since(self, node: Node) -> int:
         """Items published earlier have expired (pubsub#item_expire)."""

@@ -1,6 +1,6 @@
 """Retrieving items, and what disco tells of nodes (XEP-0060 §5, §6.5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from xmppd.api import (
     JID,
@@ -20,15 +20,16 @@ from xmppd.modules.disco import Item as DiscoItem
 from xmppd.modules.pubsub import events
 from xmppd.modules.pubsub.config import META_DATA, AccessModel, ItemReply
 from xmppd.modules.pubsub.engine import Engine
-from xmppd.modules.pubsub.errors import unsupported
-from xmppd.modules.pubsub.model import Item, Node, State
+from xmppd.modules.pubsub.errors import refused, unsupported
+from xmppd.modules.pubsub.model import READING, Affiliation, Item, Node
 from xmppd.modules.pubsub.options import moment
 from xmppd.modules.pubsub.publishing import Publishing
 from xmppd.modules.pubsub.requests import Ask, request
-from xmppd.modules.pubsub.subscribing import check_subid
+from xmppd.modules.pubsub.store import Listed
 
 NS = ns.PUBSUB
 MOST_LISTED = 1000  # nodes or items that disco lists
+BATCH = 100  # nodes that are looked at together, at least
 STANZA = 200_000  # bytes of items that may go to another server at once
 
 
@@ -43,9 +44,7 @@ class Reading:
     async def items_request(self, ask: Ask) -> Element:
         node = await self.engine.node(ask.service, ask.node)
         await self.engine.check_reader(node, ask.who)
-        subscription = next(node.of(ask.who), None)
-        if subscription is not None:
-            check_subid(ask.what, subscription)
+        self._check_subid(node, ask)
         if not node.config.persist_items:
             raise unsupported("persistent-items")
         found, note = await self._found(node, ask)
@@ -54,6 +53,15 @@ class Reading:
         if note is not None:
             answer.append(note)
         return answer
+
+    def _check_subid(self, node: Node, ask: Ask) -> None:
+        """§6.5.9.1, §6.5.9.2: several of one JID must be told apart, though all say the same."""
+        now, subid = self.engine.now(), ask.what.get("subid")
+        known = [each for each in node.of(ask.who) if each.current(now)]
+        if subid and known and subid not in [each.subid for each in known]:
+            raise refused("not-acceptable", "invalid-subid")
+        if not subid and len({each.jid for each in known}) < len(known):
+            raise refused("bad-request", "subid-required")
 
     async def _found(self, node: Node, ask: Ask) -> tuple[Sequence[Item], Element | None]:
         """The items, and what says that there are more (§6.5.4)."""
@@ -120,24 +128,52 @@ class Reading:
             raise StanzaError("item-not-found")
         known.identities.append(Identity("pubsub", "leaf", node.config.title))
         known.features.update((NS, *features))
-        known.forms.append(_metadata(node))
+        known.forms.append(_metadata(node, self.engine.now()))
         if node.config.persist_items and await self.engine.may_read(node, asker):
             since = self.publishing.since(node)
             for id_ in await self.engine.items.ids(node.id, MOST_LISTED, since):
                 known.items.append(DiscoItem(service, name=id_))
 
-    async def nodes(self, service: JID, asker: JID) -> list[DiscoItem]:
-        """The nodes that `asker` may know of (§5.2; XEP-0163 §6.2)."""
-        listed = await self.engine.store.listed(service, MOST_LISTED)
-        admin, shown = self.engine.face.is_admin(asker) or asker.bare == service, []
-        for row in listed:
-            open_ = row.config.access_model in (AccessModel.OPEN, AccessModel.AUTHORIZE)
-            if admin or open_ or await self._may_know(service, row.name, asker):
-                shown.append(DiscoItem(service, row.name, row.title))
-        return shown
+    async def nodes(
+        self, service: JID, asker: JID, request: ResultSetRequest | None = None
+    ) -> Page[DiscoItem]:
+        """The nodes that `asker` may know of (§5.2; XEP-0163 §6.2): so many at a time, by their
+        age. What cannot be seen is passed over; the count is of all (XEP-0059 §2.6).
+        """
+        request = request or ResultSetRequest()
+        if request.index is not None:
+            raise StanzaError("feature-not-implemented", "pages go by nodes, not by index")
+        most = MOST_LISTED if request.max is None else min(request.max, MOST_LISTED)
+        after, before = request.after or "", request.before or ""
+        backwards = request.before is not None
+        its = dict(await self.engine.store.affiliations_of(service, asker, None))
+        shown: list[DiscoItem] = []
+        more = most > 0
+        while more and len(shown) < most:
+            rows = await self.engine.store.listed(
+                service, max(BATCH, most), after=after, before=before, backwards=backwards
+            )
+            more = len(rows) == max(BATCH, most)
+            seen = [row for row in rows if await self._may_know(service, row, asker, its)]
+            found = [DiscoItem(service, row.name, row.title) for row in seen]
+            shown = found + shown if backwards else shown + found
+            if more:
+                after, before = (after, rows[0].name) if backwards else (rows[-1].name, before)
+        count = await self.engine.store.count(service)
+        return _page_of(shown, most, count, more=more, backwards=backwards)
 
-    async def _may_know(self, service: JID, name: str, asker: JID) -> bool:
-        node = await self.engine.find(service, name)
+    async def _may_know(
+        self, service: JID, row: Listed, asker: JID, its: Mapping[str, Affiliation]
+    ) -> bool:
+        """`its`: what the asker is to nodes. A node is loaded only where a roster decides."""
+        if self.engine.face.is_admin(asker) or asker.bare == service:
+            return True
+        affiliation, model = its.get(row.name), row.config.access_model
+        if affiliation is not None:
+            return affiliation in READING
+        if model in (AccessModel.OPEN, AccessModel.AUTHORIZE, AccessModel.WHITELIST):
+            return model is not AccessModel.WHITELIST
+        node = await self.engine.find(service, row.name)
         return node is not None and await self._shows(node, asker)
 
     async def _shows(self, node: Node, asker: JID) -> bool:
@@ -147,6 +183,15 @@ class Reading:
         except StanzaError:
             return False
         return True
+
+
+def _page_of(
+    shown: list[DiscoItem], most: int, count: int, *, more: bool, backwards: bool
+) -> Page[DiscoItem]:
+    complete = not more and len(shown) <= most
+    few = shown[max(0, len(shown) - most) :] if backwards else shown[:most]
+    first, last = (few[0].node, few[-1].node) if few else (None, None)
+    return Page(few, first, last, None, count, complete)
 
 
 def _max_items(element: Element) -> int | None:
@@ -159,9 +204,9 @@ def _max_items(element: Element) -> int | None:
     return number
 
 
-def _metadata(node: Node) -> Form:
+def _metadata(node: Node, now: int) -> Form:
     config = node.config
-    subscribers = sum(it.state is State.SUBSCRIBED for it in node.subscriptions.values())
+    subscribers = len({it.jid for it in node.subscriptions.values() if it.current(now)})
     most = "max" if config.max_items is None else str(config.max_items)
     text, jids = FieldType.TEXT_SINGLE, FieldType.JID_MULTI
     shown = [

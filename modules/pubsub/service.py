@@ -18,6 +18,7 @@ from xmppd.api import (
     Message,
     Options,
     Presence,
+    ResultSetRequest,
     ServiceOptions,
     Session,
     Size,
@@ -45,7 +46,14 @@ from xmppd.modules.pubsub.reading import Reading
 from xmppd.modules.pubsub.requests import Requests
 from xmppd.modules.pubsub.store import Store
 from xmppd.modules.pubsub.subscribing import Subscribing
-from xmppd.modules.roster import Roster
+from xmppd.modules.roster import Item as Contact
+from xmppd.modules.roster import (
+    Roster,
+    contact_edited,
+    contact_removed,
+    subscription_changed,
+)
+from xmppd.modules.roster.items import Outcome
 
 NS = ns.PUBSUB
 SWEEP_S = 600.0
@@ -82,10 +90,29 @@ class PubsubOptions(ServiceOptions):
     )
     max_items: int = option(1000, "Items that a node may keep.", at_least=1)
     max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_stored: Size = option(
+        104857600,
+        "Items in all nodes that one entity has created, in characters of XML.",
+        at_least=65536,
+    )
     max_nodes_per_owner: int = option(100, "Nodes that one entity may have created.", at_least=1)
     max_nodes: int = option(10000, "Nodes of the service.", at_least=1)
     max_subscribers: int = option(10000, "Subscriptions of one node.", at_least=1)
     max_subscriptions: int = option(1000, "Subscriptions of one entity.", at_least=1)
+    max_same_subscriptions: int = option(
+        1,
+        "Subscriptions of one address to one node. With more than one each is known by an"
+        " identifier (`multi-subscribe`), which not all clients mind.",
+        at_least=1,
+        at_most=100,
+    )
+    impose: str = option(
+        "local",
+        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
+        " host, `anyone` (who floods others with events that way does it in the name of the"
+        " server), or `nobody`. Administrators always may.",
+        choices=("local", "anyone", "nobody"),
+    )
     max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
     max_answer: Size = option(
         2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
@@ -99,6 +126,7 @@ class ServiceFace(Face):
         super().__init__(service.host, lambda: service.roster)
         self._options = options = service.options
         self._service = service
+        self.impose = options.impose
         items = max(options.max_items, options.default_items)
         self.bounds = Bounds(items, options.max_payload)
         self.limits = Limits(
@@ -106,8 +134,10 @@ class ServiceFace(Face):
             nodes=options.max_nodes,
             items=items,
             payload=options.max_payload,
+            stored=options.max_stored,
             subscribers=options.max_subscribers,
             subscriptions=options.max_subscriptions,
+            same=options.max_same_subscriptions,
             affiliations=options.max_affiliations,
             answer=options.max_answer,
         )
@@ -116,6 +146,9 @@ class ServiceFace(Face):
             max_items=options.default_items,
             max_payload_size=options.max_payload,
         )
+
+    def serves(self, service: JID) -> bool:
+        return service == self._service.domain
 
     def defaults(self, service: JID, name: str) -> NodeConfig:
         return self._defaults
@@ -142,6 +175,9 @@ class ServiceFace(Face):
 
     def await_presence(self, who: JID) -> None:
         self._service.await_presence(who)
+
+    def await_answers(self) -> None:
+        """All that comes to the service is looked at anyway."""
 
 
 class Pubsub(NodeCommands):
@@ -204,15 +240,22 @@ class Pubsub(NodeCommands):
         if not node:
             known.features.update(f"{NS}#{name}" for name in FEATURES)
             known.features.add(f"{NS}#access-{self.options.access_model}")
+            if self.options.max_same_subscriptions > 1:
+                known.features.add(f"{NS}#multi-subscribe")
         else:
             await self.reading.describe(self.domain, node, asker, known, features=())
 
     @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)
     async def service_items(self, iq: IQ) -> Element:
-        """Without a node, the nodes there are (§5.2)."""
+        """Without a node, the nodes there are (§5.2), in pages where there are many."""
         if iq.payload.get("node"):
             return (await self._about(iq)).listing(iq.payload.get("node") or "")
-        return Description(items=await self.reading.nodes(self.domain, iq.from_)).listing()
+        request = ResultSetRequest.of(iq.payload)
+        page = await self.reading.nodes(self.domain, iq.from_, request)
+        answer = Description(items=page.items).listing()
+        if request is not None or not page.complete:
+            answer.append(page.element())
+        return answer
 
     # Messages and presence
 
@@ -245,9 +288,25 @@ class Pubsub(NodeCommands):
 
     async def _end(self, name: str, who: JID) -> None:
         node = await self.engine.find(self.domain, name)
-        it = None if node is None else node.subscriptions.get(who)
-        if node is not None and it is not None:
-            await self.subscribing.end(node, it)
+        if node is not None:
+            await self.subscribing.end(node, *node.held(who))
+
+    # Rosters of owners
+
+    @on(subscription_changed)
+    def settle(self, user: JID, outcome: Outcome) -> None:
+        """Who sees the presence of an owner no more may not see its nodes either (§12.13)."""
+        if outcome.before.from_ and not outcome.after.from_:
+            self.background(self.engine.recheck(user, outcome.after.contact))
+
+    @on(contact_removed)
+    def settle_removed(self, user: JID, item: Contact) -> None:
+        self.background(self.engine.recheck(user, item.contact))
+
+    @on(contact_edited)
+    def settle_edited(self, user: JID, before: Contact, after: Contact) -> None:
+        if set(before.groups).difference(after.groups):
+            self.background(self.engine.recheck(user, after.contact))
 
     # Presence of subscribers (§12.5)
 
@@ -271,12 +330,17 @@ class Pubsub(NodeCommands):
 
     async def _came(self, who: JID) -> None:
         """Who came online gets the last items of nodes that are configured so."""
-        for name, it in await self.store.subscriptions_of(self.domain, who, None):
+        now = self.engine.now()
+        names = [
+            name
+            for name, it in await self.store.subscriptions_of(self.domain, who, None)
+            if it.jid in (who, who.bare) and it.options.deliver and it.current(now)
+        ]
+        for name in dict.fromkeys(names):
             node = await self.engine.find(self.domain, name)
-            if node is None or it.jid not in (who, who.bare) or not it.options.deliver:
+            if node is None or not await self.engine.may_read(node, who):
                 continue
-            when = node.config.send_last_published_item
-            if it.current(self.engine.now()) and when is SendLast.ON_SUB_AND_PRESENCE:
+            if node.config.send_last_published_item is SendLast.ON_SUB_AND_PRESENCE:
                 await self.publishing.send_last(node, who)
 
     # Accounts

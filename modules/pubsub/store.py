@@ -1,12 +1,21 @@
 """Nodes as they are stored: who is what to them, and what they are configured to be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
-from xmppd.api import JID, Repository, insert_ignore, lenient_jid, query, transaction, upsert
+from xmppd.api import (
+    JID,
+    Repository,
+    StanzaError,
+    insert_ignore,
+    lenient_jid,
+    query,
+    transaction,
+    upsert,
+)
 from xmppd.modules.pubsub import config, options
 from xmppd.modules.pubsub.config import NodeConfig, SendLast
 from xmppd.modules.pubsub.model import Affiliation, Node, State, Subscription
@@ -68,11 +77,11 @@ class Store(Repository):
         )
         return {lenient_jid(row.jid): Affiliation(row.affiliation) for row in found}
 
-    def _subscriptions(self, tx: Tx, node: int) -> dict[JID, Subscription]:
+    def _subscriptions(self, tx: Tx, node: int) -> dict[tuple[JID, str], Subscription]:
         found = tx.execute(
             sa.select(subscriptions).where(self.mine(subscriptions, node=node))
         ).all()
-        return {each.jid: each for each in (_subscription(row) for row in found)}
+        return {each.key: each for each in (_subscription(row) for row in found)}
 
     @query
     def where_to(self, tx: Tx, service: JID, name: str) -> str | None:
@@ -81,15 +90,41 @@ class Store(Repository):
         return tx.scalar(sa.select(moved.c.uri).where(mine))
 
     @query
-    def listed(self, tx: Tx, service: JID, limit: int) -> list[Listed]:
-        """The nodes of a service, by their age."""
-        found = tx.execute(
-            sa.select(nodes)
-            .where(self.mine(nodes, service=str(service)))
-            .order_by(nodes.c.id)
-            .limit(limit)
-        )
-        return [_listed(row) for row in found]
+    def listed(
+        self,
+        tx: Tx,
+        service: JID,
+        limit: int,
+        *,
+        after: str = "",
+        before: str = "",
+        backwards: bool = False,
+    ) -> list[Listed]:
+        """The nodes of a service by their age: the first ones, or the last ones `backwards`, of
+        those between two nodes. Raises item-not-found for a node that is not there.
+        """
+        which = [self.mine(nodes, service=str(service))]
+        if after:
+            which.append(nodes.c.id > self._number(tx, service, after))
+        if before:
+            which.append(nodes.c.id < self._number(tx, service, before))
+        order = nodes.c.id.desc() if backwards else nodes.c.id.asc()
+        found = tx.execute(sa.select(nodes).where(*which).order_by(order).limit(limit))
+        rows = [_listed(row) for row in found]
+        return rows[::-1] if backwards else rows
+
+    @query
+    def count(self, tx: Tx, service: JID) -> int:
+        """How many nodes a service has."""
+        mine = self.mine(nodes, service=str(service))
+        return tx.scalar(sa.select(sa.func.count()).select_from(nodes).where(mine)) or 0
+
+    def _number(self, tx: Tx, service: JID, name: str) -> int:
+        mine = self.mine(nodes, service=str(service), name=name)
+        number = tx.scalar(sa.select(nodes.c.id).where(mine))
+        if number is None:
+            raise StanzaError("item-not-found", "no node has this name (any more)")
+        return int(number)
 
     # Nodes
 
@@ -107,12 +142,12 @@ class Store(Repository):
             creator=str(node.creator),
             created=node.created,
             size=0,
+            length=0,
             **_written(node.config),
         )
         if not tx.execute(row).rowcount:
             raise NodeExists
-        mine = self.mine(nodes, service=str(node.service), name=node.name)
-        number = int(tx.scalars(sa.select(nodes.c.id).where(mine)).one())
+        number = self._number(tx, node.service, node.name)
         self._affiliate(tx, number, node.affiliations)
         tx.execute(
             moved.delete().where(self.mine(moved, service=str(node.service), name=node.name))
@@ -179,6 +214,20 @@ class Store(Repository):
             found |= {(lenient_jid(row.service), row.name) for row in rows}
         return sorted(found)
 
+    @query
+    def opened(self, tx: Tx, owner: JID, to: JID) -> list[tuple[JID, str]]:
+        """The nodes of that owner to which an entity is subscribed."""
+        of, its = nodes.c.id, affiliations.c
+        owned = self.mine(affiliations, jid=str(owner), affiliation=str(Affiliation.OWNER))
+        found = (
+            sa.select(nodes.c.service, nodes.c.name)
+            .distinct()
+            .join(subscriptions, subscriptions.c.node == of)
+            .join(affiliations, its.node == of)
+            .where(self.mine(subscriptions, bare=str(to.bare)), owned)
+        )
+        return [(lenient_jid(row.service), row.name) for row in tx.execute(found)]
+
     # Affiliations
 
     @transaction
@@ -220,9 +269,11 @@ class Store(Repository):
     def subscribe(
         self, tx: Tx, node: int, it: Subscription, *, per_node: int, per_entity: int
     ) -> None:
-        """Put a subscription in the place of that JID's. Raises NodeGone and TooMany."""
+        """Put a subscription in the place of that JID's with that subid. Raises NodeGone and
+        TooMany.
+        """
         self._lock(tx, node)
-        known = self.mine(subscriptions, node=node, jid=str(it.jid))
+        known = self.mine(subscriptions, node=node, jid=str(it.jid), subid=it.subid)
         if tx.scalar(sa.select(subscriptions.c.jid).where(known)) is None:
             mine = sa.select(subscriptions.c.jid).limit(1)
             bare = self.mine(subscriptions, bare=str(it.jid.bare))
@@ -244,9 +295,10 @@ class Store(Repository):
         )
 
     @transaction
-    def unsubscribe(self, tx: Tx, node: int, jids: list[JID]) -> None:
-        gone = subscriptions.c.jid.in_([str(jid) for jid in jids])
-        tx.execute(subscriptions.delete().where(self.mine(subscriptions, node=node), gone))
+    def unsubscribe(self, tx: Tx, node: int, gone: Sequence[Subscription]) -> None:
+        for it in gone:
+            which = self.mine(subscriptions, node=node, jid=str(it.jid), subid=it.subid)
+            tx.execute(subscriptions.delete().where(which))
 
     @query
     def subscriptions_of(
@@ -262,6 +314,13 @@ class Store(Repository):
         if node is not None:
             found = found.where(nodes.c.name == node)
         return [(row.name, _subscription(row)) for row in tx.execute(found)]
+
+    @query
+    def any_pending(self, tx: Tx) -> bool:
+        """Whether somebody waits for approval at any node of an account."""
+        which = self.mine(subscriptions, state=str(State.PENDING))
+        of = sa.select(subscriptions.c.node).join(nodes, subscriptions.c.node == nodes.c.id)
+        return tx.scalar(of.where(which, nodes.c.service.contains("@")).limit(1)) is not None
 
     @query
     def by_presence(self, tx: Tx, service: JID, limit: int) -> list[JID]:

@@ -1,7 +1,9 @@
 """Subscribing, options, approval (XEP-0060 §6.1 to §6.4, §5.6, §5.7, §8.6)."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from xmppd.api import (
     JID,
@@ -15,6 +17,7 @@ from xmppd.api import (
     ns,
 )
 from xmppd.modules.pubsub import events, options
+from xmppd.modules.pubsub.asking import Asking
 from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.engine import Engine
 from xmppd.modules.pubsub.errors import no_nodeid, refused, unsupported
@@ -25,6 +28,8 @@ from xmppd.modules.pubsub.requests import Ask, jid_of, request
 from xmppd.modules.pubsub.store import TooMany
 
 NS = ns.PUBSUB
+FORM_TYPE = forms.FORM_TYPE
+MOST_OWNERS: Final = 20  # that are asked or told of one subscriber
 AUTHORIZATION = f"{NS}#subscribe_authorization"
 
 
@@ -32,6 +37,7 @@ class Subscribing:
     def __init__(self, engine: Engine, publishing: Publishing) -> None:
         self.engine = engine
         self.publishing = publishing
+        self._asking = Asking()
 
     # §6.1
 
@@ -65,32 +71,51 @@ class Subscribing:
         affiliation = self.engine.affiliation(node, who)
         if affiliation is Affiliation.OUTCAST:
             raise StanzaError("forbidden")
-        known = node.subscriptions.get(subscriber)
-        if known is not None and known.state is State.PENDING:
+        held = node.held(subscriber)
+        if any(each.state is State.PENDING for each in held):
             raise refused("not-authorized", "pending-subscription")
         if not node.config.subscribe and affiliation is not Affiliation.OWNER:
             raise unsupported("subscribe")
         await self.engine.check_access(node, who)
-        if known is not None and known.current(self.engine.now()):
-            if wanted is None:
-                return known
-            return await self._put(node, replace(known, options=wanted))
+        known = await self._current(node, held)
+        if known and self.engine.face.limits.same == 1:
+            it = known[0]
+            return it if wanted is None else await self._put(node, replace(it, options=wanted))
+        if len(known) >= self.engine.face.limits.same:
+            raise _too_many()
         by_approval = node.config.access_model is AccessModel.AUTHORIZE
         asks = by_approval and affiliation is Affiliation.NONE
+        if asks and not self._asking.may(node.id, subscriber.bare, self.engine.now()):
+            raise _too_many()
         state = State.PENDING if asks else State.SUBSCRIBED
         subid = secrets.token_hex(8)
         new = Subscription(subscriber, state, subid, wanted or SubscriptionOptions())
         await self._put(node, new)
+        held = node.held(subscriber)
+        if len(held) > self.engine.face.limits.same:  # another request came in between
+            await self.end(node, new)
+            return held[0]
         self._follow_up(node, new)
         if state is State.SUBSCRIBED:
             await self.began(node, new)
         return new
 
+    async def _current(self, node: Node, held: list[Subscription]) -> list[Subscription]:
+        """Without those whose lease has ended: they go."""
+        now = self.engine.now()
+        over = [each for each in held if each.over(now)]
+        if over:
+            await self.end(node, *over)
+        return [each for each in held if not each.over(now)]
+
     def _follow_up(self, node: Node, new: Subscription) -> None:
         if new.state is State.PENDING:
             self.ask_owners(node, new)
         elif node.config.notify_sub:
-            self.engine.notify(node, events.subscription(node, new), node.owners())
+            self.tell_owners(node, events.subscription(node, new))
+
+    def tell_owners(self, node: Node, event: Element) -> None:
+        self.engine.notify(node, event, node.owners()[:MOST_OWNERS])
 
     async def _put(self, node: Node, it: Subscription) -> Subscription:
         limits = self.engine.face.limits
@@ -100,8 +125,8 @@ class Subscribing:
         try:
             await self.engine.stored(node, work)
         except TooMany:
-            raise refused("policy-violation", "too-many-subscriptions", type="wait") from None
-        node.subscriptions[it.jid] = it
+            raise _too_many() from None
+        node.put(it)
         return it
 
     async def began(self, node: Node, it: Subscription) -> None:
@@ -120,25 +145,25 @@ class Subscribing:
         it = self._own(node, ask, "cancel")
         await self.end(node, it)
         if node.config.notify_sub:
-            told = events.subscription(node, it, State.NONE)
-            self.engine.notify(node, told, node.owners())
+            self.tell_owners(node, events.subscription(node, it, State.NONE))
         shown = events.subscription_element(NS, it, State.NONE, node=node.name)
         return Element(NS, "pubsub", None, shown)
 
-    async def end(self, node: Node, it: Subscription) -> None:
-        await self.engine.stored(node, self.engine.store.unsubscribe(node.id, [it.jid]))
-        node.subscriptions.pop(it.jid, None)
+    async def end(self, node: Node, *gone: Subscription) -> None:
+        await self.engine.end(node, gone)
 
     def _own(self, node: Node, ask: Ask, error_type: str) -> Subscription:
-        """The subscription that a subscriber speaks of (§6.2.3, §6.3.4)."""
+        """The subscription that a subscriber speaks of (§6.2.3, §6.3.4). The subid may be left
+        out where there is one only.
+        """
         subscriber = jid_of(ask.what)
         if subscriber.bare != ask.who.bare:
             raise StanzaError("forbidden", "that is another's subscription")
-        it = node.subscriptions.get(subscriber)
-        if it is None:
+        now = self.engine.now()
+        held = [each for each in node.held(subscriber) if not each.over(now)]
+        if not held:
             raise refused("unexpected-request", "not-subscribed", type=error_type)
-        check_subid(ask.what, it)
-        return it
+        return chosen(ask.what, held)
 
     # §6.3, §6.4
 
@@ -175,7 +200,12 @@ class Subscribing:
         if name:
             await self.engine.node(ask.service, name)
         found = await self.engine.store.subscriptions_of(ask.service, ask.who, name)
-        shown = [events.subscription_element(NS, it, node=node) for node, it in found]
+        now = self.engine.now()
+        shown = [
+            events.subscription_element(NS, it, node=node)
+            for node, it in found
+            if not it.over(now)
+        ]
         attrs = {"node": name} if name else {}
         return Element(NS, "pubsub", None, Element(NS, "subscriptions", attrs, *shown))
 
@@ -192,12 +222,13 @@ class Subscribing:
     # §8.6
 
     def ask_owners(self, node: Node, it: Subscription) -> None:
-        """Ask all owners; the first answer counts (§12.12)."""
+        """Ask the owners; the first answer counts (§12.12)."""
         form = _authorization(node, it).element()
-        owners = node.owners()
+        owners = node.owners()[:MOST_OWNERS]
         id_ = secrets.token_hex(8)
         message = Message(owners[0], node.service, "normal", id_, form)
         self.engine.face.send(message.copies(owners))
+        self.engine.face.await_answers()
 
     async def authorize(self, service: JID, who: JID, element: Element) -> None:
         """An owner's answer. Raises StanzaError."""
@@ -210,9 +241,11 @@ class Subscribing:
             raise no_nodeid()
         node = await self.engine.node(service, name)
         self.engine.check_owner(node, who)
-        it = node.subscriptions.get(subscriber) if subscriber else None
         subid = form.get("pubsub#subid", str)
-        if it is None or it.state is not State.PENDING or subid not in (None, "", it.subid):
+        held = node.held(subscriber) if subscriber else []
+        waiting = (each for each in held if each.state is State.PENDING)
+        it = next((each for each in waiting if subid in (None, "", each.subid)), None)
+        if it is None:
             raise StanzaError("item-not-found", "no such request waits")
         await self.decide(node, it, allow=form.get("pubsub#allow", bool, False))
 
@@ -228,7 +261,7 @@ class Subscribing:
 
     async def impose(self, node: Node, it: Subscription) -> None:
         """What an owner makes of a subscription (§8.8.2); the subscriber is told."""
-        before = node.subscriptions.get(it.jid)
+        before = node.subscriptions.get(it.key)
         if it.state is State.NONE:
             await self.end(node, it)
         else:
@@ -239,11 +272,29 @@ class Subscribing:
             await self.began(node, it)
 
 
-def check_subid(element: Element, it: Subscription) -> None:
-    """One JID has one subscription, so the subid may be left out; a wrong one is refused."""
+def chosen(element: Element, held: Sequence[Subscription]) -> Subscription:
+    """The one that is meant. Raises bad-request subid-required, not-acceptable invalid-subid."""
     subid = element.get("subid")
-    if subid and subid != it.subid:
-        raise refused("not-acceptable", "invalid-subid")
+    if not subid and len(held) > 1:
+        raise refused("bad-request", "subid-required")
+    for it in held:
+        if not subid or it.subid == subid:
+            return it
+    raise refused("not-acceptable", "invalid-subid")
+
+
+def _too_many() -> StanzaError:
+    return refused("policy-violation", "too-many-subscriptions", type="wait")
+
+
+def answers(element: Element) -> bool:
+    """Whether a form is an owner's answer to a request."""
+    if element.get("type") not in (FormType.SUBMIT, FormType.CANCEL):
+        return False
+    fields = [each for each in element.all(ns.FORMS, "field") if each.get("var") == FORM_TYPE]
+    return any(
+        value.text == AUTHORIZATION for each in fields for value in each.all(ns.FORMS, "value")
+    )
 
 
 def _subscribed(node: Node, it: Subscription, configured: bool) -> Element:

@@ -17,6 +17,7 @@ nodes = table(
     sa.Column("by_presence", sa.Boolean, nullable=False),  # the presence of subscribers matters
     # How many items there are: counting them would take longer with each.
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),  # of their XML, in characters
     sa.UniqueConstraint("host", "service", "name"),
     sa.Index("pubsub_node_creator", "host", "creator"),
     sa.Index("pubsub_node_expire", "expire_s"),
@@ -32,11 +33,12 @@ subscriptions = table(
     "pubsub_subscription",
     sa.Column("node", sa.BigInteger, primary_key=True),
     sa.Column("jid", sa.String, primary_key=True),
+    sa.Column("subid", sa.String, primary_key=True),
     sa.Column("bare", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),
-    sa.Column("subid", sa.String, nullable=False),
     sa.Column("options", sa.Text, nullable=False),
     sa.Index("pubsub_subscription_bare", "host", "bare"),
+    sa.Index("pubsub_subscription_state", "host", "state"),
 )
 items = table(
     "pubsub_item",

@@ -7,6 +7,7 @@ in one transaction and taken over into memory when it is committed.
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from xmppd.api import (
@@ -17,6 +18,7 @@ from xmppd.api import (
     Element,
     Host,
     JIDError,
+    Load,
     Module,
     Options,
     PerSession,
@@ -49,6 +51,7 @@ from xmppd.modules.roster.store import (
 __all__ = [
     "Item",
     "Roster",
+    "contact_edited",
     "contact_removed",
     "items",
     "removals",
@@ -63,6 +66,10 @@ NS = ns.ROSTER
 TEND_S = 60.0
 contact_removed: Signal[[JID, Item]] = Signal(
     "`user` took the contact out of the roster; the item says what there was (RFC 6121 §2.5.2)."
+)
+contact_edited: Signal[[JID, Item, Item]] = Signal(
+    "A client of `user` has named a contact or put it into groups (RFC 6121 §2.3, §2.4): what it"
+    " was, and what it is now. It is stored, and the pushes are sent."
 )
 roster_pushed: Signal[[JID, Element, int]] = Signal(
     "The roster of `user` has changed: the item as clients see it (§2.1.6), and the version."
@@ -129,14 +136,13 @@ class Roster(Module):
     # For other modules
 
     def contacts(self, user: JID) -> Mapping[JID, Item]:
-        """The roster of an account that has a session (from `session_opening` on); else empty."""
+        """The roster of an account that has a session (from `session_loads` on); else empty."""
         return self._loaded.get(user, {})
 
     async def loaded(self, user: JID) -> Contacts:
         """The roster of an account, kept in memory for as long as it has a session."""
         if user not in self._loaded:
-            loaded = await self.store.load(user.local)
-            self._loaded.setdefault(user, Contacts(loaded))
+            self._keep(user, await self.store.load(user.local))
         self._idle.discard(user)
         return self._loaded[user]
 
@@ -253,12 +259,14 @@ class Roster(Module):
             await self._remove(user, contact)
             return
         name, groups = self._checked_name(item), self._checked_groups(item)
+        before = await self.item(user, contact)
         stored = await self._stored(
             user,
             self.store.put(user.local, contact, name, groups, self.options.max_contacts),
         )
         self._take_over(user, stored)
         self._push(user, stored.element(), stored.version)
+        self.fire(contact_edited, user, before, stored)
 
     def _checked_name(self, item: Element) -> str:
         name = item.get("name") or ""
@@ -312,9 +320,15 @@ class Roster(Module):
 
     # In memory while there are sessions
 
-    @on(events.session_opening)
-    async def load(self, session: Session) -> None:
-        await self.loaded(session.user)
+    @on(events.session_loads)
+    def load(self, session: Session) -> Iterable[Load[Loaded]]:
+        user = session.user
+        self._idle.discard(user)
+        if user not in self._loaded:
+            yield Store.load.load(self.store, partial(self._keep, user), user.local)
+
+    def _keep(self, user: JID, loaded: Loaded) -> None:
+        self._loaded.setdefault(user, Contacts(loaded))
 
     def _take_over(self, user: JID, item: Item) -> None:
         loaded = self._loaded.get(user)

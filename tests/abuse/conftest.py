@@ -34,6 +34,7 @@ class Faulty(Module):
     def answer(self, iq: IQ) -> None:
         raise RuntimeError("in a handler")
 '''
+LEAK_BYTES = 50 * 2**20
 OPTIONS = """
 [auth]
 scram_iterations = 10000
@@ -77,8 +78,15 @@ def usual(
     server = Server(folder, certificate, options)
     try:
         yield server.start()
+        assert_nothing_leaked(server)
     finally:
         server.stop()
+
+
+def assert_nothing_leaked(server: Server) -> None:
+    """After all these attacks: what a first login takes is there from its start on."""
+    assert server.settles_at(server.at_start.descriptors + 9) < server.at_start.descriptors + 10
+    assert server.resident() - server.at_start.resident < LEAK_BYTES
 
 
 @pytest.fixture

@@ -10,12 +10,20 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.abuse.wire import END, PATIENCE_S, Wire, password_of, stream_error
 
 CHECKOUT = Path(__file__).parents[2]
 START_S = 60.0  # on a busy machine
 USERS = ("romeo", "juliet", "mallory", "quiet", "flooder", "flooded", "bystander")
+
+
+class Size(NamedTuple):
+    """Of a process: what it holds, in descriptors and bytes."""
+
+    descriptors: int
+    resident: int
 
 
 class Server:
@@ -62,6 +70,7 @@ class Server:
         for user in users:
             self.runs("adduser", jid=f"{user}@example.org", password=password_of(user))
         self.bystander = Wire(self).online("bystander", "here")
+        self.at_start = Size(self.descriptors(), self.resident())
         return self
 
     def stop(self) -> int:

@@ -243,9 +243,17 @@ def test_presence_with_bad_content_never_ends_the_stream(romeo: Wire, inner: str
 @pytest.mark.parametrize(
     "type_", ["available", "invisible", "SUBSCRIBE", "probe", "subscribe", "&lt;"]
 )
-def test_presence_of_an_odd_type_never_ends_the_stream(romeo: Wire, type_: str) -> None:
-    romeo.send(f"<presence id='p' type='{type_}'/>")
-    romeo.send(f"<presence id='p' type='{type_}' to='nobody@example.org'/>").sync()
+def test_presence_of_an_odd_type_is_refused_and_never_ends_the_stream(
+    romeo: Wire, juliet: Wire, type_: str
+) -> None:
+    romeo.send(f"<presence id='own' type='{type_}'/>")
+    romeo.send(f"<presence id='to' type='{type_}' to='juliet@example.org/balcony'/>").sync()
+    said = {s.get("id"): error_condition(s) for s in romeo.stanzas()}
+    known = type_ in ("probe", "subscribe")  # then they only need a `to`
+    assert said["own"] == "bad-request"
+    assert said.get("to", "") == ("" if known else "bad-request")
+    assert known or not [s for s in juliet.sync().stanzas() if s.get("id") == "to"]
+    romeo.send("<presence type='unsubscribe' to='juliet@example.org'/>").sync()
 
 
 # Rosters
@@ -356,6 +364,25 @@ def test_an_account_cannot_be_registered_over(romeo: Wire, server: Server) -> No
     assert error_condition(romeo.answer("q"))
     login = Wire(server).secured().auth("PLAIN", b"\0juliet\0stolen")
     assert login.outcome() == "not-authorized"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["add-user", "delete-user", "change-user-password", "announce", "get-registered-users-list"],
+)
+def test_a_user_does_not_administer(server: Server, romeo: Wire, command: str) -> None:
+    node = f"http://jabber.org/protocol/admin#{command}"
+    form = (
+        "<x xmlns='jabber:x:data' type='submit'><field var='accountjid'><value>"
+        "juliet@example.org</value></field><field var='accountjids'><value>juliet@example.org"
+        "</value></field><field var='password'><value>stolen</value></field></x>"
+    )
+    romeo.send(
+        "<iq type='set' id='c' to='example.org'><command xmlns='http://jabber.org/protocol/"
+        f"commands' node='{node}' action='execute'>{form}</command></iq>"
+    )
+    assert error_condition(romeo.answer("c")) == "forbidden"
+    assert Wire(server).session("juliet").jid.startswith("juliet@")
 
 
 @pytest.mark.parametrize("to", ["example.org/announce/all", "example.org/announce/online"])

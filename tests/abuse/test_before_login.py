@@ -2,6 +2,7 @@
 
 import random
 import select
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -185,6 +186,17 @@ def test_a_document_type_is_refused_at_its_first_bytes(
     refused(server, wire.send("<?xml version='1.0'?>" + doctype), *RESTRICTED)
     inside = Wire(server).header().send(f"<iq type='get' id='1'>{doctype}&l9;&a;")
     refused(server, inside, *RESTRICTED)
+
+
+def test_nothing_that_a_document_names_is_fetched(server: Server, wire: Wire) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        where = f"http://127.0.0.1:{listening.getsockname()[1]}/x"
+        inside = f"<!ENTITY % a SYSTEM '{where}'> %a; <!ENTITY b SYSTEM '{where}'>"
+        wire.send(f"<!DOCTYPE s SYSTEM '{where}' [{inside}]>{START}&b;")
+        refused(server, wire, *RESTRICTED)
+        styled = Wire(server).send(f"<?xml-stylesheet href='{where}'?>{START}")
+        refused(server, styled, *RESTRICTED)
+        assert not select.select([listening], [], [], 0.2)[0]
 
 
 @pytest.mark.parametrize(

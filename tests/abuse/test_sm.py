@@ -44,8 +44,11 @@ def test_impossible_counts_end_the_stream(server: Server, h: str) -> None:
     wire = Wire(server).session("quiet")
     enabled(wire)
     wire.send(f"<a xmlns='{SM}' h='{h}'/>")
-    wanted = "undefined-condition" if h in ("1", "4294967295") else "bad-format"
-    assert stream_error(wire.until_closed()) == wanted
+    numbers = h in ("1", "4294967295")  # the rest is no unsigned number of 32 bits
+    assert stream_error(wire.until_closed()) == (
+        "undefined-condition" if numbers else "bad-format"
+    )
+    assert (b"<handled-count-too-high xmlns='urn:xmpp:sm:3'" in wire.received) is numbers
     server.is_well()
 
 
@@ -84,10 +87,21 @@ def test_who_never_acknowledges_is_bounded(server: Server) -> None:
 
 
 def test_sessions_left_behind_are_few(server: Server) -> None:
+    """Those that wait for their clients count among the 20; the oldest make way."""
+    server.runs("adduser", jid="leaver@example.org", password="secret of leaver")
     for number in range(30):
-        wire = Wire(server).session("romeo", f"r{number}")
+        wire = Wire(server).session("leaver", f"r{number}")
         enabled(wire)
         wire.reset()
-    wire = Wire(server).session("romeo", "last")
-    wire.close()
-    server.is_well()
+    last = Wire(server).session("leaver", "last")
+    left = sessions_of(server, "leaver")
+    assert len(left) == 20
+    assert {"last", "r29", "r11"} <= left
+    last.close()
+
+
+def sessions_of(server: Server, user: str) -> set[str]:
+    """The resources that are bound, whether their clients are there or not."""
+    rows = server.runs("sessions")["rows"]  # type: ignore[index]
+    prefix = f"{user}@example.org/"
+    return {row[0].removeprefix(prefix) for row in rows if row[0].startswith(prefix)}

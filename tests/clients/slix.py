@@ -103,9 +103,9 @@ class Client(ClientXMPP):  # type: ignore[misc]  # slixmpp's types are not compl
         """The answer to an IQ; slixmpp's IqError if it is an error."""
         return await asyncio.wait_for(answer, PATIENCE_S)
 
-    async def pings(self, address: object) -> None:
-        """XEP-0199, answered; to the server: all that was sent before has been handled."""
-        await self.asks(self.plugin["xep_0199"].send_ping(address))
+    async def pings(self, address: object) -> str:
+        """XEP-0199: who answered. To the server: all that was sent before has been handled."""
+        return str((await self.asks(self.plugin["xep_0199"].send_ping(address)))["from"])
 
     async def roster_is(self) -> dict[str, tuple[str, str, list[str]]]:
         """The roster as the server has it: name, subscription, groups by bare JID."""

@@ -105,7 +105,9 @@ async def test_presence_goes_both_ways(yard: Yard) -> None:
         user.send_presence(pto=f"bot@{GATEWAY}", ptype="subscribe")
         await user.sees("presence_subscribed", from_=f"bot@{GATEWAY}")
         made.send_presence(pto=user.bare, pfrom=f"bot@{GATEWAY}/x")
-        await user.sees("presence_available", from_=f"bot@{GATEWAY}/x")
+        seen = await user.sees("presence_available", from_=f"bot@{GATEWAY}/x")
+        assert seen["to"].bare == user.bare
+        assert (await user.roster_is())[f"bot@{GATEWAY}"][1] in ("to", "both")
 
 
 async def test_privileges_are_used(yard: Yard) -> None:
@@ -125,4 +127,4 @@ async def test_a_component_that_connects_again_goes_on(yard: Yard) -> None:
     async with online(romeo(yard)) as user:
         for _ in range(2):
             async with gateway(yard):
-                await user.pings(GATEWAY)
+                assert await user.pings(GATEWAY) == GATEWAY

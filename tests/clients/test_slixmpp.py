@@ -76,6 +76,7 @@ async def test_falls_back_to_starttls_where_it_tried_direct_tls(romeo: Account) 
     client.enable_direct_tls = True  # slixmpp's default: it tries this first, on any port
     client.connect(romeo.host, romeo.port)
     await client.sees("session_start")
+    assert await client.pings("example.org") == "example.org"
     await client.disconnect()
 
 
@@ -143,7 +144,8 @@ async def test_a_request_waits_for_who_is_away(romeo: Account, juliet: Account) 
         one.send_presence(pto=juliet.jid, ptype="subscribe")
         await one.sees("roster_update", type="set")
     async with online(juliet) as other:
-        await other.sees("presence_subscribe", from_=romeo.jid)
+        asked = await other.sees("presence_subscribe", from_=romeo.jid)
+        assert asked["to"].bare == juliet.jid
 
 
 async def test_sees_the_other_go_away_come_back_and_leave(romeo: Account, juliet: Account) -> None:
@@ -164,14 +166,16 @@ async def test_sees_who_is_there_already(romeo: Account, juliet: Account) -> Non
         async with online(romeo) as one:
             await befriend(one, other)
         async with online(romeo) as one:
-            await one.sees("presence_available", from_=other.boundjid)
+            seen = await one.sees("presence_available", from_=other.boundjid)
+            assert seen["to"].bare == romeo.jid
 
 
 async def test_a_lost_connection_looks_like_leaving(romeo: Account, juliet: Account) -> None:
     async with online(romeo) as one, online(juliet) as other:
         await befriend(one, other)
         other.transport.abort()
-        await one.sees("presence_unavailable", from_=f"{juliet.jid}/orchard")
+        seen = await one.sees("presence_unavailable", from_=f"{juliet.jid}/orchard")
+        assert seen["type"] == "unavailable"
 
 
 async def test_ends_a_friendship(romeo: Account, juliet: Account) -> None:
@@ -300,8 +304,8 @@ async def test_publishes_a_vcard_that_others_read(romeo: Account, juliet: Accoun
 
 async def test_pings_the_server_its_account_and_a_friend(romeo: Account, juliet: Account) -> None:
     async with online(romeo) as one, online(juliet) as other:
-        for address in ("example.org", romeo.jid, other.boundjid):
-            await one.pings(address)
+        for address in ("example.org", romeo.jid, str(other.boundjid)):
+            assert await one.pings(address) == address
 
 
 async def test_the_server_tells_version_time_and_uptime(romeo: Account) -> None:
@@ -365,7 +369,7 @@ async def test_comes_back_after_its_connection_was_cut(romeo: Account, juliet: A
         other.send_presence()
         await other.sees("presence_available", from_=f"{juliet.jid}/orchard")
         one.send_message(mto=juliet.jid, mbody="Again!", mtype="chat")
-        await other.sees("message", body="Again!")
+        assert (await other.sees("message", body="Again!"))["from"] == one.boundjid
 
 
 async def test_the_same_resource_replaces_the_older_session(romeo: Account) -> None:

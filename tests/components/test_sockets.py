@@ -1,5 +1,6 @@
 """Components of a real server process, over sockets: who is one, who is not, and floods."""
 
+import re
 import signal
 import socket
 import threading
@@ -145,8 +146,9 @@ def test_a_flood_is_answered_in_order_while_others_are_served(yard: Yard) -> Non
     with yard.wire().proves(GATEWAY) as wire, yard.wire().proves("second.example.org") as other:
         wire.sends("".join(PING.format(id=f"n{n}.", from_=GATEWAY) for n in range(500)))
         other.sends(PING.format(id="bystander", from_="second.example.org"))
-        other.hears("id='bystander'")
-        wire.hears(*[f"id='n{n}.'" for n in range(500)])
+        assert "type='result'" in other.hears("id='bystander'")
+        heard = wire.hears(*[f"id='n{n}.'" for n in range(500)])
+        assert re.findall(r"id='n(\d+)\.'", heard) == [str(n) for n in range(500)]
 
 
 def test_a_component_that_never_reads_is_ended_and_others_are_served(yard: Yard) -> None:
@@ -166,8 +168,9 @@ def test_a_component_that_never_reads_is_ended_and_others_are_served(yard: Yard)
             except TimeoutError:
                 break  # it is held back, as it should be
         other.sends(PING.format(id="bystander", from_="second.example.org"))
-        other.hears("id='bystander'")
+        assert "type='result'" in other.hears("id='bystander'")
         yard.waits_for(GATEWAY, "away")
+        assert [row[2] for row in yard.run("components") if row[0] == GATEWAY] == ["away"]
 
 
 def test_cut_connections_leave_nothing_behind(yard: Yard) -> None:

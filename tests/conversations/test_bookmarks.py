@@ -78,6 +78,7 @@ def reads_list(client: Actor, inside: str) -> None:
 def test_the_account_says_that_bookmarks_are_unified(juliet: Actor) -> None:
     juliet.sends(f"<iq type='get' id='d' to='{JULIET}'><query xmlns='{INFO}'/></iq>")
     features = "".join(f"<feature var='{NEW}#{each}'/>" for each in ("compat", "compat-pep"))
+    features += "<feature var='urn:xmpp:bookmarks-conversion:0'/>"  # XEP-0411 §2
     juliet.receives(
         like(f"<iq type='result' id='d'><query xmlns='{INFO}'>{features}</query></iq>")
     )

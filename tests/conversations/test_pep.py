@@ -201,11 +201,6 @@ def test_a_subscription_ends_with_the_presence_it_rests_on(talk: Stage[Actor]) -
     assert answer.elements[0].elements[0].elements == []
 
 
-def test_approval_is_not_offered_by_accounts(juliet: Actor) -> None:
-    publish(juliet, "n", access_model="authorize")
-    juliet.receives(refused("modify", "not-acceptable", "unsupported-access-model"))
-
-
 def test_accounts_that_are_not_there_look_like_empty_ones(
     talk: Stage[Actor], juliet: Actor
 ) -> None:

@@ -18,6 +18,7 @@ from tests.conversations.pubsub import (
     subscribe,
 )
 from xmppd.testing import Actor, Stage, like
+from xmppd.xml import to_xml
 
 OWNING, READING = "juliet@example.org/balcony", "romeo@example.org/orchard"
 JULIET, ROMEO = "juliet@example.org", "romeo@example.org"
@@ -498,6 +499,20 @@ def test_a_configuration_that_cannot_be_is_not_acceptable(
     juliet.receives(like("<iq type='error' id='a'><error type='modify'/></iq>"))
 
 
+@pytest.mark.parametrize(
+    "var", ["access_model", "publish_model", "send_last_published_item", "notification_type"]
+)
+def test_a_field_without_a_value_chooses_nothing(juliet: Actor, var: str) -> None:
+    create(juliet, "n")
+    empty = f"<field var='pubsub#{var}'/></x>"
+    filled = form(title="T").replace("</x>", empty)
+    ask(juliet, "set", f"<configure node='n'>{filled}</configure>", ns=OWNER)
+    juliet.receives(like("<iq type='result' id='a'/>"))
+    ask(juliet, "get", "<configure node='n'/>", ns=OWNER)
+    answer = juliet.receives(like("<iq type='result' id='a'/>"))
+    assert "<value>publishers</value>" in to_xml(answer)
+
+
 def test_the_default_configuration_is_told(juliet: Actor) -> None:
     ask(juliet, "get", "<default/>", ns=OWNER)
     juliet.receives(
@@ -647,6 +662,7 @@ def test_members_come_in_without_approval(juliet: Actor, romeo: Actor) -> None:
     publish(juliet, "n")
     romeo.receives(event("<items/>"))
     affiliate(juliet, ROMEO, "none")
+    romeo.receives(event("<subscription subscription='none'/>"))  # §12.13
     publish(juliet, "n")
     romeo.receives_nothing()
 

@@ -226,6 +226,31 @@ def test_it_starts_in_time_with_a_hundred_thousand_messages_waiting(serve: Serve
         answer(reader, "m")
 
 
+def test_it_starts_in_time_with_a_million_archived_messages(serve: Serve) -> None:
+    server = serve()
+    romeo = joins(server, f"{ROMEO}/orchard")
+    romeo.sends(chat("m", NURSE))
+    taken(romeo)
+    server.kill()
+    with database_of(server) as tx:
+        names = [row[1] for row in tx.execute("PRAGMA table_info(archive)")]
+        key = {"owner": "'user' || (n % 50)", "number": "number + n"}
+        values = ", ".join(key.get(name, name) for name in names)
+        tx.execute("BEGIN")
+        tx.execute(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000000)"
+            f" INSERT INTO archive ({', '.join(names)}) SELECT {values}"
+            " FROM (SELECT * FROM archive LIMIT 1), n"
+        )
+        tx.execute("COMMIT")
+    began = time.monotonic()
+    server.start()
+    assert time.monotonic() - began < START_S
+    romeo = joins(server, f"{ROMEO}/orchard")
+    romeo.sends(chat("later", NURSE))
+    assert reads_offline(server, NURSE)[-1] == "later"
+
+
 def test_a_database_that_is_none_stops_the_start_with_a_sentence() -> None:
     server = ServerProcess()
     data = server.folder / "data"

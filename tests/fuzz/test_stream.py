@@ -9,6 +9,7 @@ from xmppd.stanza import Stanza
 from xmppd.stream.core import ClientStream
 from xmppd.stream.events import BindRequest, Closed, EarlyIQ, Event, StartTLS
 from xmppd.stream.features import StreamPolicy
+from xmppd.stream.negotiating import Door
 from xmppd.stream.sasl import AskKeys, AskPassword, Channel, ScramKeys
 from xmppd.stream.states import State
 
@@ -62,13 +63,12 @@ class Owner:
         policy = StreamPolicy(tls_required=not kind)
         self.kind = kind
         self.events: list[Event] = []
-        self.stream = ClientStream(
+        door = Door(
             {"example.org", "example.net"},
             lambda domain: channel,
-            policy,
-            secure=secure,
             early=lambda domain, ns, name: ns == "jabber:iq:register",
         )
+        self.stream = ClientStream(door, policy, secure=secure)
 
     def hears(self, data: bytes) -> None:
         pending = self.stream.receive(data)

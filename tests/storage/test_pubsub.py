@@ -1,16 +1,25 @@
 """Nodes and items on both databases: order, limits, pages, and what a query costs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from xmppd.api import ResultSetRequest, StanzaError
+from xmppd.api import Repository, ResultSetRequest, StanzaError, query
 from xmppd.jid import jid
 from xmppd.modules.pubsub import tables
 from xmppd.modules.pubsub.config import AccessModel, NodeConfig
-from xmppd.modules.pubsub.items import NEWEST, ItemGone, Items, NodeFull, NotYours
+from xmppd.modules.pubsub.items import (
+    NEWEST,
+    ItemGone,
+    Items,
+    NodeFull,
+    NotYours,
+    OverQuota,
+    Quota,
+)
 from xmppd.modules.pubsub.model import Affiliation, Item, Node, State, Subscription
 from xmppd.modules.pubsub.options import SubscriptionOptions
 from xmppd.modules.pubsub.store import NodeExists, NodeGone, NoOwner, Store, TooMany
@@ -72,7 +81,7 @@ def test_a_node_is_read_as_it_was_written(stored: Stored) -> None:
     assert read is not None
     assert (read.id, read.creator, read.config) == (number, ROMEO, config)
     assert read.affiliations == {ROMEO: Affiliation.OWNER}
-    assert read.subscriptions == {JULIET: it}
+    assert read.subscriptions == {(JULIET, "s1"): it}
     assert stored.wait(stored.store.load(SERVICE, "other")) is None
     assert stored.wait(stored.store.load(jid("other.h"), "n")) is None
 
@@ -193,10 +202,66 @@ def test_subscriptions_are_limited_and_found_by_their_entity(stored: Stored) -> 
         ("n", "juliet@h"),
         ("n", "juliet@h/balcony"),
     ]
-    stored.wait(stored.store.unsubscribe(stored.node, [jid("juliet@h")]))
+    gone = Subscription(jid("juliet@h"), State.SUBSCRIBED, "s")
+    stored.wait(stored.store.unsubscribe(stored.node, [gone]))
     assert len(stored.wait(stored.store.subscriptions_of(SERVICE, JULIET, "n"))) == 1
     stored.wait(stored.store.erase(jid("juliet@h")))
     assert stored.wait(stored.store.subscriptions_of(SERVICE, JULIET, None)) == []
+
+
+def test_one_jid_has_several_subscriptions_by_their_subids(stored: Stored) -> None:
+    these = [Subscription(JULIET, State.SUBSCRIBED, subid) for subid in ("s1", "s2")]
+    for it in these:
+        stored.wait(stored.store.subscribe(stored.node, it, per_node=2, per_entity=2))
+    silent = replace(these[0], options=SubscriptionOptions(deliver=False))
+    stored.wait(stored.store.subscribe(stored.node, silent, per_node=2, per_entity=2))
+    node = stored.wait(stored.store.load(SERVICE, "n"))
+    assert node is not None
+    assert {it.subid: it.options.deliver for it in node.held(JULIET)} == {"s1": False, "s2": True}
+    stored.wait(stored.store.unsubscribe(stored.node, [silent]))
+    left = stored.wait(stored.store.subscriptions_of(SERVICE, JULIET, "n"))
+    assert [it.subid for _, it in left] == ["s2"]
+
+
+def test_it_is_found_what_an_owner_has_opened_to_somebody(stored: Stored) -> None:
+    for name in ("n", "m"):
+        number = stored.node if name == "n" else stored.create(name)
+        it = Subscription(JULIET, State.SUBSCRIBED, "s")
+        stored.wait(stored.store.subscribe(number, it, per_node=9, per_entity=9))
+    changes = {ROMEO: Affiliation.MEMBER, JULIET.bare: Affiliation.OWNER}
+    stored.wait(stored.store.affiliate(stored.node, changes))
+    opened = stored.store.opened
+    assert stored.wait(opened(ROMEO, JULIET)) == [(SERVICE, "m")]
+    assert stored.wait(opened(JULIET.bare, JULIET)) == [(SERVICE, "n")]
+    assert stored.wait(opened(ROMEO, ROMEO)) == []
+
+
+def test_nodes_are_listed_between_others(stored: Stored) -> None:
+    def names(**bounds: Any) -> list[str]:
+        return [row.name for row in stored.wait(stored.store.listed(SERVICE, 2, **bounds))]
+
+    for name in "abcd":
+        stored.create(name)
+    assert names() == ["n", "a"]
+    assert names(after="a") == ["b", "c"]
+    assert names(before="c", backwards=True) == ["a", "b"]
+    assert names(after="a", before="c") == ["b"]
+    assert stored.wait(stored.store.count(SERVICE)) == 5
+    with pytest.raises(StanzaError, match="no node"):
+        names(after="gone")
+
+
+def test_it_is_known_whether_somebody_waits_for_an_account(stored: Stored) -> None:
+    """Who waits for approval at a service is none of the accounts' business."""
+    number = stored.node
+    for service, pending in ((SERVICE, False), (ROMEO, True)):
+        if service is ROMEO:
+            owned = {ROMEO: Affiliation.OWNER}
+            node = Node(0, ROMEO, "own", ROMEO, 1, NodeConfig(), owned, {})
+            number = stored.wait(stored.store.create(node, per_owner=9, in_all=9))
+        it = Subscription(JULIET, State.PENDING, "s")
+        stored.wait(stored.store.subscribe(number, it, per_node=9, per_entity=9))
+        assert stored.wait(stored.store.any_pending()) is pending
 
 
 def test_the_last_items_of_many_are_found_at_once(stored: Stored) -> None:
@@ -223,3 +288,58 @@ def test_the_newest_items_are_found_by_their_index(stored: Stored, url: str) -> 
 
     (step,) = stored.wait(stored.database.run(plan))
     assert "pubsub_item_order (node=?)" in step
+
+
+def test_the_length_of_items_is_known_whatever_becomes_of_them(stored: Stored) -> None:
+    """A quota rests on it: what is stored is counted by the database in the end."""
+
+    def check() -> int:
+        told, counted = stored.wait(Lengths(stored.database, "h").both(stored.node))
+        assert told == counted
+        return told
+
+    stored.publish("a", "b", "c" * 20)
+    assert check() > 0
+    stored.publish("a" * 5, "b", keep=2)  # one anew, one in the place of another, two make room
+    one = check()
+    stored.wait(stored.items.retract(stored.node, ["b"], None))
+    assert 0 < check() < one
+    stored.publish("d", "e")
+    stored.wait(stored.items.trim(stored.node, 1))
+    check()
+    stored.wait(stored.store.configure(stored.node, NodeConfig(item_expire=1)))
+    stored.publish("f", at=50_000_000)
+    stored.wait(stored.items.expire(50_500_000))
+    assert stored.ids() == ["f"]
+    assert check() > 0
+    stored.wait(stored.items.purge(stored.node))
+    assert check() == 0
+
+
+def test_who_stores_too_much_stores_no_more(stored: Stored) -> None:
+    def publish(id_: str, xml: str) -> list[str]:
+        item, quota = Item(id_, JULIET, 10, xml), Quota(SERVICE, ROMEO, 100)
+        work = stored.items.publish(stored.node, [item], 9, reject=False, quota=quota)
+        return stored.wait(work)
+
+    publish("a", "x" * 60)
+    publish("b", "x" * 40)
+    with pytest.raises(OverQuota):
+        publish("c", "x")
+    assert stored.ids() == ["a", "b"]
+    publish("b", "x" * 39)  # less is always possible
+    publish("c", "x")
+    other = stored.create("other")  # it counts together
+    item, quota = Item("a", JULIET, 10, "x"), Quota(SERVICE, ROMEO, 100)
+    with pytest.raises(OverQuota):
+        stored.wait(stored.items.publish(other, [item], 9, reject=False, quota=quota))
+
+
+class Lengths(Repository):
+    @query
+    def both(self, tx: sa.Connection, node: int) -> tuple[int, int]:
+        """As noted with the node, and as counted."""
+        noted = sa.select(tables.nodes.c.length).where(tables.nodes.c.id == node)
+        length = sa.func.sum(sa.func.length(tables.items.c.xml))
+        counted = sa.select(length).where(tables.items.c.node == node)
+        return tx.scalar(noted) or 0, int(tx.scalar(counted) or 0)

@@ -158,6 +158,9 @@ def test_the_manhole_shows_the_live_hosts_and_knows_the_commands(process: Proces
         ("enabel = []\n", "", "enabel"),
         ("", "tcp:5222:interface=203.0.113.1", "cannot listen on"),
         ('[database]\nurl = "sqlite:////absent/x.sqlite"\n', "", "cannot start"),
+        ('[database]\nurl = "postgresql://x:y@127.0.0.1:1/z"\n', "", "port 1 failed"),
+        ('[database]\nurl = "mysql://x/y"\n', "", "database.url"),
+        ('[modules]\npaths = ["absent"]\n', "", "modules.paths"),
     ],
 )
 def test_a_start_that_fails_says_why_and_exits_with_one(

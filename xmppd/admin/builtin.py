@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from xmppd import events
-from xmppd.admin.commands import CommandError, Secret, command
+from xmppd.admin.commands import CommandError, Secret, UsageError, command
 from xmppd.admin.context import Server
 from xmppd.admin.output import Result, Rows, Scalar
 from xmppd.auth import AccountExists, PasswordRefused
@@ -134,7 +134,7 @@ class ServerCommands:
     )
     async def reload(self, module: str | None = None, *, config: bool = False) -> str:
         if (module is not None) == config:
-            raise CommandError("name a module to reload, or --config")
+            raise UsageError("name a module to reload, or say --config: one of the two")
         if module is None:
             return await self._server.reload_config()
         return await self._server.reload_module(module)

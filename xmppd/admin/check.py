@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from xmppd.config import Config, ConfigErrors, ModuleInfo, load
+from xmppd.config import Config, ConfigErrors, Fault, ModuleInfo, load
 from xmppd.module import Catalogue
 from xmppd.module.base import options_of
 
@@ -16,7 +16,12 @@ def read_configuration(path: Path | None) -> tuple[Config, Catalogue]:
         found.append(Catalogue(folders).load())
         return module_infos(found[0])
 
-    return load(path, known), found[0]
+    try:
+        return load(path, known), found[0]
+    except ConfigErrors as errors:
+        # first, for a module that cannot be imported is an unknown one to the file
+        faults = [Fault("", None, "", text) for text in (found[0].faults if found else ())]
+        raise ConfigErrors([*faults, *errors.faults], errors.warnings) from None
 
 
 def module_infos(catalogue: Catalogue) -> dict[str, ModuleInfo]:

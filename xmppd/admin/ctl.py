@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,21 @@ class Control:
                 with connection.makefile("rb") as reader:
                     said = json.loads(reader.readline() or b"null")
         except (OSError, ValueError) as error:
-            raise Unreachable(f"no server answers at {self.path} ({error})") from None
+            raise Unreachable(f"no server answers at {self.path} ({_reason(error)})") from None
         if not isinstance(said, dict):
             raise Unreachable(f"the server at {self.path} closed without an answer")
         return said
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why nobody answered, and what to do about it."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket; does it run? --socket names another"
+    if isinstance(error, PermissionError):
+        return "only the server's own user and root may ask it: sudo -u xmppd"
+    if isinstance(error, ConnectionRefusedError):
+        return "the server that made this socket is gone"
+    return getattr(error, "strerror", None) or str(error)
 
 
 class ServerGroup(click.Group):
@@ -96,6 +108,19 @@ class ServerGroup(click.Group):
             return own
         told = control_of(ctx).commands.get(cmd_name)
         return None if told is None else as_click(told)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but a slip of the finger is told what was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as unknown:
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not near:
+                raise
+            text = f"{unknown.message} Did you mean {near[0]!r}?"
+            raise click.UsageError(text, ctx) from None
 
 
 def control_of(ctx: click.Context) -> Control:
@@ -204,6 +229,21 @@ def check(config: Path) -> None:
     if faults:
         sys.exit(FAILED)
     click.echo(f"{config}: no mistakes found")
+
+
+@main.command("help")
+@click.argument("name", required=False, metavar="[COMMAND]")
+@click.pass_context
+def show_help(ctx: click.Context, /, name: str | None) -> None:
+    """What a command does and takes; without one, all commands."""
+    top = ctx.find_root()
+    if name is None:
+        click.echo(main.get_help(top))
+        return
+    _, found, _ = main.resolve_command(top, [name])
+    assert found is not None  # else it has raised
+    with click.Context(found, info_name=name, parent=top) as inner:
+        click.echo(found.get_help(inner))
 
 
 @main.command()

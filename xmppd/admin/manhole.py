@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from xmppd.admin.commands import Commands
 from xmppd.admin.control import listen_privately
 from xmppd.admin.output import Result
+from xmppd.admin.prompt import Interpreter, equipped
 from xmppd.admin.reactor import Clock, Port, Reactor, Timer
 from xmppd.config.types import Listener, read_endpoint
 from xmppd.hooks import spawn
@@ -49,6 +50,17 @@ class Prompt(Manhole):
     """Twisted's interpreter, with names completed by TAB."""
 
     namespace: dict[str, object]
+    interpreter: Interpreter
+
+    def connectionMade(self) -> None:
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        self.interpreter = Interpreter(self, self.namespace)  # type: ignore[no-untyped-call]
+
+    def lineReceived(self, line: bytes) -> None:
+        try:
+            super().lineReceived(line)  # type: ignore[no-untyped-call]
+        except SystemExit:  # for this visit alone
+            self.handle_QUIT()  # type: ignore[no-untyped-call]
 
     def handle_TAB(self) -> None:
         typed = b"".join(self.lineBuffer[: self.lineBufferIndex]).decode(errors="replace")
@@ -156,7 +168,7 @@ class Login(StatefulTelnetProtocol):
         self._stop_timer()
         log.info("manhole: a visitor logged in")
         prompt = TelnetBootstrapProtocol(  # type: ignore[no-untyped-call]
-            ServerProtocol, Prompt, dict(self._owner.namespace())
+            ServerProtocol, Prompt, equipped(self._owner.namespace())
         )
         self._prompt = prompt
         prompt.makeConnection(self.transport)  # type: ignore[no-untyped-call]

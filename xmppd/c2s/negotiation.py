@@ -35,6 +35,7 @@ from xmppd.stream.events import (
     TaskData,
 )
 from xmppd.stream.management import failed
+from xmppd.stream.negotiating import Door
 from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel, SASLFailure
 from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
@@ -43,6 +44,7 @@ from xmppd.transport.wheel import Timer
 from xmppd.xml import Element, StreamError
 
 _ASK = (AskKeys, AskPassword, AskToken)
+_TASK = (TaskBegun, TaskData)
 RESTART_S = 0.002  # from the header of a restarted stream to our answer
 
 
@@ -83,7 +85,7 @@ class Negotiation(StreamDriver[Event]):
             self._ask(event)
         elif isinstance(event, LoggingIn):
             self._apart(self._enter(event))
-        elif isinstance(event, TaskBegun | TaskData):
+        elif isinstance(event, _TASK):
             self._apart(self._work(event))
         elif isinstance(event, Authenticated):
             self._service.attempts.succeeded(self.peer_address, event.user)
@@ -100,16 +102,15 @@ class Negotiation(StreamDriver[Event]):
 
     def _new_stream(self, *, secure: bool) -> ClientStream:
         service = self._service
-        return ClientStream(
+        door = Door(
             service.hosts,
             self._channel,
-            service.policy,
-            secure=secure,
-            more_features=self._features,
-            early=self._answers_early,
-            inline=self._inline,
-            login=self._login_features,
+            self._features,
+            self._answers_early,
+            self._inline,
+            self._login_features,
         )
+        return ClientStream(door, service.policy, secure=secure)
 
     def _host_now(self) -> Host | None:
         return self._service.hosts.get(self.stream.domain)

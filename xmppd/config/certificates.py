@@ -26,6 +26,8 @@ def find(domain: str, options: HostOptions, server: ServerOptions) -> Pair:
         raise Unusable("is set without `certificate`", "key")
     if options.certificate is not None:
         certificate, key = options.certificate, options.key or options.certificate
+        if options.key is None and not _holds_key(certificate):
+            raise Unusable(f"{certificate} holds no private key: set `key` as well", "certificate")
         _check(certificate, key, "certificate", "key" if options.key else "certificate")
         return certificate, key
     for certificate, key in _candidates(domain, server.certificates):
@@ -54,6 +56,14 @@ def unreadable(path: Path) -> str | None:
     except OSError as wrong:
         return f"{path} cannot be read: {wrong.strerror}"
     return None
+
+
+def _holds_key(path: Path) -> bool:
+    """Also where it cannot be read: that is told elsewhere."""
+    try:
+        return b"PRIVATE KEY-----" in path.read_bytes()
+    except OSError:
+        return True
 
 
 def _candidates(domain: str, folder: Path) -> list[tuple[Path, Path]]:

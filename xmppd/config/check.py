@@ -19,7 +19,7 @@ from xmppd.config.loaded import ComponentConfig, Config, HostConfig, ModuleInfo
 from xmppd.config.options import BASE, OptionPath, Options, declaration, leaves
 from xmppd.config.say import say
 from xmppd.config.server import HostOptions, ModulesOptions, ServerOptions
-from xmppd.config.types import Listener, Secret, read_endpoint
+from xmppd.config.types import Listener, Secret, read_database, read_endpoint
 from xmppd.jid import JIDError, prepare_domain
 
 Section = TypeVar("Section", bound=Options)
@@ -379,11 +379,19 @@ class _Check:
     def _warn_of_readable(self, options: Options, above: OptionPath) -> None:
         for leaf in leaves(options, above):
             hidden = declaration(leaf.field).secret or isinstance(leaf.value, Secret)
-            if not hidden or not self._document.says(leaf.path):
+            if not hidden or not self._document.says(leaf.path) or not _tells(leaf.value):
                 continue
             source, _ = self._document.where(leaf.path)
             if source and source.path and _world_readable(source.path):
                 self.warn(leaf.path, f"everyone may read it: chmod o= {source.path}")
+
+
+def _tells(value: object) -> bool:
+    """Whether it is a secret indeed: the URL of a database may come without a password."""
+    if not isinstance(value, str):
+        return True
+    database = read_database(value)
+    return bool(value) and (database is None or database.password is not None)
 
 
 def _on_loopback(data: Table) -> Table:

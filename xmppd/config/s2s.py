@@ -4,8 +4,8 @@ from typing import Literal
 
 from xmppd.config.options import Options, option
 from xmppd.config.outgoing import OutgoingOptions
-from xmppd.config.streams import LoginStreamLimits, StreamLimits
-from xmppd.config.types import Domain, Duration, Endpoint, Network, Secret, Size
+from xmppd.config.streams import AdmissionLimits, LoginStreamLimits, StreamLimits
+from xmppd.config.types import Domain, Duration, Endpoint, Secret, Size
 
 Proof = Literal["required", "dialback"]
 Encryption = Literal["required", "optional"]
@@ -17,29 +17,16 @@ class PeerStreamLimits(StreamLimits):
     stanza: Size = option(524288, "Bytes of one stanza; announced by XEP-0478.", at_least=10000)
 
 
-class S2SLimits(Options):
+class S2SLimits(AdmissionLimits):
     """What other servers may ask of this one."""
 
     before_auth: LoginStreamLimits = option(LoginStreamLimits(), "Before authentication.")
     after_auth: PeerStreamLimits = option(PeerStreamLimits(), "After authentication.")
-    unauthenticated_per_address: int = option(
-        100,
-        "Connections that have not authenticated, from one address (IPv4) or /64 (IPv6).",
-        at_least=1,
-    )
-    connections_per_second: float = option(
-        20.0, "New connections a second from one address (IPv4) or /64 (IPv6).", at_least=0.1
-    )
     unauthenticated_share: float = option(
         0.25,
         "Share of all file descriptors that connections without authentication may hold.",
         at_least=0.01,
         at_most=0.95,
-    )
-    exempt: list[Network] = option(
-        [],
-        "Networks whose addresses have no limits of their own.",
-        example=["192.0.2.0/24"],
     )
     verifications_per_peer: int = option(
         20,

@@ -10,8 +10,8 @@ from typing import Literal
 from xmppd.config.components import ComponentsOptions
 from xmppd.config.options import Options, option
 from xmppd.config.s2s import HostS2SOptions, S2SOptions
-from xmppd.config.streams import LoginStreamLimits, StreamLimits
-from xmppd.config.types import BareJID, Duration, Endpoint, Network, Secret, Size
+from xmppd.config.streams import AdmissionLimits, LoginStreamLimits, StreamLimits
+from xmppd.config.types import BareJID, DatabaseURL, Duration, Endpoint, Secret, Size
 
 MECHANISMS = (
     "SCRAM-SHA-512-PLUS",
@@ -28,7 +28,7 @@ MECHANISMS = (
 class DatabaseOptions(Options):
     """The database that all hosts share."""
 
-    url: str = option(
+    url: DatabaseURL = option(
         "",
         "SQLAlchemy URL of the database. Empty: the SQLite file `xmppd.sqlite` in `data_dir`.",
         secret=True,  # it may carry a password
@@ -98,29 +98,16 @@ class TLSOptions(Options):
     )
 
 
-class C2SLimits(Options):
+class C2SLimits(AdmissionLimits):
     """What a client may ask of the server. RFC 6120 §13.12 obliges to some of these."""
 
     before_login: LoginStreamLimits = option(LoginStreamLimits(), "Before login.")
     after_login: StreamLimits = option(StreamLimits(), "After login.")
-    unauthenticated_per_address: int = option(
-        100,
-        "Connections that have not logged in, from one address (IPv4) or /64 (IPv6).",
-        at_least=1,
-    )
-    connections_per_second: float = option(
-        20.0, "New connections a second from one address (IPv4) or /64 (IPv6).", at_least=0.1
-    )
     unauthenticated_share: float = option(
         0.5,
         "Share of all file descriptors that connections without login may hold.",
         at_least=0.01,
         at_most=0.95,
-    )
-    exempt: list[Network] = option(
-        [],
-        "Networks whose addresses have no limits of their own, as a proxy's or a test's.",
-        example=["192.0.2.0/24"],
     )
     memory: Size = option(
         0,

@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from xmppd.jid import JID, JIDError, jid, prepare_domain
 
@@ -195,6 +197,26 @@ def check_network(text: str) -> str:
     return text
 
 
+def check_database(text: str) -> str:
+    """The URL of a database that can be used; "" stands for the default."""
+    if text and read_database(text) is None:
+        raise ValueError(
+            'must be like "postgresql://user:password@host/name" or "sqlite:////srv/xmppd.sqlite"'
+        )
+    return text
+
+
+def read_database(text: str) -> URL | None:
+    """The parts of such a URL; None if it is none."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        return None
+    if url.get_backend_name() == "sqlite":
+        return url if url.database not in (None, "", ":memory:") else None
+    return url if url.get_backend_name() == "postgresql" else None
+
+
 BareJID = Annotated[
     JID,
     PlainValidator(parse_bare_jid),
@@ -202,6 +224,7 @@ BareJID = Annotated[
     Kind("bare JID"),
 ]
 Domain = Annotated[str, AfterValidator(parse_domain), Kind("domain")]
+DatabaseURL = Annotated[str, AfterValidator(check_database), Kind("database")]
 Endpoint = Annotated[str, AfterValidator(check_endpoint), Kind("endpoint")]
 Network = Annotated[str, AfterValidator(check_network), Kind("network")]
 Secret = SecretStr

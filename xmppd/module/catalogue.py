@@ -135,7 +135,7 @@ class Catalogue:
 
     def _dropped(self, folder: Path) -> Iterator[Source]:
         if not folder.is_dir():
-            self.faults.append(f"the module folder {folder} does not exist")
+            self.faults.append(f"modules.paths: the folder {folder} does not exist")
             return
         for path in sorted(folder.iterdir()):
             if path.name.startswith(("_", ".", "test_")):

@@ -14,6 +14,7 @@ from xmppd.routing.iqs import refusal, settled
 from xmppd.routing.router import Done, Router, Storing
 from xmppd.sessions import Outlet, Session, SessionTable
 from xmppd.stanza import Presence, Stanza, StanzaError
+from xmppd.storage import visit
 from xmppd.xml import StreamError
 
 
@@ -39,6 +40,7 @@ class Intake:
         self._router = router
         self._sessions = sessions
         self._policy = policy
+        self._loads = hooks.of(events.session_loads)
         self._opening = hooks.of(events.session_opening)
         self._bound = hooks.of(events.session_bound)
         self._closed = hooks.of(events.session_closed)
@@ -55,17 +57,22 @@ class Intake:
 
     async def open(self, session: Session) -> None:
         """Make the session known (RFC 6120 §7). Raises StanzaError for the bind's answer."""
-        self._make_room(session, yielding=False)
-        try:
-            if await self._opening.wait(session) is STOP:
-                raise StanzaError("not-allowed")
-        except Exception as problem:
-            raise refusal(problem) from None
+        await self._prepare(session)
         if session.outlet is None:
             return  # lost while waiting
         self._make_room(session, yielding=True)  # the world has moved
         self._sessions.add(session)
         self._bound.signal(session)
+
+    async def _prepare(self, session: Session) -> None:
+        """Before anybody can see it: what it needs is read, and modules may refuse it."""
+        self._make_room(session, yielding=False)
+        try:
+            await visit(self._loads.gather(session))
+            if await self._opening.wait(session) is STOP:
+                raise StanzaError("not-allowed")
+        except Exception as problem:
+            raise refusal(problem) from None
 
     def _make_room(self, session: Session, *, yielding: bool) -> None:
         """Check limit and conflict; with `yielding` an older session of the same name goes."""
@@ -114,12 +121,7 @@ class Intake:
 
     async def restore(self, session: Session) -> None:
         """Make a session known that was stored, without a connection. Raises StanzaError."""
-        self._make_room(session, yielding=False)
-        try:
-            if await self._opening.wait(session) is STOP:
-                raise StanzaError("not-allowed")
-        except Exception as problem:
-            raise refusal(problem) from None
+        await self._prepare(session)
         if self._sessions.get(session.jid) is not None:
             raise StanzaError("conflict")
         self._sessions.add(session)

@@ -25,6 +25,7 @@ from xmppd.storage.tables import (
     table,
     upsert,
 )
+from xmppd.storage.visit import Load, visit
 
 __all__ = [
     "Database",
@@ -33,6 +34,7 @@ __all__ = [
     "DiskFault",
     "DiskFull",
     "InlineDatabase",
+    "Load",
     "MigrationFailed",
     "Repository",
     "Schema",
@@ -48,4 +50,5 @@ __all__ = [
     "table",
     "transaction",
     "upsert",
+    "visit",
 ]

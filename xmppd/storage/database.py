@@ -257,7 +257,9 @@ class Database:
         except (sa.exc.DBAPIError, OSError) as error:
             fault = classified(error)
             kind = type(fault) if isinstance(fault, StorageError) else DatabaseDown
-            raise kind(f"the database {shown} cannot be opened: {fault}") from error
+            why = fault if isinstance(fault, StorageError) else getattr(error, "orig", error)
+            said = " ".join(str(why).split())  # libpq tells in several lines
+            raise kind(f"the database {shown} cannot be opened: {said}") from error
 
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
         """For the few things that are no piece of a group: a thread of its own, no time limit."""

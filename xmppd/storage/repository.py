@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 
 from xmppd.storage.database import Database
+from xmppd.storage.visit import Load
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -60,6 +61,19 @@ class Method(Generic[R, P, T]):
             lambda tx: plain(repository, tx, *args, **kwargs),
             reads=self._reads,
             key=repository.key,
+        )
+
+    def load(
+        self, repository: R, take: Callable[[T], object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Load[T]:
+        """The same as a part of a `visit`: `take` is called with the result."""
+        plain = self.plain
+        return Load(
+            repository.database,
+            repository.key,
+            self._reads,
+            lambda tx: plain(repository, tx, *args, **kwargs),
+            take,
         )
 
 

@@ -12,16 +12,16 @@ from enum import Enum
 from typing import Final, Protocol
 
 from xmppd.jid import JID, JIDError, jid, lenient_jid
-from xmppd.ns import COMPONENT, STREAM_ERRORS, STREAMS
+from xmppd.ns import COMPONENT, STREAMS
 from xmppd.stanza import Stanza, StanzaError, read_stanza
 from xmppd.stream.events import Closed
 from xmppd.stream.header import END, HeaderError, new_stream_id, write_error
+from xmppd.stream.holding import HoldingStream, Item, Read, condition_of
 from xmppd.stream.unread import Unread
 from xmppd.xml import (
     XML_LANG,
     Element,
     Limits,
-    Nonza,
     StreamClose,
     StreamError,
     StreamOpen,
@@ -68,7 +68,6 @@ class Accepted:
 
 
 Event = Stanza | Accepted | Closed
-Item = StreamOpen | StreamClose | Nonza | Unread | Stanza | StreamError
 
 
 class Door(Protocol):
@@ -84,91 +83,61 @@ class Door(Protocol):
         """What to end the stream with, now that it made a handshake; None: it may come in."""
 
 
-class ComponentStream:
+class ComponentStream(HoldingStream[Event]):
     """One stream of one component."""
 
     __slots__ = (
         "_after",
+        "_before",
         "_domains",
         "_door",
         "_header_sent",
         "_id",
-        "_parser",
         "domain",
         "lang",
-        "outgoing",
         "state",
     )
 
     def __init__(self, door: Door, before: Limits, after: Limits) -> None:
         """`before` and `after` the handshake these limits hold for what the component sends."""
+        self._before, self._after = before, after
+        super().__init__()
         self._door = door
-        self._after = after
-        self._parser: StreamParser[Unread | Stanza | StreamError] = StreamParser(
-            self._make, content_ns=COMPONENT, limits=before
-        )
         self._id = new_stream_id()
         self._domains: Container[str] = ()
         self._header_sent = False
         self.state = State.OPENING
         self.domain = ""  # of the component, once a header named it
         self.lang: str | None = None
-        self.outgoing: list[bytes] = []
 
-    def receive(self, data: bytes) -> list[Event]:
-        """Take bytes from the component. Never raises for anything that a peer can send."""
-        if self.closed:
-            return []
-        items: list[Item]
-        try:
-            items = [*self._parser.feed(data)]
-        except StreamError as error:
-            items = [*self._parser.pending, error]
-        return self._take_all(items)
-
-    def _take_all(self, items: list[Item]) -> list[Event]:
-        events: list[Event] = []
-        for item in items:
-            try:
-                events += self._take(item)
-            except StreamError as error:
-                events += self.fail(error)
-            if self.closed:
-                break  # what follows is nobody's
-        return events
+    def _new_parser(self) -> StreamParser[Read]:
+        return StreamParser(self._make, content_ns=COMPONENT, limits=self._before)
 
     @property
-    def closed(self) -> bool:
-        """It is over: nothing is taken or said any more."""
+    def deaf(self) -> bool:
         return self.state is State.CLOSED
-
-    def take(self) -> bytes:
-        """The bytes to send, in order; they are the caller's then."""
-        data = b"".join(self.outgoing)
-        self.outgoing.clear()
-        return data
 
     def doze(self) -> None:
         """Give memory back that is not needed until the component says something."""
-        self._parser.drop()
+        if self._parser is not None:
+            self._parser.drop()
 
     def fail(self, error: StreamError) -> list[Event]:
         """End the stream with an error; before our header was sent, with that first (§3)."""
-        if self.closed:
+        if self.deaf:
             return []
         header = b"" if self._header_sent else self._header()
         return self._end(Closed(header + write_error(error) + END, error))
 
     def close(self) -> list[Event]:
         """End the stream without an error."""
-        if self.closed:
+        if self.deaf:
             return []
         return self._end(Closed(END if self._header_sent else b""))
 
     def _end(self, closed: Closed) -> list[Event]:
         self.state = State.CLOSED
-        self._parser.close()
-        return [closed]
+        return [*self._over(closed)]
 
     # What comes in
 
@@ -223,9 +192,7 @@ class ComponentStream:
         if element.ns == COMPONENT and element.name == "handshake":
             return self._prove(element)
         if element.ns == STREAMS and element.name == "error":
-            conditions = [child.name for child in element.all(STREAM_ERRORS)]
-            named = conditions[0] if conditions else "undefined-condition"
-            return self._end(Closed(END, by_peer=True, peer_error=named))
+            return self._end(Closed(END, by_peer=True, peer_error=condition_of(element)))
         if self.state is not State.KNOWN:
             raise StreamError("not-authorized")
         raise StreamError("unsupported-stanza-type")
@@ -240,7 +207,7 @@ class ComponentStream:
         if refused is not None:
             raise refused
         self._domains = self._door.domains(self.domain)
-        self._parser.limits = self._after
+        self._limit(self._after)
         self.outgoing.append(HANDSHAKE_DONE)
         return [Accepted(self.domain)]
 

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from xmppd.xml import StreamError
+from xmppd.stream.rules import Rules
 
 
 class State(Enum):
@@ -87,18 +87,10 @@ BEFORE_LOGIN = frozenset(
 )
 AFTER_LOGIN = frozenset((State.KNOWN, State.BINDING, State.BOUND))
 
-# Said at a time when one has no right to it (RFC 6120 §4.9.3.12); all else is against our policy.
 _UNAUTHORIZED = {
     *((state, said) for state in BEFORE_LOGIN for said in (Input.STANZA, Input.BIND)),
     *((state, Input.STANZA) for state in (State.KNOWN, State.BINDING)),
     *((state, said) for state in AFTER_LOGIN for said in (Input.AUTH, Input.RESPONSE)),
 }
 
-
-def after(state: State, said: Input) -> State:
-    """The state that follows; StreamError when this may not be said now."""
-    following = NEXT.get((state, said))
-    if following is None:
-        unauthorized = (state, said) in _UNAUTHORIZED
-        raise StreamError("not-authorized" if unauthorized else "policy-violation")
-    return following
+after = Rules(NEXT, _UNAUTHORIZED).after

@@ -14,7 +14,7 @@ from xmppd.routing import Intake
 from xmppd.sessions import CLOSED_BY_CLIENT, Session
 from xmppd.stanza import Stanza, read_stanza
 from xmppd.testing.matching import Matcher, matcher
-from xmppd.xml import XML_LANG, Element, StreamError, parse_fragment, to_xml
+from xmppd.xml import XML_LANG, Element, StreamError, escape_text, parse_fragment, to_xml
 
 # Raises AssertionError for an element that the server must not send.
 Checker = Callable[[Element], None]
@@ -249,7 +249,7 @@ def stanza_from(element: Element, sender: JID) -> Stanza:
     """What a stream makes of a client's stanza: `from_` is the client's full JID."""
     inner = "".join(
         [
-            to_xml(node, CLIENT) if isinstance(node, Element) else node
+            to_xml(node, CLIENT) if isinstance(node, Element) else escape_text(node)
             for node in element.children
             if isinstance(node, Element) or node.strip()
         ]

@@ -11,7 +11,6 @@ what ends is ended at once, where Twisted takes another pass of the reactor to d
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from enum import IntEnum
 from errno import EWOULDBLOCK
 from typing import TYPE_CHECKING, Any, Final
@@ -73,6 +72,9 @@ _MADE: Final[dict[str, Callable[[Any], object]]] = {
 }
 
 
+_NOT_KEPT: Final = (*_MADE, "fileno")
+
+
 class _Rest(IntEnum):
     """Whether a connection is not read from, and whether the reactor has been told."""
 
@@ -89,9 +91,11 @@ class AcceptedConnection(tcp.Server):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.sessionno = 0  # how many came before is of no use
-        for name in (*_MADE, "fileno"):
-            with suppress(AttributeError):  # to look into `__dict__` would make one
+        for name in _NOT_KEPT:
+            try:  # to look into `__dict__` would make one
                 delattr(self, name)
+            except AttributeError:
+                pass
 
     def fileno(self) -> int:
         """As long as there is a socket; -1 afterwards, as Twisted wants it."""

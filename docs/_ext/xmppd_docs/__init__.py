@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xmppd_docs import api, commands, hooks, news, options, stream, xeps
+from xmppd_docs import api, commands, hooks, news, options, stream, threats, xeps
 
 DOCS = Path(__file__).parents[2]
 GENERATED: dict[str, Callable[[], str]] = {
@@ -22,6 +22,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "stream.dot": stream.graph,
     "stream.rst": stream.page,
     "api.rst": api.page,
+    "threats.rst": threats.page,
     "unreleased.rst": news.page,
 }
 

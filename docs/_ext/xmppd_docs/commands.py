@@ -63,6 +63,11 @@ def shown(parameter: Parameter) -> str:
 
 
 def shell_entry(own: click.Command) -> list[str]:
-    options = " ".join(f"[{param.opts[0]} {param.name.upper()}]" for param in own.params)
+    options = " ".join(
+        param.metavar or ""
+        if isinstance(param, click.Argument)
+        else f"[{param.opts[0]} {str(param.name).upper()}]"
+        for param in own.params
+    )
     usage = f"xmppctl {own.name} {options}".rstrip()
     return [rst.code(usage), *rst.paragraph(own.help or "", "   "), ""]

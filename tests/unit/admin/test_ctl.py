@@ -86,6 +86,11 @@ def test_the_help_of_a_command_tells_of_its_parameters(path: Path) -> None:
     assert "--password " not in shown
 
 
+def test_help_is_a_command_too(path: Path) -> None:
+    assert xmppctl(path, "help").output == xmppctl(path, "--help").output
+    assert xmppctl(path, "help", "users").output == xmppctl(path, "users", "--help").output
+
+
 def test_the_help_of_a_command_shows_which_arguments_may_be_left_out(path: Path) -> None:
     assert "users [OPTIONS] [HOST]" in xmppctl(path, "users", "--help").output
 
@@ -121,6 +126,8 @@ def test_a_password_is_asked_for_twice_and_not_echoed(path: Path) -> None:
         (["adduser"], None, 2, "JID"),
         (["adduser", "a@b.example", "hunter2"], None, 2, "unexpected extra argument"),
         (["sing"], None, 2, "No such command 'sing'"),
+        (["user"], None, 2, "Did you mean 'users'?"),
+        (["help", "sing"], None, 2, "No such command 'sing'"),
         (["users", "--most", "x"], None, 2, "not a valid integer"),
     ],
 )

@@ -30,9 +30,14 @@ import sys
 from twisted.internet import reactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+from xmppd.admin.commands import CommandError
 from xmppd.admin.manhole import ManholeServer
 live = [1, 2]
-server = ManholeServer(reactor, sys.argv[1], "admin", "pass word", lambda: {"live": live})
+def refuse():
+    "Refuse."
+    raise CommandError("not today")
+names = {"live": live, "refuse": refuse}
+server = ManholeServer(reactor, sys.argv[1], "admin", "pass word", lambda: names)
 server.startService()
 print(getattr(server.listening.getHost(), "port", 0), flush=True)
 reactor.run()
@@ -240,6 +245,32 @@ def test_who_logs_in_reads_and_changes_the_live_objects(telnet: Telnet) -> None:
     assert b"45" in telnet.reads_until(b">>> ")
 
 
+@pytest.mark.parametrize("typed", ["help", "help()"])
+def test_help_lists_what_there_is_and_waits_for_nothing(telnet: Telnet, typed: str) -> None:
+    telnet.logs_in("admin", "pass word")
+    telnet.reads_until(b">>> ")
+    telnet.types(typed)
+    telnet.reads_until(b"There is live, refuse.")
+    telnet.reads_until(b">>> ")
+
+
+def test_help_tells_what_a_thing_is(telnet: Telnet) -> None:
+    telnet.logs_in("admin", "pass word")
+    telnet.reads_until(b">>> ")
+    telnet.types("help(refuse)")
+    telnet.reads_until(b"Refuse.")
+
+
+def test_a_command_that_cannot_be_done_says_why_in_a_line(telnet: Telnet) -> None:
+    telnet.logs_in("admin", "pass word")
+    telnet.reads_until(b">>> ")
+    telnet.types("refuse()")
+    assert b"Traceback" not in telnet.reads_until(b"not today")
+    telnet.types("1/0")
+    telnet.reads_until(b"Traceback")
+    telnet.reads_until(b"ZeroDivisionError")
+
+
 def test_tab_completes_at_the_prompt(telnet: Telnet) -> None:
     telnet.logs_in("admin", "pass word")
     telnet.reads_until(b">>> ")
@@ -304,6 +335,14 @@ def leaves_at_the_password(connection: socket.socket) -> None:
     visitor.reads_to_the_end()
 
 
+def quits(connection: socket.socket) -> None:
+    visitor = Telnet(connection, negotiates=False)
+    visitor.logs_in("admin", "pass word")
+    visitor.reads_until(b">>> ")
+    visitor.types("quit()")
+    visitor.reads_to_the_end()
+
+
 def leaves_at_the_prompt(connection: socket.socket) -> None:
     stays(connection)
     connection.shutdown(socket.SHUT_WR)
@@ -334,6 +373,7 @@ def negotiates_about_nothing(connection: socket.socket) -> None:
         stays,
         leaves_at_the_password,
         leaves_at_the_prompt,
+        quits,
         refuses_all_options,
         speaks_no_telnet,
         negotiates_about_nothing,

@@ -120,6 +120,13 @@ def test_a_key_without_a_certificate_is_a_fault(tmp_path: Path) -> None:
     )
 
 
+def test_a_certificate_whose_key_lies_elsewhere_is_a_fault(tmp_path: Path, pem: Files) -> None:
+    write(tmp_path / "c.pem", pem[0], mode=0o644)
+    assert fault(tmp_path, 'certificate = "c.pem"') == (
+        '3: hosts."a.org".certificate: c.pem holds no private key: set `key` as well'
+    )
+
+
 def test_a_key_that_everyone_may_read_is_a_fault(tmp_path: Path, pem: Files) -> None:
     write(tmp_path / "c.pem", *pem, mode=0o644)
     assert fault(tmp_path, 'certificate = "c.pem"') == (
@@ -137,6 +144,6 @@ def test_the_key_of_another_certificate_is_a_fault(tmp_path: Path, pem: Files) -
 
 def test_a_file_that_holds_no_certificate_is_a_fault(tmp_path: Path) -> None:
     write(tmp_path / "c.pem", b"hello")
-    assert fault(tmp_path, 'certificate = "c.pem"').startswith(
+    assert fault(tmp_path, 'certificate = "c.pem"\nkey = "c.pem"').startswith(
         '3: hosts."a.org".certificate: c.pem and c.pem hold no certificate and unencrypted key'
     )

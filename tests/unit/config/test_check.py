@@ -220,6 +220,21 @@ CASES = {
         '[manhole]\nlisten = "unix:/x"\npassword = "a"',
         "1: manhole.user: must be set where the manhole is open",
     ),
+    "a database of another kind": (
+        '[database]\nurl = "mysql://x:y@z/w"',
+        '2: database.url: is (hidden), must be like "postgresql://user:password@host/name" or '
+        '"sqlite:////srv/xmppd.sqlite"',
+    ),
+    "a database that is no URL": (
+        '[database]\nurl = "xmppd.sqlite"',
+        '2: database.url: is (hidden), must be like "postgresql://user:password@host/name" or '
+        '"sqlite:////srv/xmppd.sqlite"',
+    ),
+    "a database in memory": (
+        '[database]\nurl = "sqlite://"',
+        '2: database.url: is (hidden), must be like "postgresql://user:password@host/name" or '
+        '"sqlite:////srv/xmppd.sqlite"',
+    ),
     "authorities that are not there": (
         '[tls]\nclient_ca = "/nonexistent/ca.pem"',
         "2: tls.client_ca: /nonexistent/ca.pem cannot be read: No such file or directory",
@@ -363,6 +378,19 @@ def test_a_secret_in_a_file_that_everyone_may_read_is_a_warning(tmp_path: Path) 
     assert str(warning) == f"{path}:2: manhole.password: everyone may read it: chmod o= {path}"
     path.chmod(0o640)
     assert load(path, KNOWN).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "url, warned",
+    [("postgresql://xmppd@/xmppd", 0), ("sqlite:////srv/x", 0), ("postgresql://a:b@h/x", 1)],
+)
+def test_the_url_of_a_database_is_a_secret_if_it_holds_one(
+    tmp_path: Path, url: str, warned: int
+) -> None:
+    path = tmp_path / "xmppd.toml"
+    path.write_text(f'[database]\nurl = "{url}"\n')
+    path.chmod(0o644)
+    assert len(load(path, KNOWN).warnings) == warned
 
 
 def test_faults_come_with_the_warnings() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from xmppd.admin.check import check_config
 from xmppd.module import Catalogue, ModuleFault
 
 GREETER = '''
@@ -140,6 +141,15 @@ def test_a_module_belongs_to_its_own_file_though_another_is_named_alike(folder: 
     found = catalogue(folder)
     with found.reloaded("friend") as names:
         assert names == {"friend"}
+
+
+def test_why_a_module_is_missing_comes_with_the_mistakes_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_thing")
+    config = tmp_path / "xmppd.toml"
+    config.write_text(f'[modules]\npaths = ["{tmp_path}"]\nenable = ["broken"]\n')
+    faults, _ = check_config(config)
+    assert "broken.py cannot be imported: ModuleNotFoundError" in faults[0]
+    assert "unknown module" in faults[1]
 
 
 def test_a_folder_that_does_not_exist_is_a_fault(tmp_path: Path) -> None:

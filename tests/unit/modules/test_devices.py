@@ -5,6 +5,7 @@ import re
 import pytest
 
 from xmppd import events
+from xmppd.admin.commands import CommandError
 from xmppd.modules.devices import ClientAccess
 from xmppd.modules.fast import Kept
 from xmppd.sessions import Binding, Login
@@ -150,6 +151,11 @@ def test_the_operator_may_forbid_names_and_bound_the_list() -> None:
     assert "Gajim" not in to_xml(listed(juliet))
     said = talk.run("devices", jid="juliet@example.org")
     assert len(said.rows) == 2  # type: ignore[attr-defined]
+
+
+def test_who_has_no_account_has_no_clients_either(talk: Talk) -> None:
+    with pytest.raises(CommandError, match=r"there is no account nobody@example\.org"):
+        talk.run("devices", jid="nobody@example.org")
 
 
 def test_the_operator_shuts_out_whom_they_like(talk: Talk, juliet: Client) -> None:

@@ -86,12 +86,15 @@ def publishes(client: Client, node: str = TUNE, what: str = "x", options: str = 
     )
 
 
-def event(of: str, to: str, what: str = "x", node: str = TUNE) -> str:
+def event(of: str, to: str, what: str = "x", node: str = TUNE, by: str = "") -> str:
+    """`by`: the resource that published, for those that see its presence (§4.3.1)."""
+    address = f"<address type='replyto' jid='{by}'/>"
+    credit = f"<addresses xmlns='http://jabber.org/protocol/address'>{address}</addresses>"
     return (
         f"<message from='{of}' to='{to}' type='headline'><event xmlns='{NS}#event'>"
         f"<items node='{node}'><item id='current'><tune xmlns='{TUNE}'>{what}</tune></item>"
         "</items>"
-        "</event></message>"
+        f"</event>{credit if by else ''}</message>"
     )
 
 
@@ -122,8 +125,8 @@ def test_own_resources_hear_what_they_want_to_hear(talk: Talk) -> None:
     for client in (balcony, chamber, deaf):
         client.forget()
     publishes(balcony)
-    balcony.receives(event("juliet@example.org", JULIET), result("pub"))
-    chamber.receives(event("juliet@example.org", "juliet@example.org/chamber"))
+    balcony.receives(event("juliet@example.org", JULIET, by=JULIET), result("pub"))
+    chamber.receives(event("juliet@example.org", "juliet@example.org/chamber", by=JULIET))
     deaf.receives_nothing()
 
 
@@ -133,7 +136,7 @@ def test_contacts_hear_what_their_client_wants(talk: Talk) -> None:
     juliet.forget()
     publishes(juliet)
     juliet.receives(result("pub"))
-    romeo.receives(event("juliet@example.org", ROMEO))
+    romeo.receives(event("juliet@example.org", ROMEO, by=JULIET))
     publishes(juliet, "urn:other")
     romeo.receives_nothing()
 
@@ -185,6 +188,24 @@ def test_a_new_contact_gets_the_last_items(talk: Talk) -> None:
     talk.befriend(ROMEO, JULIET)
     messages = [stanza for stanza in drain(romeo) if stanza.name == "message"]
     assert [stanza.get("from") for stanza in messages] == ["juliet@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("when", "comes", "is_new"),
+    [("never", False, False), ("on_sub", False, True), ("on_sub_and_presence", True, True)],
+)
+def test_the_node_says_when_the_last_item_is_sent(
+    talk: Talk, when: str, comes: bool, is_new: bool
+) -> None:
+    """To who comes online, and to who becomes a contact (XEP-0060 §4.3, §6.1.7)."""
+    talk.befriend(ROMEO, JULIET)
+    juliet = talk.online(JULIET)
+    publishes(juliet, options=options(send_last_published_item=when))
+    romeo = arrives(talk, ROMEO, TUNE)
+    assert ("message" in [stanza.name for stanza in drain(romeo)]) is comes
+    nurse = arrives(talk, NURSE, TUNE)
+    talk.befriend(NURSE, JULIET)
+    assert ("message" in [stanza.name for stanza in drain(nurse)]) is is_new
 
 
 def remote(talk: Talk, inside: str, type_: str = "") -> None:
@@ -341,7 +362,7 @@ def test_modules_may_hold_notifications_back() -> None:
     romeo, nurse = arrives(talk, ROMEO, TUNE), arrives(talk, NURSE, TUNE)
     publishes(juliet)
     romeo.receives_nothing()
-    nurse.receives(event("juliet@example.org", NURSE))
+    nurse.receives(event("juliet@example.org", NURSE, by=JULIET))
 
 
 def test_occupants_of_rooms_are_not_asked_what_they_can_do(
@@ -371,7 +392,7 @@ def test_who_hears_is_known_after_a_reload(talk: Talk, sent: list[Element]) -> N
     sent.clear()
     juliet.forget()
     publishes(juliet)
-    juliet.receives(event("juliet@example.org", JULIET), result("pub"))
+    juliet.receives(event("juliet@example.org", JULIET, by=JULIET), result("pub"))
     assert [stanza.get("to") for stanza in sent] == [REMOTE]
 
 

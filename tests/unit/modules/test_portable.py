@@ -194,6 +194,23 @@ def imports(tmp_path: Path, text: str, jid: str = "juliet@example.org") -> tuple
     return talk, rows(talk.run("import-account", jid=jid, file="in.xml"))
 
 
+def test_an_import_that_makes_no_account_fails_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"nurse@example\.org is not in the file"):
+        imports(tmp_path, USER % (" password='x'", ""), "nurse@example.org")
+    talk = stage(tmp_path)
+    talk.account("juliet@example.org")
+    with pytest.raises(CommandError, match="juliet: there is such an account already"):
+        talk.run("import-account", jid="juliet@example.org", file="in.xml")
+
+
+def test_files_lie_below_the_data_of_the_server_if_nothing_else_is_said(tmp_path: Path) -> None:
+    talk = Talk()
+    talk.host.folder = tmp_path
+    talk.account("juliet@example.org")
+    said = talk.run("export-account", jid="juliet@example.org", file="juliet.xml")
+    assert said == f"1 written to {tmp_path}/exports/juliet.xml"
+
+
 def test_a_plain_password_becomes_keys(tmp_path: Path) -> None:
     talk, _ = imports(tmp_path, USER % (" password='but soft'", ""))
     assert result_of(talk.host.accounts.check_password("juliet", "but soft"))
@@ -243,6 +260,62 @@ def test_what_is_wrong_is_told_and_left_out(tmp_path: Path) -> None:
     juliet = talk.bind("juliet@example.org/balcony")
     asks(juliet, "<vCard xmlns='vcard-temp'/>")
     juliet.receives(result("a", CARD))
+
+
+PROSODY = (
+    "<scram-credentials mechanism='SCRAM-SHA-1' xmlns='urn:xmpp:pie:0#scram'><server-key>"
+    "Qy7i0EX/s8w5t85nA64iFQhDtf8=</server-key><stored-key>Q54xCTwNTw9GtpKerZdOWJ/891o="
+    "</stored-key><iter-count>10000</iter-count><salt>MWNhMjFkZDUtMzk4NS00Y2YwLWIxNWItMTc2OThm"
+    "OGE4YTk0</salt></scram-credentials><query xmlns='jabber:iq:roster' version='3'><item "
+    "jid='romeo@example.org' subscription='both' name='Romeo'><group>Friends</group></item>"
+    "</query><presence from='paris@example.org' type='subscribe'/>"
+    "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='urn:xmpp:"
+    "bookmarks:1'><x type='submit' xmlns='jabber:x:data'><field type='hidden' var='FORM_TYPE'>"
+    "<value>http://jabber.org/protocol/pubsub#node_config</value></field><field type='text-"
+    "single' var='pubsub#max_items'><value>255</value></field><field type='list-single' var='"
+    "pubsub#access_model'><value>whitelist</value></field><field type='list-single' var='"
+    "pubsub#publish_model'/><field type='list-single' var='pubsub#send_last_published_item'/>"
+    "<field type='list-single' var='pubsub#notification_type'/></x></configure></pubsub>"
+)
+
+
+def test_what_prosodys_migrator_writes_is_read(tmp_path: Path) -> None:
+    """An account of Prosody 0.12.3, by `prosody-migrator` with xep0227 as its output."""
+    talk, said = imports(tmp_path, USER % ("", PROSODY))
+    assert "left out" not in said
+    assert result_of(talk.host.accounts.check_password("juliet", "secret1"))
+    juliet = talk.bind("juliet@example.org/balcony")
+    juliet.sends("<presence/>")
+    juliet.receives_in_any_order(
+        like("<presence from='juliet@example.org/balcony'/>"),
+        like("<presence type='subscribe' from='paris@example.org'/>"),
+    )
+
+
+EJABBERD = (
+    "<scram-credentials xmlns='urn:xmpp:pie:0#scram' mechanism='SCRAM-SHA-1'><iter-count>4096"
+    "</iter-count><salt>Ny80S2hCTlM5UG5YNjNNV2MrWHhYQT09</salt><server-key>dVVza1NNOWUzRnhuZXJl"
+    "by9BOWpza0xDaWFNPQ==</server-key><stored-key>T3pSb25Xc1RWUW1qNHRVcFppUDdjK3gzd1FnPQ=="
+    "</stored-key></scram-credentials><offline-messages><message to='juliet@example.org' "
+    "from='nurse@example.org' type='chat' id='1' xmlns='jabber:client'><archived "
+    "by='juliet@example.org' id='1795284845560109' xmlns='urn:xmpp:mam:tmp'/><stanza-id "
+    "by='juliet@example.org' id='1795284845560109' xmlns='urn:xmpp:sid:0'/><delay "
+    "from='example.org' stamp='2026-11-21T18:14:05.564200Z' xmlns='urn:xmpp:delay'>Offline "
+    "storage</delay><body>waiting</body></message></offline-messages>" + CARD
+)
+
+
+def test_what_ejabberd_exports_is_read(tmp_path: Path) -> None:
+    """An account of ejabberd 23.01, by `ejabberdctl export_piefxis`: keys are encoded twice."""
+    talk, said = imports(tmp_path, USER % ("", EJABBERD))
+    assert "left out" not in said
+    assert result_of(talk.host.accounts.check_password("juliet", "secret1"))
+    juliet = talk.bind("juliet@example.org/balcony")
+    juliet.sends("<presence/>")
+    juliet.receives(
+        like("<presence/>"),
+        like("<message from='nurse@example.org'><body>waiting</body></message>"),
+    )
 
 
 def test_a_privacy_list_blocks_whom_it_denies_all(tmp_path: Path) -> None:

@@ -305,7 +305,7 @@ def test_what_an_account_was_goes_with_it() -> None:
 
 
 def test_a_subscriber_that_is_gone_is_dropped() -> None:
-    talk = Talk()
+    talk = Talk(options={"pubsub": {"impose": "anyone"}})
     romeo = talk.bind(ROMEO)
     ask(romeo, "set", "<create node='n'/>")
     service, sent = talk.module(Pubsub), []
@@ -361,7 +361,7 @@ def presence_matters(client: Client) -> None:
 
 
 def test_a_subscriber_elsewhere_is_told_while_it_is_available() -> None:
-    talk = Talk()
+    talk = Talk(options={"pubsub": {"impose": "anyone"}})
     romeo = talk.bind(ROMEO)
     sent: list[Any] = []
     talk.router.elsewhere = sent.append
@@ -383,7 +383,7 @@ def test_a_subscriber_elsewhere_is_told_while_it_is_available() -> None:
 
 
 def test_after_a_start_the_service_asks_for_the_presence_that_matters() -> None:
-    talk = Talk()
+    talk = Talk(options={"pubsub": {"impose": "anyone"}})
     romeo = talk.bind(ROMEO)
     sent: list[Any] = []
     talk.router.elsewhere = sent.append

@@ -12,6 +12,7 @@ from xmppd.jid import JID, jid
 from xmppd.stream.core import ClientStream
 from xmppd.stream.events import BindRequest, Closed, Event, OwnAnswer, Restarted
 from xmppd.stream.features import StreamPolicy
+from xmppd.stream.negotiating import Door
 from xmppd.stream.sasl import AskKeys, AskPassword, Channel, ScramKeys
 
 HOSTS = frozenset(("example.org", "xn--bcher-kva.example", "bücher.example", "example.net"))
@@ -46,7 +47,7 @@ class Client:
 
     def __init__(self, *, secure: bool = True, **options: Any) -> None:
         policy = options.pop("policy", None) or StreamPolicy()
-        self.stream = ClientStream(HOSTS, self.channel, policy, secure=secure, **options)
+        self.stream = ClientStream(Door(HOSTS, self.channel, **options), policy, secure=secure)
         self.events: list[Event] = []
         self.heard = ""
 

@@ -130,5 +130,5 @@ def test_stanzas_in_the_packet_of_the_bind_follow_it(
 
 def test_nothing_is_kept_of_the_negotiation(bound: Any) -> None:
     stream = bound.stream
-    kept = [getattr(stream, name) for name in ("_channel", "_features", "_early", "_exchange")]
+    kept = [getattr(stream, name) for name in ("_door", "_exchange", "_offered", "_request")]
     assert kept == [None] * 4

@@ -269,7 +269,7 @@ def test_limits_are_announced_before_and_after_login(new_client: Any) -> None:
 
 
 def test_modules_add_features_before_mechanisms_and_before_bind(new_client: Any) -> None:
-    client = new_client(more_features=lambda domain, state: f"<x xmlns='urn:x' for='{domain}'/>")
+    client = new_client(features=lambda domain, state: f"<x xmlns='urn:x' for='{domain}'/>")
     before = client.opens()
     assert before.index("<x xmlns='urn:x' for='example.org'/>") < before.index("<mechanisms")
 

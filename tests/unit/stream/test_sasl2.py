@@ -355,7 +355,7 @@ def known(version: str) -> str:
 def test_the_version_of_the_features_is_that_of_all_who_see_the_same(new_client: Any) -> None:
     version = version_in(new_client().opens())
     assert version_in(new_client().opens()) == version
-    more = new_client(more_features=lambda domain, state: "<more xmlns='urn:x'/>")
+    more = new_client(features=lambda domain, state: "<more xmlns='urn:x'/>")
     assert version_in(more.opens()) != version
 
 

@@ -1,5 +1,6 @@
 """What both ends of a stream between servers have in common: reading, checking, ending it."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 from xmppd.jid import JID, JIDError, lenient_jid
@@ -10,6 +11,7 @@ from xmppd.stream.dialback import Input as Moved
 from xmppd.stream.dialback import Pair, Pairs, Said
 from xmppd.stream.events import Closed
 from xmppd.stream.header import END, write_error
+from xmppd.stream.holding import HoldingStream, Item, Read, condition_of
 from xmppd.stream.management import Management
 from xmppd.stream.peer.events import AckAsked, Acked, PeerEvent, Refused, WeMaySend
 from xmppd.stream.peer.features import PeerPolicy
@@ -18,31 +20,24 @@ from xmppd.stream.peer.states import TRUSTED, Input, State, after
 from xmppd.stream.unread import Unread
 from xmppd.xml import Element, Nonza, StreamClose, StreamError, StreamOpen, StreamParser, to_xml
 
-HELD_BYTES = 65536  # that come in while an answer is waited for; the owner stops reading anyway
 _FROM_BY_PREFIX = (f"{{{CLIENT}}}from", f"{{{SERVER}}}from", f"{{{CLIENT}}}to", f"{{{SERVER}}}to")
 _CLOSED, _SECURING = State.CLOSED, State.SECURING
 
-Read = Stanza | Unread | StreamError
-Item = StreamOpen | StreamClose | Nonza | Read
 # The key of our domains: (receiving server, originating server, stream id) to the key.
 KeyOf = Callable[[str, str, str], str]
 
 
-class PeerStream:
+class PeerStream(HoldingStream[PeerEvent]):
     """One stream with another server; `xmppd.stream.peer` has a class for each end of it.
 
-    It takes bytes, returns events and has bytes to send. `peer_pairs` are the pairs that the
+    `peer_pairs` are the pairs that the
     peer sends for, `our_pairs` those that we send for. It never raises for what a peer
     says; what an owner calls in the wrong order raises StreamError.
     """
 
     __slots__ = (
-        "_held",
-        "_held_bytes",
         "_key_of",
         "_opened",
-        "_parser",
-        "_waits",
         "bidi",
         "finishing",
         "lang",
@@ -50,7 +45,6 @@ class PeerStream:
         "max_bytes",
         "our_pairs",
         "ours",
-        "outgoing",
         "peer_pairs",
         "policy",
         "secure",
@@ -58,13 +52,12 @@ class PeerStream:
         "stream_id",
         "theirs",
     )
+    MOST_HELD = 65536
 
     def __init__(self, policy: PeerPolicy, key_of: KeyOf, *, secure: bool = False) -> None:
         self.policy = policy
+        super().__init__()
         self._key_of = key_of
-        self._parser: StreamParser[Read] = StreamParser(
-            self._make, content_ns=SERVER, limits=policy.before_trust
-        )
         self.state = State.SECURED if secure else State.CONNECTED
         self.secure = secure
         self.ours = self.theirs = ""  # the domains of the headers
@@ -75,60 +68,21 @@ class PeerStream:
         self.peer_pairs = Pairs()
         self.management: Management[Stanza] | None = None  # once enabled (XEP-0198)
         self.max_bytes: int | None = None  # of a stanza, as the peer says (XEP-0478)
-        self.outgoing: list[bytes] = []
         self.finishing = False  # ours is ended; the peer's is read on
         self._opened = False  # our header of this stream was sent
-        self._waits = False
-        self._held: list[Item] = []
-        self._held_bytes = 0
 
     # What comes in
 
-    def receive(self, data: bytes) -> list[PeerEvent]:
-        """Take bytes from the peer. Never raises for anything that a peer can send."""
-        if self.state is _CLOSED or self.state is _SECURING:
-            return []  # injected behind <starttls/> or <proceed/>, or after the end
-        items: list[Item]
-        try:
-            items = self._parser.feed(data)
-        except StreamError as error:
-            items = [*self._parser.pending, error]
-        if self._waits:
-            return self._hold(items, len(data))
-        return self._take_all(items)
+    def _new_parser(self) -> StreamParser[Read]:
+        return StreamParser(self._make, content_ns=SERVER, limits=self.policy.before_trust)
 
-    def _hold(self, items: list[Item], size: int) -> list[PeerEvent]:
-        self._held += items
-        self._held_bytes += size
-        if self._held_bytes > HELD_BYTES:
-            return self.fail(StreamError("policy-violation"))
-        return []
-
-    def _go_on(self) -> list[PeerEvent]:
-        """What was asked is answered: take what was held back."""
-        self._waits = False
-        held, self._held = self._held, []
-        self._held_bytes = 0
-        return self._take_all(held)
-
-    def _take_all(self, items: list[Item]) -> list[PeerEvent]:
-        events: list[PeerEvent] = []
-        for position, item in enumerate(items):
-            if isinstance(item, Stanza):
-                events.append(item)
-                continue
-            try:
-                events += self._take(item)
-            except StreamError as error:
-                events += self.fail(error)
-            if self.state is _CLOSED or self.state is _SECURING:
-                break  # what follows is nobody's
-            if self._waits:
-                self._held = items[position + 1 :]
-                break
-        return events
+    @property
+    def deaf(self) -> bool:
+        return self.state is _CLOSED or self.state is _SECURING
 
     def _take(self, item: Item) -> list[PeerEvent]:
+        if isinstance(item, Stanza):
+            return [item]
         if isinstance(item, Nonza):
             return self._nonza(item.element)
         if isinstance(item, Unread):
@@ -188,12 +142,12 @@ class PeerStream:
     def _trusted(self) -> None:
         """The first valid pair, or another one."""
         self._move(Input.VALID)
-        self._parser.limits = self.policy.after_trust
+        self._limit(self.policy.after_trust)
 
     # What is no stanza
 
-    def _open(self, opened: StreamOpen) -> list[PeerEvent]:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self, opened: StreamOpen) -> list[PeerEvent]: ...
 
     def _nonza(self, element: Element) -> list[PeerEvent]:
         if element.ns == DIALBACK:
@@ -208,8 +162,7 @@ class PeerStream:
         return handler[element.ns](element)
 
     def _told_error(self, element: Element) -> list[PeerEvent]:
-        conditions = element.all(STREAM_ERRORS)
-        named = conditions[0].name if conditions else "undefined-condition"
+        named = condition_of(element)
         text = element.child_text(STREAM_ERRORS, "text")
         said = f"{named} ({text.strip()[:200]!r})" if text else named
         return self._end(Closed(END, by_peer=True, peer_error=said))
@@ -226,8 +179,8 @@ class PeerStream:
     def _bidi(self, element: Element) -> list[PeerEvent]:
         raise StreamError("unsupported-stanza-type")
 
-    def _dialback(self, said: Said) -> list[PeerEvent]:
-        raise NotImplementedError
+    @abstractmethod
+    def _dialback(self, said: Said) -> list[PeerEvent]: ...
 
     def _say(self, said: Said) -> None:
         if not self.finishing:
@@ -311,14 +264,6 @@ class PeerStream:
 
     # What goes out
 
-    def take(self) -> bytes:
-        """The bytes to send, in order; they are the caller's then."""
-        if not self.outgoing:
-            return b""
-        data = self.outgoing[0] if len(self.outgoing) == 1 else b"".join(self.outgoing)
-        self.outgoing.clear()
-        return data
-
     def _write(self, element: Element) -> None:
         if not self.finishing:
             self.outgoing.append(to_xml(element, SERVER).encode())
@@ -327,7 +272,7 @@ class PeerStream:
         self.state = after(self.state, said)
 
     def _restart(self) -> None:
-        self._parser.reset()
+        self._begin_anew()
         self._opened = False
 
     @property
@@ -367,16 +312,13 @@ class PeerStream:
         in_words = self._opened and self.state is not _SECURING and not self.finishing
         return self._end(Closed(END if in_words else b""))
 
-    def finish(self) -> None:
+    def finish(self, why: StreamError | None = None) -> None:
         """Send the end of our stream; the peer's is read until it ends too (§4.4)."""
         if self._opened and self.state is not _CLOSED and not self.finishing:
             self.acknowledge()
-            self.outgoing.append(END)
+            self.outgoing.append(END if why is None else write_error(why) + END)
             self.finishing = True
 
     def _end(self, closed: Closed) -> list[PeerEvent]:
         self._move(Input.CLOSE)
-        self._waits = False
-        self._held = []
-        self._parser.close()
-        return [closed]
+        return [*self._over(closed)]

@@ -168,7 +168,7 @@ class InitiatingStream(PeerStream):
         self._move(Input.SUCCESS)
         self._authenticated = True
         self._restart()
-        self._parser.limits = self.policy.after_trust
+        self._limit(self.policy.after_trust)
         self.open()
         return []
 

@@ -62,7 +62,7 @@ class ReceivingStream(PeerStream):
     def _open(self, opened: StreamOpen) -> list[PeerEvent]:
         if opened.ns != STREAMS and opened.name != "stream" and self._trusted_by_sasl:
             raise StreamError("not-authorized")  # a stanza where the stream had to begin anew
-        header = read_initial(opened, self._domains, self._served)
+        header = read_initial(opened, self._domains, self._served, secure=self.secure)
         self._check_again(header)
         self.ours, self.theirs, self.lang = header.ours, header.theirs, header.lang
         self.policy = self._choose(self.ours, self.theirs)
@@ -100,9 +100,11 @@ class ReceivingStream(PeerStream):
             return []
         self._proven = proven
         self._offer()
+        self._waits = False
         return self._go_on()
 
     def _offer(self) -> None:
+        """Nothing but TLS to who has not said who it is."""
         policy = self.policy
         if self._trusted_by_sasl:
             offer = features.offer_trusted(policy)
@@ -171,7 +173,7 @@ class ReceivingStream(PeerStream):
         self._move(Input.SUCCESS)
         self._trusted_by_sasl = True
         self._restart()
-        self._parser.limits = self.policy.after_trust
+        self._limit(self.policy.after_trust)
         return self._grant(Pair(self.theirs, self.ours), "EXTERNAL")
 
     def _sasl_failed(self, failure: SASLFailure) -> list[PeerEvent]:

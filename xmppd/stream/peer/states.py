@@ -6,7 +6,7 @@ by its tables of pairs (`xmppd.stream.dialback`).
 
 from enum import Enum
 
-from xmppd.xml import StreamError
+from xmppd.stream.rules import Rules
 
 
 class State(Enum):
@@ -69,17 +69,9 @@ BEFORE_TRUST = frozenset(
 )
 TRUSTED = frozenset((State.TRUSTED, State.TRUSTED_IN_CLEAR))
 
-# Said at a time when one has no right to it (RFC 6120 §4.9.3.12); all else is against our policy.
 _UNAUTHORIZED = {
     *((state, Input.STANZA) for state in BEFORE_TRUST),
     *((state, said) for state in TRUSTED for said in (Input.AUTH, Input.RESPONSE)),
 }
 
-
-def after(state: State, said: Input) -> State:
-    """The state that follows; StreamError when this may not be said now."""
-    following = NEXT.get((state, said))
-    if following is None:
-        unauthorized = (state, said) in _UNAUTHORIZED
-        raise StreamError("not-authorized" if unauthorized else "policy-violation")
-    return following
+after = Rules(NEXT, _UNAUTHORIZED).after
