@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from xmppd.api import JID, CommandError, JIDError, Rows, StanzaError, command, jid, make_jid
-from xmppd.modules.muc import configuring, governing, offered, store
+from xmppd.modules.muc import config, configuring, governing, offered, store
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import AFFILIATIONS, Affiliation
 from xmppd.modules.muc.presences import Why
@@ -98,6 +98,21 @@ class RoomCommands(RoomWizards):
         self.rooms.settle(made)
         self.fire(offered.room_created, made, user)
         return f"{made.jid} belongs to {user}"
+
+    @command(
+        "room-configure",
+        "Change one setting of a room.",
+        room=ROOM,
+        setting="Its name, as `room` shows it.",
+        value="What it shall be: true, false, a number, a text, or several with commas.",
+    )
+    async def configure_room(self, room: str, setting: str, value: str) -> str:
+        found = await self._named(room)
+        try:
+            await self.configure(found, config.change(setting, value))
+        except StanzaError as refused:
+            raise CommandError(refused.text or refused.condition) from None
+        return f"{found.jid}: {setting} is changed"
 
     @command("room-destroy", "Destroy a room.", room=ROOM, reason="What its occupants are told.")
     async def destroy_room(self, room: str, *, reason: str = "") -> str:

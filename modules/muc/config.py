@@ -209,6 +209,18 @@ def read(asked: Form, given: Form, config: Config) -> Submission:
     return Submission(wanted, _people(values, ADMINS), _people(values, OWNERS))
 
 
+def change(name: str, value: str) -> Form:
+    """A submission that changes one setting, by the name of its attribute; of several values with
+    commas between them. Raises bad-request for a setting that is not there.
+    """
+    setting = next((each for each in SETTINGS if each.attribute == name), None)
+    if setting is None:
+        raise StanzaError("bad-request", f"there is no setting {name}")
+    several = [part.strip() for part in value.split(",") if part.strip()]
+    field = forms.field(setting.var, several if setting.type is MANY else value)
+    return Form(type=FormType.SUBMIT, fields=[field])
+
+
 def _offer(asked: Form, given: Form) -> None:
     """Of sizes the form has a choice; every number is one, as bots and other clients want it."""
     field, text = asked.field(MAX_USERS), given.get(MAX_USERS, str, "").strip()

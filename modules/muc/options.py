@@ -45,7 +45,7 @@ class MUCOptions(ServiceOptions):
     )
     presences_at_once: int = option(500, "Such changes before that counts.", at_least=1)
     joins_per_minute: float = option(
-        300.0,
+        600.0,
         "Rooms that one user may enter in a minute; 0: no limit. Of rooms with many occupants it "
         "is fewer: one counts once more for each 1000 of them, as messages and presences do.",
         at_least=0,

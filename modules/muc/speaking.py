@@ -61,14 +61,15 @@ def purified(room: Room, message: Message) -> Message:
     if SUSPECT.isdisjoint(message.payloads):
         return message
     sender = message.from_.bare
-    return message.copy(without=lambda c: is_forged(c, room.jid) or is_trace(c, sender))
+    anonymous = room.config.anonymous
 
+    def is_trace(child: Element) -> bool:
+        """What the sender's server has left. Where addresses are known a chat of two may go on,
+        in which they say when they have said what (§7.9).
+        """
+        return tells_sender(child, sender) and (anonymous or child.ns == ns.STANZA_IDS)
 
-def is_trace(child: Element, sender: JID) -> bool:
-    """Whether the sender's server has left its own id for the message; what a sender says of the
-    time is passed on: a chat of two that goes on here (§7.9).
-    """
-    return child.ns == ns.STANZA_IDS and tells_sender(child, sender)
+    return message.copy(without=lambda child: is_forged(child, room.jid) or is_trace(child))
 
 
 def numbered(room: Room, message: Message, occupant: Occupant | None, id: str) -> Message:

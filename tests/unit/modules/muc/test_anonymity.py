@@ -99,6 +99,17 @@ def test_what_a_server_adds_on_the_way_is_removed(crone: Client, wicca: Client) 
     assert [each.get("by") for each in said.all("urn:xmpp:sid:0")] == ["other@example.net", ROOM]
 
 
+@pytest.mark.parametrize(("whois", "kept"), [("moderators", False), ("anyone", True)])
+def test_a_chat_of_two_goes_on_where_they_are_known(talk: Talk, whois: str, kept: bool) -> None:
+    """§7.9; else who says when it was said would say who it is."""
+    crone = made(talk, whois=whois)
+    hag = joins(talk, HAG, HAG_NICK, ROOM, crone)
+    when = f"<delay xmlns='urn:xmpp:delay' from='{ADDRESS}/pda' stamp='2026-01-01T00:00:00Z'/>"
+    hag.sends(f"<message type='groupchat' to='{ROOM}'><body>Hey</body>{when}</message>")
+    said = crone.receives(message("Hey"))
+    assert (said.child("urn:xmpp:delay", "delay") is not None) is kept
+
+
 def test_nobody_says_who_has_said_something(crone: Client, hag: Client) -> None:
     forged = (
         "<addresses xmlns='http://jabber.org/protocol/address'>"

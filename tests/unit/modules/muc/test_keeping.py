@@ -235,6 +235,34 @@ def test_operators_govern(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("setting", "value", "found"),
+    [
+        ("members_only", "true", True),
+        ("name", "A Dark Cave", "A Dark Cave"),
+        ("broadcast", "moderator, visitor", ("moderator", "visitor")),
+        ("max_users", "25", 25),
+    ],
+)
+def test_operators_change_a_setting(talk: Talk, setting: str, value: str, found: object) -> None:
+    talk.run("room-create", room="coven", owner="crone1@example.org")
+    talk.run("room-configure", room="coven", setting=setting, value=value)
+    restart(talk)
+    _ = joins(talk, CRONE, CRONE_NICK)
+    room = talk.module(MUC).rooms.get("coven")
+    assert room is not None
+    assert getattr(room.config, setting) == found
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("colour", "red"), ("members_only", "perhaps"), ("max_users", "-1")]
+)
+def test_operators_change_nothing_to_what_cannot_be(talk: Talk, setting: str, value: str) -> None:
+    talk.run("room-create", room="coven", owner="crone1@example.org")
+    with pytest.raises(CommandError):
+        talk.run("room-configure", room="coven", setting=setting, value=value)
+
+
+@pytest.mark.parametrize(
     ("command", "arguments"),
     [
         ("room", {"room": "nowhere"}),
