@@ -271,16 +271,16 @@ def test_the_stream_after_sasl_is_of_the_same_domains(
 
 
 def test_with_bidi_what_waits_for_a_caller_follows_its_new_header(
-    server: "Peered", call: "Calls", hosts: dict[str, Host], romeo: Wire, proof: PEM
+    call: "Calls", single: tuple[str, Host], romeo: Wire, authority: Authority, papers: Path
 ) -> None:
     """It could not be called, and calls: nothing is said between success and our header."""
-    server.closes("proven.example")
-    hosts["proven.example"].silent = True
-    wire = call().secured(proof)
-    romeo.send("<message to='a@proven.example'><body>it waits</body></message>").sync()
+    domain, host = single
+    host.silent = True
+    wire = call(domain).secured(authority.certify(papers, f"caller-{domain}", dns=[domain]))
+    romeo.send(f"<message to='a@{domain}'><body>it waits</body></message>").sync()
     wire.send("<bidi xmlns='urn:xmpp:bidi'/>")
     assert wire.external() == "success"
-    wire.send(header("proven.example", "example.org")).until("it waits</body>")
+    wire.send(header(domain, "example.org")).until("it waits</body>")
     after = wire.received.partition(b"<success")[2]
     assert after.find(b"</stream:features>") in range(after.find(b"it waits"))
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.abuse.server import refused
 from tests.abuse.wire import Wire, stream_error
-from tests.support.peer import PEM, Caller, Host
+from tests.support.peer import PEM, Host
 
 if TYPE_CHECKING:
     from tests.s2s.hostile.conftest import Calls, Peered
@@ -252,12 +252,11 @@ def test_verifications_of_a_peer_are_bounded(
 ) -> None:
     """20 at a time for one domain; what is more is refused at once. Others are served."""
     hosts["slow.example"].verdict = lambda *_: ""
-    callers: list[Caller] = [call("slow.example").secured() for _ in range(30)]
-    for wire in callers:
-        wire.claims("key")
     refusals = 0
-    for wire in callers[20:]:
-        refusals += wire.judged() == "resource-constraint"
+    for number in range(30):  # one after the other: each has three seconds
+        wire = call("slow.example").secured().claims("key")
+        if number >= 20:
+            refusals += wire.judged() == "resource-constraint"
     assert refusals >= 10
     call().proven(proof).message(JULIET, "not disturbed")
     juliet.until("not disturbed")
