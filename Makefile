@@ -79,8 +79,9 @@ docs: $(VENV)/.docs
 
 # kills servers at random moments, 50 times each way; CRASHES=500 SEED=7 for more and others
 crash: $(VENV)/.test
-	XMPPD_TEST_CRASHES=$(or $(CRASHES),50) XMPPD_TEST_SEED=$(or $(SEED),1) \
-	  $(BIN)/python -m pytest -s tests/faults/test_crash.py $(PYTEST_ARGS)
+	XMPPD_TEST_CRASHES=$(or $(CRASHES),50) XMPPD_TEST_SEED=$(or $(SEED),1) XMPPD_TEST_CROWD=500 \
+	  $(BIN)/python -m pytest -s tests/faults/test_crash.py tests/faults/test_return.py \
+	  $(PYTEST_ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench $(if $(QUICK),--quick)

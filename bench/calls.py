@@ -29,12 +29,14 @@ import tomllib
 import tracemalloc
 from array import array
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
 from twisted.logger import globalLogBeginner
 
+from bench import nodes
 from bench.inside import DOMAIN, Client, Inside, discard
 
 ROOT: Final = Path(__file__).parents[1]
@@ -208,6 +210,41 @@ def room(server: Inside) -> Step:
     return step
 
 
+def notified(server: Inside) -> Step:
+    """An item published to a node of 100 subscribers."""
+    asked = partial(nodes.iq, to=f"pubsub.{DOMAIN}")
+    readers = [server.online(f"reader{number}@{DOMAIN}/y") for number in range(100)]
+    hub = server.online(f"hub@{DOMAIN}/x")
+    assert b"id='node'" in hub.says(asked("node", "<create node='bench'/>"))
+    for each in readers:
+        each.says(asked("sub", f"<subscribe node='bench' jid='{each.jid}'/>"))
+    return _published(hub, readers, nodes.publication("bench", f"pubsub.{DOMAIN}") % b"")
+
+
+def told_by_pep(server: Inside) -> Step:
+    """An item published by an account, to 100 contacts whose clients want to hear of it."""
+    friends = [f"friend{number}" for number in range(100)]
+    server.contacts("hub", friends)
+    hub = server.online(f"hub@{DOMAIN}/x")
+    online = [server.online(f"{friend}@{DOMAIN}/y") for friend in friends]
+    for each in online:
+        asked = each.says(nodes.presence())
+        for question in nodes.ASKED.findall(asked):
+            each.says(nodes.description(question))
+    return _published(hub, online, nodes.publication(nodes.FEED) % b"")
+
+
+def _published(hub: Client, readers: list[Client], data: bytes) -> Step:
+    for each in readers:
+        each.hears()
+
+    def step() -> None:
+        assert b"type='result'" in hub.says(data)
+        assert all(each.hears().count(b"</message>") == 1 for each in readers)
+
+    return step
+
+
 HEAR: Final = (
     f"<message to='hall@conference.{DOMAIN}' type='groupchat' id='m1'>"
     "<body>Hear, hear</body></message>"
@@ -261,6 +298,8 @@ UNITS: Final[Mapping[str, Unit]] = {
     "roster-get-100": Unit(roster_get),
     "presence-100": Unit(presence, per=100),
     "room-100": Unit(room, per=100),
+    "pubsub-100": Unit(notified, per=100),
+    "pep-100": Unit(told_by_pep, per=100),
     "offline": Unit(offline),
     "login": Unit(login),
 }

@@ -19,7 +19,7 @@ INFO: Final = "http://jabber.org/protocol/disco#info"
 SERVICE: Final = f"pubsub.{DOMAIN}"
 FEED: Final = "urn:bench:feed"
 QUIET_S: Final = 0.5
-_ASKED: Final = re.compile(rb"<iq [^>]*>\s*<query [^>]*disco#info[^>]*>")
+ASKED: Final = re.compile(rb"<iq [^>]*>\s*<query [^>]*disco#info[^>]*>")
 _ATTR: Final = re.compile(rb"(from|id)=['\"]([^'\"]*)['\"]")
 
 
@@ -122,7 +122,7 @@ def tell(clients: Iterable[Client]) -> None:
         while ready := selector.select(QUIET_S):
             for key, _ in ready:
                 client = key.data
-                for asked in _ASKED.findall(client.receive_all()):
+                for asked in ASKED.findall(client.receive_all()):
                     client.send(description(asked))
 
 

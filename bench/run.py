@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bench.crowd import Crowd
 from bench.federation import COUPLES, Couple, FederatedChat
 from bench.load import LoadError
+from bench.managed import MANAGED
 from bench.measure import memory
 from bench.nodes import NODES, READERS
 from bench.page import OURS, Results, machine, peers_part, write_part
@@ -100,10 +101,12 @@ class Bench:
                 self.note(EMPTY, server, before[server.name] / 1024)
                 self.note(unit, server, grown / self._plan.sessions)
 
-    def restart(self, scram: str = "SHA-1", *, archives: bool = False) -> None:
+    def restart(
+        self, scram: str = "SHA-1", *, archives: bool = False, manages: bool = False
+    ) -> None:
         for server in self._servers:
             server.stop()
-            server.scram, server.archives = scram, archives
+            server.scram, server.archives, server.manages = scram, archives, manages
             server.configure()
             server.start()
 
@@ -160,6 +163,9 @@ def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
                 bench.memory(IDLE_PLAIN, number, tls=False)
         bench.restart()
         for kind in (*LOADS, RoomLoad, *NODES):
+            bench.measure(kind)
+        bench.restart(manages=True)
+        for kind in MANAGED:
             bench.measure(kind)
         bench.restart(archives=True)
         for kind in ARCHIVED:

@@ -38,6 +38,8 @@ MOD_MAM = """
   mod_mam:
     default: always
     db_type: mnesia"""
+MOD_STREAM_MGMT = """
+  mod_stream_mgmt: {}"""
 
 
 class ServerError(Exception):
@@ -154,6 +156,7 @@ class Server(Process):
         self.port = free_port(self.address)
         self.scram = "SHA-1"  # for which hash it keeps keys of passwords, where it must choose
         self.archives = False  # whether it archives what users send
+        self.manages = False  # whether it offers stream management; ours always does
         self.configure()
 
     @property
@@ -265,6 +268,7 @@ network_backend = "epoll"
 modules_enabled = {{
     "roster", "saslauth", "tls", "disco", "private", "vcard", "version", "time", "ping",
     "lastactivity", "pep", {'"mam",' if self.archives else ""}
+    {'"smacks",' if self.manages else ""}
 }}
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
@@ -360,7 +364,7 @@ api_permissions:
     from: mod_http_api
     who: [{{ip: "127.0.0.0/8"}}]
     what: [register, add_rosteritem]
-modules:{MOD_MAM if self.archives else ""}
+modules:{MOD_MAM if self.archives else ""}{MOD_STREAM_MGMT if self.manages else ""}
   mod_admin_extra: {{}}
   mod_caps: {{}}
   mod_disco: {{}}

@@ -5,7 +5,7 @@ whose sender does not want it (§9; XEP-0334 1.0.0 §4.2). Nobody can forge one:
 keeps its `from`, and is not copied if it looks like a copy itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import partial
 
 from xmppd.api import (
@@ -159,7 +159,10 @@ class Carbons(Module):
 
     # What was received (§7)
 
-    @on(events.message_delivered)
+    def _copies(self, message: Message) -> bool | Container[JID]:
+        return (message.type == "error" or is_conversation(message)) and self._copied_to
+
+    @on(events.message_delivered, concerns=_copies)
     def copy_received(self, message: Message, user: JID) -> None:
         wanting = self._copied_to.get(user)
         if wanting is None:

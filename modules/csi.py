@@ -11,6 +11,7 @@ When the connection is lost or the session ends, what waits goes the way of all 
 not got (`modules/sm`): nothing is dropped because nobody looked.
 """
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any
 
@@ -180,7 +181,10 @@ class ClientState(Module):
         if self._inactive.pop(session, None) is not None:
             self._listen()
 
-    @on(events.session_receives, order=LATE)
+    def _holds(self, stanza: Stanza) -> Container[Session]:
+        return self._inactive
+
+    @on(events.session_receives, order=LATE, concerns=_holds)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         if not self._inactive or session not in self._inactive or self._given is session:
             return None

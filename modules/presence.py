@@ -4,7 +4,8 @@ Broadcast to subscribed contacts and own resources, probes and their answers, di
 and its bookkeeping. Who may see whom is the roster's to say.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from functools import partial
 
 from xmppd.api import (
     JID,
@@ -16,6 +17,7 @@ from xmppd.api import (
     Session,
     StanzaError,
     Stop,
+    Those,
     delay,
     events,
     on,
@@ -85,8 +87,7 @@ class PresenceBroadcast(Module):
         self._to_own(session, presence)
         items = self.roster.contacts(session.user).values()
         told = self._allowed(session.user, [item.contact for item in items if item.from_])
-        for copy in presence.copies(self._reachable(told)):
-            self._route(copy)
+        self.host.router.route_copies(presence.copies(self._reachable(told)))
 
     def _allowed(self, user: JID, contacts: list[JID]) -> list[JID]:
         blocking = self.blocking
@@ -118,7 +119,15 @@ class PresenceBroadcast(Module):
             raise StanzaError("resource-constraint", "too much directed presence", type="wait")
         directed.add(to)
 
-    @on(events.user_hears)
+    def _strikes(self, presence: Presence) -> bool | Container[JID]:
+        return presence.type == "unavailable" and Those(partial(self._has_told, presence.from_))
+
+    def _has_told(self, peer: JID, user: JID) -> bool:
+        """Whether a session of the user has directed presence to it, or may have."""
+        sessions = [each for each in self.host.sessions.of(user) if each in self.directed]
+        return any(peer.is_bare or peer in self.directed[each] for each in sessions)
+
+    @on(events.user_hears, concerns=_strikes)
     def strike(self, presence: Presence, user: JID) -> None:
         """Who has told the user that it is gone need not be told of the user (§4.6.1)."""
         if presence.type != "unavailable":

@@ -66,7 +66,12 @@ class StanzaIds(Module):
             return None
         return self._cleaned(stanza, session.user)
 
-    @on(events.user_receives, order=EARLY)
+    def _may_be_forged(self, stanza: Stanza) -> bool:
+        if FORGEABLE.isdisjoint(stanza.payloads):
+            return False
+        return not self._is_clean(stanza.from_.domain)
+
+    @on(events.user_receives, order=EARLY, concerns=_may_be_forged)
     def clean_received(self, stanza: Stanza, user: JID) -> Stanza | None:
         if FORGEABLE.isdisjoint(stanza.payloads) or self._is_clean(stanza.from_.domain):
             return None
@@ -101,7 +106,10 @@ class StanzaIds(Module):
             return False
         return author != sender or (numbers and author == user)
 
-    @on(events.user_receives)  # after the guards, before the copies
+    def _numbers(self, stanza: Stanza) -> bool:
+        return self._assign and stanza.kind == "message" and stanza.type in NUMBERED
+
+    @on(events.user_receives, concerns=_numbers)  # after the guards, before the copies
     def number(self, stanza: Stanza, user: JID) -> Stanza | None:
         if not self._assign or stanza.kind != "message" or stanza.type not in NUMBERED:
             return None

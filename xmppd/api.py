@@ -16,6 +16,7 @@ from xmppd.hooks import (
     Order,
     Signal,
     Stop,
+    Those,
     WaitingFilter,
     on,
     spawn,
@@ -59,6 +60,7 @@ from xmppd.sessions import (
 )
 from xmppd.stanza import (
     IQ,
+    Copies,
     Delay,
     Field,
     FieldType,
@@ -91,6 +93,7 @@ from xmppd.stanza import (
 )
 from xmppd.stanza.delay import delay
 from xmppd.storage import (
+    DatabaseBusy,
     Load,
     Repository,
     Step,
@@ -142,7 +145,9 @@ __all__ = [
     "Command",
     "CommandError",
     "Commit",
+    "Copies",
     "Copy",
+    "DatabaseBusy",
     "Delay",
     "Destination",
     "Done",
@@ -198,6 +203,7 @@ __all__ = [
     "Storing",
     "StreamError",
     "Task",
+    "Those",
     "TokenCheck",
     "WaitingFilter",
     "XMLError",

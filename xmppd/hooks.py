@@ -11,7 +11,7 @@ is generated from the declarations.
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Container, Coroutine, Iterable
 from enum import Enum, IntEnum
 from typing import (
     TYPE_CHECKING,
@@ -59,6 +59,20 @@ class Order(IntEnum):
     LATE = 2  # copies: carbons, archive
 
 
+class Those:
+    """All for whom `ask` says yes, as a container: for `on(..., concerns=...)`."""
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, ask: Callable[[Any], bool]) -> None:
+        self._ask = ask
+
+    def __contains__(self, one: object) -> bool:
+        return self._ask(one)
+
+
+Concerned: TypeAlias = tuple[Container[Any], ...]  # who is in any of them is concerned
+EVERYBODY: Final[Concerned] = (Those(lambda one: True),)
 EARLY, NORMAL, LATE = Order.EARLY, Order.NORMAL, Order.LATE
 
 
@@ -140,6 +154,7 @@ class Handler(NamedTuple):
     order: Order
     owner: str
     call: Callable[..., Any]  # typed where it was decorated; a chain holds handlers of all shapes
+    concerns: "Callable[[Any], Container[Any] | bool] | None" = None  # see `on`
 
 
 class Watcher(Protocol):
@@ -189,6 +204,25 @@ class Chain:
 
     def __bool__(self) -> bool:
         return bool(self._calls)
+
+    def concerned(self, value: object) -> Concerned:
+        """For whom the handlers have anything to do with copies of `value`: asked once for all of
+        them. For who is in none of these, the chain may be passed over.
+        """
+        found: list[Container[Any]] = []
+        for handler in self.handlers:
+            if handler.concerns is None:
+                return EVERYBODY
+            try:
+                those = handler.concerns(value)
+            except Exception:  # it is called then, as for any value
+                self._crashed(handler.call)
+                return EVERYBODY
+            if those is True:
+                return EVERYBODY
+            if those:
+                found.append(those)
+        return tuple(found)
 
     def _crashed(self, call: Callable[..., Any], failure: Failure | None = None) -> HandlerCrashed:
         """Log the exception now being handled, or `failure`, under the name of the module that it
@@ -380,7 +414,8 @@ class Hooks:
         return [self._chains[key] for key in sorted(self._chains) if self._chains[key]]
 
 
-Subscriptions: TypeAlias = "list[tuple[Hook, Order]]"
+Concerns: TypeAlias = Callable[[Any, T], Container[Any] | bool]  # of `self` and a stanza
+Subscriptions: TypeAlias = "list[tuple[Hook, Order, Concerns[Any] | None]]"
 ON = "__xmppd_on__"
 Self_ = TypeVar("Self_")
 
@@ -433,19 +468,32 @@ class _WaitingMarker(Protocol[T, P]):
 
 
 @overload
-def on(hook: Filter[T, P], *, order: Order = NORMAL) -> _FilterMarker[T, P]: ...
+def on(
+    hook: Filter[T, P], *, order: Order = NORMAL, concerns: Concerns[T] | None = None
+) -> _FilterMarker[T, P]: ...
+@overload
+def on(
+    hook: Signal[Concatenate[T, P]], *, order: Order = NORMAL, concerns: Concerns[T]
+) -> _SignalMarker[Concatenate[T, P]]: ...
 @overload
 def on(hook: Signal[P], *, order: Order = NORMAL) -> _SignalMarker[P]: ...
 @overload
 def on(hook: Gather[T, P], *, order: Order = NORMAL) -> _GatherMarker[T, P]: ...
 @overload
 def on(hook: WaitingFilter[T, P], *, order: Order = NORMAL) -> _WaitingMarker[T, P]: ...
-def on(hook: Hook, *, order: Order = NORMAL) -> Any:
-    """Mark a method as a handler of `hook`; the module host binds it when the module starts."""
+def on(hook: Hook, *, order: Order = NORMAL, concerns: Concerns[Any] | None = None) -> Any:
+    """Mark a method as a handler of `hook`; the module host binds it when the module starts.
+
+    `concerns` is a method that says of a stanza of which there are copies for many (a room, a
+    broadcast) for whom this handler has anything to do with it: False, True, or a container of
+    what the handler gets as its second argument (`user`, `session`). It is asked once for all
+    copies, and must not look at `to`; the handler is called for who is concerned, and may be for
+    others. Without it, all are concerned.
+    """
 
     def mark(function: F) -> F:
         subscriptions: Subscriptions = getattr(function, ON, [])
-        setattr(function, ON, [*subscriptions, (hook, order)])
+        setattr(function, ON, [*subscriptions, (hook, order, concerns)])
         return function
 
     return mark

@@ -215,7 +215,7 @@ class Process(MultiService):
             )
             host.modules = ModuleHost(host, self._server.commands)
             self._hosts[domain] = host
-            self._router.claim(domain, host.delivery.route)
+            self._router.claim(domain, host.delivery.route, copies=host.delivery.fan_out.send)
 
     def _session_policy(self) -> SessionPolicy:
         c2s = self._settings.config.server.c2s
@@ -294,6 +294,7 @@ class Process(MultiService):
         )
         self._federation = Federation(self._s2s)
         self._router.elsewhere = self._federation.route
+        self._router.copies_elsewhere = self._federation.route_copies
         self._server.commands.add_from(FederationCommands(self._federation))
 
     def _make_reloader(self) -> None:

@@ -233,7 +233,10 @@ class Archive(Module):
         self._sent = stanza, str(self.journal.add(user, peer, stanza))
         self.host.intake.owes(self.journal.commit)
 
-    @on(events.user_receives, order=LATE)
+    def _notes(self, stanza: Stanza) -> bool:
+        return stanza.kind == "message" and lasting(stanza)
+
+    @on(events.user_receives, order=LATE, concerns=_notes)
     def note_received(self, stanza: Stanza, user: JID) -> Stanza | None:
         """Whoever is not there gets it by way of `message_storing`."""
         if stanza.kind != "message" or not lasting(stanza) or not self._is_taken(stanza, user):

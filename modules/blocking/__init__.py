@@ -8,7 +8,7 @@ visit to the database, also where its receiver is away.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -160,7 +160,10 @@ class Blocking(Module):
             session.send(reply)  # routed, it would be what the blocked address says
         return STOP
 
-    @on(events.user_receives, order=EARLY)
+    def _guards(self, stanza: Stanza) -> Container[JID]:
+        return self._lists
+
+    @on(events.user_receives, order=EARLY, concerns=_guards)
     def guard_received(self, stanza: Stanza, user: JID) -> Stop | None:
         """§3.3: presence is dropped; the rest meets what it would meet if nobody were there."""
         jids = self._lists.get(user) if self._lists else None

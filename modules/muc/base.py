@@ -10,12 +10,12 @@ from xmppd.api import (
     IQ,
     JID,
     Commit,
+    Copies,
     Done,
     Element,
     Host,
     Message,
     Options,
-    Stanza,
     StanzaError,
     StorageError,
     events,
@@ -41,7 +41,7 @@ from xmppd.modules.muc.history import Said, Tail, new_id
 from xmppd.modules.muc.keeping import Keeper, Writer
 from xmppd.modules.muc.lanes import Lanes
 from xmppd.modules.muc.limits import Rates, UserRates
-from xmppd.modules.muc.names import USER, Affiliation
+from xmppd.modules.muc.names import USER, Affiliation, Outgoing
 from xmppd.modules.muc.options import MUCOptions, new_config
 from xmppd.modules.muc.relaying import Relay
 from xmppd.modules.muc.room import Occupant, Room, Standing
@@ -65,7 +65,7 @@ class RoomBase(DiscoService):
         self.rooms = Keeper(self.domain, self.stored, self.writer, mine.idle_rooms, self.recall)
         self.lanes = Lanes(self._send_all)
         self.relay = Relay()
-        self._queue: deque[Stanza] = deque()
+        self._queue: deque[Outgoing] = deque()
         self._delivering = False
         served, factor = host.router.serves, mine.remote_domain_factor
         rates = partial(UserRates, served=served, factor=factor)
@@ -131,7 +131,7 @@ class RoomBase(DiscoService):
 
     # Sending
 
-    def deliver(self, stanzas: Iterable[Stanza]) -> None:
+    def deliver(self, stanzas: Iterable[Outgoing]) -> None:
         """Send these after all that is being sent: what comes of a stanza on its way (somebody is
         gone) must not overtake it, or occupants would see two orders.
         """
@@ -139,15 +139,19 @@ class RoomBase(DiscoService):
             stanzas = [stanza for stanza in stanzas if not self.lanes.follow(stanza)]
         self._send_all(stanzas)
 
-    def _send_all(self, stanzas: Iterable[Stanza]) -> None:
+    def _send_all(self, stanzas: Iterable[Outgoing]) -> None:
         self._queue.extend(stanzas)
         if self._delivering:
             return
         self._delivering = True
         try:
-            route = self.host.router.route  # nobody waits for it
+            router = self.host.router
             while self._queue:
-                route(self._queue.popleft())
+                following = self._queue.popleft()
+                if isinstance(following, Copies):
+                    router.route_copies(following)
+                else:
+                    router.route(following)  # nobody waits for it
         finally:
             self._delivering = False
 
@@ -178,7 +182,7 @@ class RoomBase(DiscoService):
         else:
             self.rooms.settle(room)
 
-    def end(self, room: Room, venue: Element, first: Iterable[Stanza] = ()) -> None:
+    def end(self, room: Room, venue: Element, first: Iterable[Outgoing] = ()) -> None:
         """The room is destroyed; what was stored of it is gone already (§10.9)."""
         self.writer.forget(room.name)
         self.rooms.drop(room)
@@ -212,7 +216,7 @@ class RoomBase(DiscoService):
             return self._when_stored(room, clean, said, commit, copies)
         stored = kept and room.config.persistent
         done = self.writer.append(store.kept(room, said)) if stored else None
-        self.deliver(copies)
+        self.deliver([copies])
         return done
 
     def _record(
@@ -227,14 +231,14 @@ class RoomBase(DiscoService):
         return id_, archive.journal.commit
 
     def _when_stored(
-        self, room: Room, clean: Message, said: Said, commit: Commit, copies: list[Message]
+        self, room: Room, clean: Message, said: Said, commit: Commit, copies: Copies[Message]
     ) -> Done:
         def refuse(problem: StanzaError) -> None:
             room.tail.remove(said)
             if clean.from_ != room.jid:
                 self.host.router.bounce(clean, problem)
 
-        return self.lanes.hold(room.name, commit, copies, refuse)
+        return self.lanes.hold(room.name, commit, [copies], refuse)
 
     async def recall(self, room: Room) -> None:
         """The history of a room that is loaded, from its archive if it has one."""
@@ -251,9 +255,9 @@ class RoomBase(DiscoService):
         return new_config(self.options.defaults)
 
     @staticmethod
-    def news(room: Room, x: Element) -> Iterable[Stanza]:
+    def news(room: Room, x: Element) -> list[Outgoing]:
         """To all: something is true of the room from now on."""
-        return Message(room.jid, room.jid, "groupchat", None, x).copies(room.sessions)
+        return [Message(room.jid, room.jid, "groupchat", None, x).copies(room.sessions)]
 
     def greet(self, room: Room, session: JID, occupant: Occupant) -> None:
         """A session has entered, and was told all that XEP-0045 wants."""

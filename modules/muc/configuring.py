@@ -9,7 +9,6 @@ from xmppd.api import (
     FormType,
     JIDError,
     Message,
-    Stanza,
     StanzaError,
     forms,
     jid,
@@ -18,7 +17,7 @@ from xmppd.api import (
 from xmppd.modules.muc import config, governing
 from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.governing import Change, Outcome
-from xmppd.modules.muc.names import CONFIG, OWNER, USER, Affiliation, Role
+from xmppd.modules.muc.names import CONFIG, OWNER, USER, Affiliation, Outgoing, Role
 from xmppd.modules.muc.presences import Why, announce, gone, roll, status
 from xmppd.modules.muc.room import Occupant, Room, Standing
 
@@ -104,25 +103,25 @@ def apply(room: Room, plan: Plan) -> Outcome:
     if codes:
         x = Element(USER, "x", None, *status(*codes))
         news = Message(room.jid, room.jid, "groupchat", None, x)
-        outcome.rest += news.copies(room.sessions)
+        outcome.rest.append(news.copies(room.sessions))
     if old.anonymous and not new.anonymous and len(room.occupants) <= MOST_SHOWN_AGAIN:
         outcome.rest += _addresses(room)
     return outcome
 
 
-def _voiced(room: Room) -> list[Stanza]:
+def _voiced(room: Room) -> list[Outgoing]:
     """Without moderation only those stay mute whom a moderator has silenced (§5.1)."""
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     for occupant in room.occupants.values():
         if occupant.role is Role.VISITOR and occupant.user not in room.voices:
             told += governing.in_role(room, occupant, Role.PARTICIPANT, Why())
     return told
 
 
-def _addresses(room: Room) -> list[Stanza]:
+def _addresses(room: Room) -> list[Outgoing]:
     """Who did not see addresses sees them now, of all who are there."""
     seen_now = [o for o in room.occupants.values() if o.role is not Role.MODERATOR]
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     for occupant in seen_now:
         for session in occupant.sessions:
             told += roll(room, session, occupant, address=True)
@@ -144,7 +143,7 @@ def _show_roles(room: Room, outcome: Outcome, new: Config) -> None:
             outcome.rest += announce(room, occupant, to=())
 
 
-def _hidden(room: Room, occupant: Occupant) -> list[Stanza]:
+def _hidden(room: Room, occupant: Occupant) -> list[Outgoing]:
     said = occupant.sessions[occupant.shown].copy(children=())
     return gone(room, occupant, said, session=occupant.shown)
 

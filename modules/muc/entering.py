@@ -6,11 +6,11 @@ Functions of a room that change it and return what must be sent, in this order.
 import hmac
 from dataclasses import dataclass
 
-from xmppd.api import JID, Element, Message, Presence, Stanza, StanzaError, delay
+from xmppd.api import JID, Element, Message, Presence, StanzaError, delay
 from xmppd.modules.muc import versions
 from xmppd.modules.muc.config import may_see_members
 from xmppd.modules.muc.history import Asked
-from xmppd.modules.muc.names import MUC, USER, Affiliation, Role, is_same
+from xmppd.modules.muc.names import MUC, USER, Affiliation, Outgoing, Role, is_same
 from xmppd.modules.muc.presences import (
     PLAIN,
     Why,
@@ -81,7 +81,7 @@ def refusal(presence: Presence, problem: StanzaError) -> Presence:
     return Presence(presence.from_, presence.to, "error", presence.id, x, problem.element())
 
 
-def probed(room: Room, probe: Presence) -> list[Stanza]:
+def probed(room: Room, probe: Presence) -> list[Outgoing]:
     """Who is inside may ask for an occupant's presence again, or whether the room is there
     (§15.3 rule 4): all that its user's sessions see. Others are told nothing.
     """
@@ -102,7 +102,7 @@ def probed(room: Room, probe: Presence) -> list[Stanza]:
 # Coming
 
 
-def arrive(room: Room, entry: Entry, codes: tuple[str, ...] = ()) -> list[Stanza]:
+def arrive(room: Room, entry: Entry, codes: tuple[str, ...] = ()) -> list[Outgoing]:
     """Available presence to a nickname, from inside or outside. Raises what the sender is told."""
     inside = room.sessions.get(entry.session)
     if inside is None:
@@ -160,7 +160,7 @@ def _nick(room: Room, entry: Entry) -> str:
     return next((o.nick for o in room.present(user) if is_same(o.nick, entry.nick)), entry.nick)
 
 
-def _enter(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Stanza]:
+def _enter(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Outgoing]:
     user, nick = entry.session.bare, _nick(room, entry)
     check(room, entry, nick)
     if nick != entry.nick:
@@ -176,7 +176,7 @@ def _enter(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Stanza]:
     return announce(room, occupant, to=rest) + told
 
 
-def _greeting(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Stanza]:
+def _greeting(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Outgoing]:
     """All that who enters is told, in the order of §7.1: others, self, history, subject."""
     occupant = room.sessions[entry.session]
     if not room.config.anonymous:
@@ -194,7 +194,7 @@ def _greeting(room: Room, entry: Entry, codes: tuple[str, ...]) -> list[Stanza]:
     return told
 
 
-def affiliations(room: Room, entry: Entry, occupant: Occupant) -> list[Stanza]:
+def affiliations(room: Room, entry: Entry, occupant: Occupant) -> list[Outgoing]:
     """Who has which affiliation, or what of it has changed (XEP-0463 §5.2). For who may not see
     that, an error.
     """
@@ -228,7 +228,7 @@ def subject(room: Room, to: JID) -> Message:
 # Being there
 
 
-def update(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
+def update(room: Room, occupant: Occupant, entry: Entry) -> list[Outgoing]:
     """Another presence of a session (§7.7). Its own client always hears of it, unless it asked
     for everything anyhow.
     """
@@ -247,7 +247,7 @@ def update(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
     return told + announce(room, occupant, to=own, id=entry.presence.id, others=False)
 
 
-def rename(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
+def rename(room: Room, occupant: Occupant, entry: Entry) -> list[Outgoing]:
     """The session takes another nickname (§7.6); other sessions of the occupant keep theirs.
     Raises conflict, not-acceptable where names are locked, jid-malformed.
     """
@@ -264,7 +264,7 @@ def rename(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
     last = not occupant.sessions
     renamed = Why(codes=("303",), nick=nick)
     said = Presence(room.jid, entry.session, "unavailable")
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     if last:
         told += gone(room, occupant, said, renamed, session=real)
     told.append(farewell(room, occupant, said, renamed, None, entry.session, "110"))
@@ -278,7 +278,7 @@ def rename(room: Room, occupant: Occupant, entry: Entry) -> list[Stanza]:
     return told
 
 
-def _under(room: Room, entry: Entry, nick: str, role: Role) -> list[Stanza]:
+def _under(room: Room, entry: Entry, nick: str, role: Role) -> list[Outgoing]:
     """Take the seat under the new name, which may be that of another session of the user."""
     known = room.present(entry.session.bare)
     nick = next((o.nick for o in known if is_same(o.nick, nick)), nick)
@@ -300,7 +300,7 @@ def _under(room: Room, entry: Entry, nick: str, role: Role) -> list[Stanza]:
 # Going
 
 
-def leave(room: Room, session: JID, said: Presence, why: Why = PLAIN) -> list[Stanza]:
+def leave(room: Room, session: JID, said: Presence, why: Why = PLAIN) -> list[Outgoing]:
     """One session goes, by itself (§7.14) or because it cannot be reached (§12.1)."""
     occupant = room.sessions.get(session)
     if occupant is None:
@@ -309,7 +309,7 @@ def leave(room: Room, session: JID, said: Presence, why: Why = PLAIN) -> list[St
     _, changed = room.unseat(session)
     said = _parting(said, room.jid)
     own = farewell(room, occupant, said, why, None, session, "110")
-    told: list[Stanza] = [own.copy(to=session, id=said.id)]
+    told: list[Outgoing] = [own.copy(to=session, id=said.id)]
     if not occupant.sessions:
         return told + gone(room, occupant, said, why, session=real)
     return told + announce(room, occupant) if changed else told
@@ -324,14 +324,14 @@ def _parting(said: Presence, room: JID) -> Presence:
     return cleaned(said, room)
 
 
-def lose(room: Room, session: JID) -> list[Stanza]:
+def lose(room: Room, session: JID) -> list[Outgoing]:
     """A session that stanzas do not reach is out, with status 333."""
     return leave(room, session, Presence(room.jid, session, "unavailable"), LOST)
 
 
 def remove(
     room: Room, occupant: Occupant, why: Why, affiliation: Affiliation | None = None
-) -> tuple[list[Stanza], list[Stanza]]:
+) -> tuple[list[Outgoing], list[Outgoing]]:
     """All sessions of an occupant are out: what they are told, and what the rest is told (§8.2,
     §9.1). `affiliation` is what it has become.
     """
@@ -339,16 +339,16 @@ def remove(
     for session in sessions:
         room.unseat(session)
     said = Presence(room.jid, real, "unavailable")
-    own: list[Stanza] = []
+    own: list[Outgoing] = []
     for session in sessions:
         parting = farewell(room, occupant, said, why, affiliation, session, "110")
         own.append(parting.copy(to=session))
     return own, gone(room, occupant, said, why, affiliation=affiliation, session=real)
 
 
-def destroy(room: Room, venue: Element) -> list[Stanza]:
+def destroy(room: Room, venue: Element) -> list[Outgoing]:
     """The room is gone: one presence to each session, with `<destroy/>` (§10.9)."""
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     for session, occupant in room.sessions.items():
         about = item(Affiliation.NONE, Role.NONE)
         x = Element(USER, "x", None, about, venue, *status("110"))
@@ -360,10 +360,10 @@ def destroy(room: Room, venue: Element) -> list[Stanza]:
     return told
 
 
-def close(room: Room) -> list[Stanza]:
+def close(room: Room) -> list[Outgoing]:
     """The service shuts down (§12.2)."""
     why = Why(codes=("332",))
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     for session, occupant in room.sessions.items():
         said = Presence(room.jid, session, "unavailable")
         parting = farewell(room, occupant, said, why, None, session, "110")

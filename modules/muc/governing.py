@@ -7,7 +7,7 @@ A set holds only what shall change, and is done whole or not at all. Affiliation
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from xmppd.api import JID, Element, JIDError, Message, Stanza, StanzaError, jid
+from xmppd.api import JID, Copies, Element, JIDError, Message, StanzaError, jid
 from xmppd.modules.muc import entering, inviting, versions
 from xmppd.modules.muc.config import may_see_members
 from xmppd.modules.muc.names import (
@@ -15,6 +15,7 @@ from xmppd.modules.muc.names import (
     AFFILIATIONS,
     USER,
     Affiliation,
+    Outgoing,
     Role,
     affiliation_of,
     folded,
@@ -28,24 +29,32 @@ MOST_ITEMS = 1000
 MOST_REASON = 1000  # characters
 
 
+def _without(what: Outgoing, out: set[JID]) -> Outgoing | None:
+    """What is left of it for those who are not `out`."""
+    if not isinstance(what, Copies):
+        return None if what.to in out else what
+    left = [to for to in what.jids if to not in out]
+    return what.among(left) if left else None
+
+
 @dataclass(slots=True)
 class Outcome:
     """What is to be sent: `first` to those who are removed, then the asker's result, then
     `rest` (§8.2, §9.1).
     """
 
-    first: list[Stanza] = field(default_factory=list)
-    rest: list[Stanza] = field(default_factory=list)
-    outside: list[Stanza] = field(default_factory=list)  # to people who are not in the room
+    first: list[Outgoing] = field(default_factory=list)
+    rest: list[Outgoing] = field(default_factory=list)
+    outside: list[Outgoing] = field(default_factory=list)  # to people who are not in the room
     out: list[tuple[Occupant, JID]] = field(default_factory=list)  # sessions not inside any more
 
     @property
-    def news(self) -> list[Stanza]:
+    def news(self) -> list[Outgoing]:
         """The rest, for those who are still inside."""
         if not self.out:
             return self.rest
         out = {session for _, session in self.out}
-        return [stanza for stanza in self.rest if stanza.to not in out]
+        return [left for each in self.rest if (left := _without(each, out)) is not None]
 
     def add(self, other: "Outcome") -> None:
         self.first += other.first
@@ -268,9 +277,9 @@ def apply_roles(room: Room, changes: Iterable[RoleChange]) -> Outcome:
     return outcome
 
 
-def in_role(room: Room, occupant: Occupant, role: Role, why: Why) -> list[Stanza]:
+def in_role(room: Room, occupant: Occupant, role: Role, why: Why) -> list[Outgoing]:
     """All are told of the role. Who becomes a moderator sees addresses from then on."""
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     saw = room.sees_addresses(occupant)
     said = occupant.sessions[occupant.shown]
     if room.shows(occupant) and not room.shows(occupant, role):
@@ -345,7 +354,7 @@ def outsiders_out(room: Room) -> Outcome:
     return outcome
 
 
-def _tell_absent(room: Room, change: Change) -> list[Stanza]:
+def _tell_absent(room: Room, change: Change) -> list[Outgoing]:
     """The user is told (§14.1, status 101) or invited (§9.5)."""
     new = change.new.affiliation
     if room.config.members_only and change.old < Affiliation.MEMBER <= new:
@@ -355,7 +364,7 @@ def _tell_absent(room: Room, change: Change) -> list[Stanza]:
     return [Message(change.user, room.jid, "normal", None, x)]
 
 
-def _tell_of_absent(room: Room, change: Change) -> list[Stanza]:
+def _tell_of_absent(room: Room, change: Change) -> list[Outgoing]:
     """Occupants are told who has become what, as far as they may see the address (§10.3)."""
     new = change.new.affiliation
     about = item(new, Role.NONE, address=change.user, nick=change.new.nick)
@@ -364,4 +373,4 @@ def _tell_of_absent(room: Room, change: Change) -> list[Stanza]:
         x.append(versions.element(change.why.versions[1], change.why.versions[0]))
     news = Message(room.jid, room.jid, "normal", None, x)
     seeing = [each for each in room.occupants.values() if room.sees_addresses(each)]
-    return list(news.copies(s for occupant in seeing for s in occupant.sessions))
+    return [news.copies(s for occupant in seeing for s in occupant.sessions)]

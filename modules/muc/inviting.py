@@ -86,7 +86,7 @@ def declined(room: Room, message: Message, x: Element) -> list[Message]:
     there = room.sessions.get(inviter)
     sessions = [inviter.bare] if there is None else list(there.sessions)
     x = Element(USER, "x", None, told)
-    return Message(room.jid, room.jid, "normal", message.id, x).copies(sessions)
+    return list(Message(room.jid, room.jid, "normal", message.id, x).copies(sessions))
 
 
 def _reason(of: Element) -> list[Element]:

@@ -8,7 +8,8 @@ do not wait.
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from xmppd.api import Commit, Done, Stanza, StanzaError, StorageError, Storing
+from xmppd.api import Commit, Copies, Done, StanzaError, StorageError, Storing
+from xmppd.modules.muc.names import Outgoing
 
 MOST_WAITING = 1000  # messages of one room
 
@@ -19,11 +20,11 @@ class _Waiting:
     __slots__ = ("commit", "refuse", "stanzas", "storing", "then")
 
     def __init__(
-        self, commit: Commit, stanzas: list[Stanza], refuse: Callable[[StanzaError], object]
+        self, commit: Commit, stanzas: list[Outgoing], refuse: Callable[[StanzaError], object]
     ) -> None:
         self.commit = commit
         self.stanzas = stanzas
-        self.then: list[Stanza] = []  # what followed it
+        self.then: list[Outgoing] = []  # what followed it
         self.refuse = refuse
         self.storing = Storing()
 
@@ -31,7 +32,7 @@ class _Waiting:
 class Lanes:
     """One line of each room that waits."""
 
-    def __init__(self, send: Callable[[Iterable[Stanza]], object]) -> None:
+    def __init__(self, send: Callable[[Iterable[Outgoing]], object]) -> None:
         self._send = send
         self._lanes: dict[str, deque[_Waiting]] = {}
 
@@ -47,7 +48,7 @@ class Lanes:
         self,
         room: str,
         commit: Commit,
-        stanzas: Iterable[Stanza],
+        stanzas: Iterable[Outgoing],
         refuse: Callable[[StanzaError], object],
     ) -> Done:
         """Send them when that is stored; fires when this one has been."""
@@ -57,9 +58,10 @@ class Lanes:
         commit.when_over(lambda: self._go_on(room))
         return None if waiting.storing.called else waiting.storing
 
-    def follow(self, stanza: Stanza) -> bool:
+    def follow(self, stanza: Outgoing) -> bool:
         """Whether its room waits, and it is sent after that."""
-        lane = self._lanes.get(stanza.from_.local)
+        from_ = stanza.stanza.from_ if isinstance(stanza, Copies) else stanza.from_
+        lane = self._lanes.get(from_.local)
         if not lane:
             return False
         lane[-1].then.append(stanza)

@@ -3,9 +3,11 @@
 import unicodedata
 from enum import IntEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from xmppd.api import StanzaError, ns
+from xmppd.api import Copies, Stanza, StanzaError, ns
+
+Outgoing: TypeAlias = Stanza | Copies[Any]  # to one session, or the same to many
 
 MUC: Final = ns.MUC
 USER: Final = ns.MUC_USER

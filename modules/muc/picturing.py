@@ -67,7 +67,7 @@ class RoomPictures(RoomHats):
                 raise
         self.deliver([*self.news(room, Element(USER, "x", None, *status("104")))])
         picture = self._picture(room)
-        self.deliver(picture.copies(room.sessions))
+        self.deliver([picture.copies(room.sessions)])
 
     def _picture(self, room: Room) -> Presence:
         """The room's presence, by which older clients know its avatar."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xmppd.api import JID, Element, Presence, Stanza, ns
+from xmppd.api import JID, Element, Presence, ns
 from xmppd.modules.muc import hats, versions
-from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Affiliation, Role
+from xmppd.modules.muc.names import MUC, OCCUPANT_ID, RETRACTED, USER, Affiliation, Outgoing, Role
 from xmppd.modules.muc.room import Occupant, Room
 
 # What only the room says, whoever sends it (§15.3; XEP-0421 §4); by expanded name.
@@ -139,7 +139,7 @@ def announce(
     to: Iterable[JID] | None = None,
     id: str | None = None,
     others: bool = True,
-) -> list[Stanza]:
+) -> list[Outgoing]:
     """The occupant's presence as it is now: to all others who may see it, and last to its own
     sessions (`to`: to these of them), with status 110 and the stanza's `id`.
     """
@@ -149,20 +149,20 @@ def announce(
     return told
 
 
-def to_others(room: Room, occupant: Occupant, why: Why = PLAIN) -> list[Stanza]:
+def to_others(room: Room, occupant: Occupant, why: Why = PLAIN) -> list[Outgoing]:
     """The occupant's presence to all sessions of others."""
     if not room.shows(occupant):
         return []
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     for address, sessions in zip((True, False), room.others(occupant), strict=True):
         if sessions and (why.codes or why.reason or why.actor or why.versions):
-            told += _available(room, occupant, address, why, why.codes).copies(sessions)
+            told.append(_available(room, occupant, address, why, why.codes).copies(sessions))
         elif sessions:
-            told += current(room, occupant, address=address).copies(sessions)
+            told.append(current(room, occupant, address=address).copies(sessions))
     return told
 
 
-def roll(room: Room, to: JID, but: Occupant, *, address: bool) -> list[Stanza]:
+def roll(room: Room, to: JID, but: Occupant, *, address: bool) -> list[Outgoing]:
     """The presence of everybody else, for one session (§7.2.3)."""
     if room.config.quiet:
         there = [each for each in room.occupants.values() if each is not but and room.shows(each)]
@@ -183,17 +183,18 @@ def gone(
     *,
     affiliation: Affiliation | None = None,
     session: JID | None = None,
-) -> list[Stanza]:
+) -> list[Outgoing]:
     """To all others: the occupant is not there any more (§7.14), or not under this name (§7.6).
     `session` is the real JID that it had.
     """
     if not room.shows(occupant):
         return []
-    told: list[Stanza] = []
+    told: list[Outgoing] = []
     for address, sessions in zip((True, False), room.others(occupant), strict=True):
         if sessions:
             real = session if address else None
-            told += farewell(room, occupant, said, why, affiliation, real).copies(sessions)
+            made = farewell(room, occupant, said, why, affiliation, real)
+            told.append(made.copies(sessions))
     return told
 
 

@@ -99,7 +99,7 @@ def apply_for(room: Room, user: JID, nick: str) -> list[Message]:
     remember(room.applicants, user, nick, MOST_APPLICANTS)
     asked = Message(room.jid, room.jid, "normal", None, _question(user, nick).element())
     there = [o for o in room.occupants.values() if room.affiliation(o.user) >= Affiliation.ADMIN]
-    return asked.copies(session for occupant in there for session in occupant.sessions)
+    return list(asked.copies(s for occupant in there for s in occupant.sessions))
 
 
 def pending(room: Room) -> list[tuple[JID, str]]:

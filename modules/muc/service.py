@@ -27,7 +27,7 @@ from xmppd.modules.muc import (
     speaking,
     store,
 )
-from xmppd.modules.muc.names import USER, Affiliation
+from xmppd.modules.muc.names import USER, Affiliation, Outgoing
 from xmppd.modules.muc.presences import to_others
 from xmppd.modules.muc.requests import RoomRequests
 from xmppd.modules.muc.retracting import RETRACTS
@@ -131,7 +131,7 @@ class RoomService(RoomRequests):
         return self.utter(room, speaking.purified(room, message), occupant)
 
     @staticmethod
-    def _appear(room: Room, occupant: Occupant) -> list[Stanza]:
+    def _appear(room: Room, occupant: Occupant) -> list[Outgoing]:
         """In a quiet room others see who speaks from the first word on."""
         shown = room.shows(occupant)
         occupant.active = True
@@ -156,7 +156,7 @@ class RoomService(RoomRequests):
             for session in sessions:
                 answer = (message.from_, message.to)
                 remember(room.asked, (session.bare, made.id, made.from_), answer, MOST_ASKED)
-        self.deliver(made.copies(sessions))
+        self.deliver([made.copies(sessions)])
         return None
 
     def _returned(self, room: Room, message: Message) -> Done:

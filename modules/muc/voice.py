@@ -18,7 +18,8 @@ def request(room: Room, occupant: Occupant, form: Form) -> list[Message]:
     if occupant.role is not Role.VISITOR:
         return []
     asked = Message(room.jid, room.jid, "normal", None, _form(occupant).element())
-    return asked.copies(session for each in room.moderators() for session in each.sessions)
+    sessions = [session for each in room.moderators() for session in each.sessions]
+    return list(asked.copies(sessions))
 
 
 def _form(occupant: Occupant) -> Form:

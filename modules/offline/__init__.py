@@ -7,7 +7,7 @@ message: the next session gets it, maybe again.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ from xmppd.api import (
     StanzaError,
     Stop,
     StorageError,
+    Those,
     events,
     ns,
     on,
@@ -192,6 +193,7 @@ class OfflineMessages(Module):
             while more and takes(going.session):
                 going.again = False
                 batch = await self.queue.after(going.session.user.local, going.given)
+                going.skip = _waiting_for(going.session)
                 for at, xml in batch:
                     await self._room(going.session)
                     if self._over or not takes(going.session):
@@ -213,6 +215,8 @@ class OfflineMessages(Module):
 
     def _give(self, going: Delivery, at: int, xml: bytes) -> None:
         going.given = at
+        if at in going.skip:
+            return
         if self.archive is not None and self._has(going.session, xml, at):
             self._pass_over(going, at)
             return
@@ -276,7 +280,14 @@ class OfflineMessages(Module):
             if done is not None:
                 await done
 
-    @on(events.session_receives, order=EARLY)
+    def _holds(self, stanza: Stanza) -> bool | Container[Session]:
+        return stanza.kind == "message" and Those(self._gives)
+
+    def _gives(self, session: Session) -> bool:
+        going = self._deliveries.get(session.user)
+        return going is not None and going.session is session
+
+    @on(events.session_receives, order=EARLY, concerns=_holds)
     def hold(self, stanza: Stanza, session: Session) -> Stop | None:
         """Nothing newer comes before what was sent earlier (RFC 6120 §10.1)."""
         if stanza.kind != "message":
@@ -314,30 +325,31 @@ class OfflineMessages(Module):
             self._is_stored, self._not_stored, callbackArgs=(copy, user), errbackArgs=(copy,)
         )
 
-    def park_all(self, waiting: list[tuple[Kept, Message]], user: JID) -> "Deferred[list[int]]":
-        """As `park`, for what waits when a connection is lost or a session ends. Never fails."""
+    def park_all(self, waiting: Iterable[tuple[Kept, Message, JID]]) -> "Deferred[list[int]]":
+        """As `park`, for what waits when connections are lost or a session ends. Never fails."""
         parked = [
-            (kept, self._letter(message, user))
-            for kept, message in waiting
+            (kept, self._letter(message, user), user)
+            for kept, message, user in waiting
             if (kept.copy is None or kept.copy.place == 0) and self._is_parked(message)
         ]
         if not parked:
             return succeed([])
-        copies = []
-        for kept, _ in parked:
+        copies: list[tuple[Copy, JID]] = []
+        for kept, _, user in parked:
             kept.copy = Copy()
-            copies.append(kept.copy)
-        return self.queue.put_all([letter for _, letter in parked]).addCallbacks(
-            self._are_stored, self._none_stored, callbackArgs=(copies, user), errbackArgs=(copies,)
+            copies.append((kept.copy, user))
+        return self.queue.put_all([letter for _, letter, _ in parked]).addCallbacks(
+            self._are_stored, self._none_stored, callbackArgs=(copies,), errbackArgs=(copies,)
         )
 
-    def _are_stored(self, places: list[int], copies: list[Copy], user: JID) -> list[int]:
+    def _are_stored(self, places: list[int], copies: list[tuple[Copy, JID]]) -> list[int]:
         return [
-            self._is_stored(place, copy, user) for place, copy in zip(places, copies, strict=True)
+            self._is_stored(place, copy, user)
+            for place, (copy, user) in zip(places, copies, strict=True)
         ]
 
-    def _none_stored(self, failure: Failure, copies: list[Copy]) -> list[int]:
-        return [self._not_stored(failure, copy) for copy in copies]
+    def _none_stored(self, failure: Failure, copies: list[tuple[Copy, JID]]) -> list[int]:
+        return [self._not_stored(failure, copy) for copy, _ in copies]
 
     def _is_parked(self, message: Message) -> bool:
         """Copies and results are of messages that are stored elsewhere."""
@@ -353,7 +365,12 @@ class OfflineMessages(Module):
         copy.place = place
         if place and not copy.needed:
             self.background(self.queue.drop_these(user.local, [place]))
-        elif place and not any(session.hibernating for session in self.host.sessions.of(user)):
+        elif place and not any(
+            kept.copy is copy
+            for session in self.host.sessions.of(user)
+            if session.managed is not None
+            for kept in session.managed.unacked()
+        ):
             self._go_on(user)  # who waited for it is gone
         return place
 
@@ -473,6 +490,14 @@ def _far_behind(session: Session) -> bool:
     managed = session.managed
     unacked = 0 if managed is None else len(managed) * 2 > managed.max_unacked
     return bool(unacked) or session.outlet.buffered > MAX_UNREAD
+
+
+def _waiting_for(session: Session) -> frozenset[int]:
+    """The places of messages that this client was sent, and has not acknowledged."""
+    if session.managed is None:
+        return frozenset()
+    copies = [kept.copy for kept in session.managed.unacked() if kept.copy is not None]
+    return frozenset(copy.place for copy in copies if copy.place)
 
 
 def passing(message: Message) -> bool:

@@ -20,6 +20,7 @@ class Delivery:
         "given",
         "plain",
         "session",
+        "skip",
     )
 
     def __init__(
@@ -32,6 +33,7 @@ class Delivery:
         self.again = False  # there may be more than was asked for
         self._held: list[Stanza] | None = None  # newer messages, while older are being fetched
         self._held_bytes = 0
+        self.skip: frozenset[int] = frozenset()  # what waits for this client's acknowledgement
         self._passing = False  # the message that is being sent is one of ours
 
     @property

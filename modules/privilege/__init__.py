@@ -229,7 +229,10 @@ class Privilege(Module):
                 if self._is_there(entity):
                     self._send(_directed(presence, entity))
 
-    @on(events.user_hears)
+    def _is_shown(self, presence: Presence) -> bool:
+        return bool(self._see_contacts) and presence.from_.domain != self.host.name
+
+    @on(events.user_hears, concerns=_is_shown)
     def show_contact(self, presence: Presence, user: JID) -> None:
         """What contacts of elsewhere say to users, whether these are available or not (§7.3)."""
         if not self._see_contacts or presence.type not in ("", "unavailable"):

@@ -178,14 +178,14 @@ class Engine:
         """Who is notified of what happens to a node (§7.1.2, §9.1, §12.5)."""
         await self.prune(node)
         implied = await self.face.implied(node)
-        nearer = {jid.bare for jid in implied}  # told by resource, so not by bare JID
-        known = set(implied)
-        explicit = [
-            jid
-            for jid in node.hearers(self.now())
-            if jid not in known and not (jid.is_bare and jid in nearer)
-        ]
-        if node.config.presence_based_delivery:
+        explicit = node.hearers(self.now())
+        if implied and explicit:
+            nearer = {jid.bare for jid in implied}  # told by resource, so not by bare JID
+            known = set(implied)
+            explicit = [
+                jid for jid in explicit if jid not in known and not (jid.is_bare and jid in nearer)
+            ]
+        if explicit and node.config.presence_based_delivery:
             explicit = [jid for jid in explicit if self.face.present(node, jid)]
         return implied + explicit
 

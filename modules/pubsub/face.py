@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xmppd.api import JID, Element, Host, Signal, Stanza, WaitingFilter
+from xmppd.api import JID, Copies, Element, Host, Message, Signal, WaitingFilter
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
 from xmppd.modules.pubsub.model import Affiliation, Item, Node
 from xmppd.modules.roster import Roster
@@ -128,9 +128,8 @@ class Face(ABC):
         """
         return ((to, ()),)
 
-    def send(self, stanzas: Iterable[Stanza]) -> None:
-        for stanza in stanzas:
-            self.host.router.route(stanza)
+    def send(self, copies: Copies[Message]) -> None:
+        self.host.router.route_copies(copies)
 
     def may_affiliate(self, node: Node, who: JID, its: Affiliation) -> bool:
         """Whether an owner may make that of somebody."""

@@ -126,12 +126,14 @@ class Node:
         return {who: subids for who, subids in found.items() if len(subids) > 1}
 
     def _delivering(self, now: int) -> Iterator[Subscription]:
+        out = {who for who, its in self.affiliations.items() if its is Affiliation.OUTCAST}
         return (
             each
             for each in self.subscriptions.values()
-            if each.current(now)
+            if each.state is State.SUBSCRIBED
             and each.options.deliver
-            and self.affiliation(each.jid) is not Affiliation.OUTCAST
+            and (each.options.expire is None or each.current(now))
+            and each.jid.bare not in out
         )
 
     def may_publish(self, who: JID, affiliation: Affiliation, now: int) -> bool:

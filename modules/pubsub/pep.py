@@ -184,20 +184,30 @@ class Pep(AccountNodes):
             if node.name in self._wanted(session)
         ]
         contacts = self.roster.contacts(user) or await self.roster.loaded(user)
-        for contact in contacts.values():
-            if contact.from_ and contact.to and contact.contact.domain == self.host.name:
-                found += self._of_contact(node, contact)
+        found += self._of_contacts(node, contacts.values())
         for who in self._sharing.hearing(user, node.name):
             if may_hear(node, contacts.get(who.bare), who, self.engine.now()):
                 found.append(who)
         return list(dict.fromkeys(found))
 
-    def _of_contact(self, node: Node, contact: Contact) -> list[JID]:
-        """A local contact's resources that want to hear of it."""
-        sessions = self.host.sessions.available(contact.contact)
-        wanting = [s.jid for s in sessions if node.name in self._wanted(s)]
+    def _of_contacts(self, node: Node, contacts: Iterable[Contact]) -> list[JID]:
+        """The resources of local contacts that want to hear of it, and may."""
+        found: list[JID] = []
         now = self.engine.now()
-        return wanting if wanting and may_hear(node, contact, contact.contact, now) else []
+        here, of, wants, name = self.host.name, self.host.sessions.lookup, self.wants, node.name
+        # To who shares presence, unless an affiliation says otherwise (`may_hear`).
+        open_ = node.config.access_model in (AccessModel.OPEN, AccessModel.PRESENCE)
+        for contact in contacts:
+            who = contact.contact
+            if not (contact.from_ and contact.to and who.domain == here):
+                continue
+            for session in of(who, ()):
+                hearer = None if session.priority is None else wants[session]
+                if hearer is None or name not in hearer.notify:
+                    continue
+                if (open_ and who not in node.affiliations) or may_hear(node, contact, who, now):
+                    found.append(session.jid)
+        return found
 
     def _wanted(self, session: Session) -> frozenset[str]:
         hearer = self.wants[session]
@@ -285,7 +295,10 @@ class Pep(AccountNodes):
 
     # Presence of others
 
-    @on(events.user_hears)
+    def _comes_from_afar(self, presence: Presence) -> bool:
+        return presence.from_.domain != self._here
+
+    @on(events.user_hears, concerns=_comes_from_afar)
     def hear(self, presence: Presence, user: JID) -> None:
         """From other servers; local contacts are known by their sessions."""
         if presence.from_.domain != self._here:

@@ -7,7 +7,7 @@ Chats that the account wants to hear nothing of stay silent (XEP-0492).
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -217,7 +217,12 @@ class Push(Module):
 
     # What is told (§7)
 
-    @on(events.message_delivered)
+    def _notifies(self, message: Message) -> bool | Container[JID]:
+        if message.has(ns.PUBSUB, "pubsub") or _calls(message):
+            return self._services
+        return False
+
+    @on(events.message_delivered, concerns=_notifies)
     def notify(self, message: Message, user: JID) -> None:
         """Each device that is not connected; a client that is asleep gets messages at once."""
         if user not in self._services:
@@ -293,7 +298,10 @@ class Push(Module):
 
     # What services answer (§7.1, §8)
 
-    @on(events.user_receives)
+    def _hears(self, stanza: Stanza) -> bool:
+        return stanza.kind == "iq"
+
+    @on(events.user_receives, concerns=_hears)
     def hear(self, stanza: Stanza, user: JID) -> Stop | None:
         if stanza.kind != "iq" or stanza.id is None or stanza.type in ("get", "set"):
             return None

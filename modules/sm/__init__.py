@@ -12,16 +12,17 @@ Sessions survive a restart of the server: they are stored when it stops (`snapsh
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
 from xmppd.api import (
     IQ,
     JID,
     LATE,
     Binding,
+    DatabaseBusy,
     Duration,
     Element,
     Host,
@@ -49,6 +50,7 @@ from xmppd.api import (
 )
 from xmppd.modules.carbons import Carbons
 from xmppd.modules.offline import OfflineMessages
+from xmppd.modules.sm.lost import TOGETHER, Lost
 from xmppd.modules.sm.snapshot import dump, revive
 from xmppd.modules.sm.store import Ended, Store, sessions
 from xmppd.modules.stanza_ids import id_given
@@ -56,6 +58,7 @@ from xmppd.modules.stanza_ids import id_given
 __all__ = ["StreamManagement", "sessions"]
 
 ID_BYTES = 16
+BUSY_S = 0.05  # before the database is asked again that has too much to do
 QUIET_S = 2.0  # between looks at who was asked for no acknowledgement yet
 SWEEP_S = 3600.0
 GRACE = 4  # times the bound that a client may be behind which is answering
@@ -102,6 +105,8 @@ class StreamManagement(Module):
         self._stored_all = False
         self._connected: set[Session] = set()
         self._expiring: dict[Session, Any] = {}  # IDelayedCall, of which mypy knows too little
+        self._lost = Lost(self.store, self._park_all, self._count)
+        self._parking = 0  # messages on their way into the store
 
     async def start(self) -> None:
         self.every(QUIET_S, self.ask_quiet)
@@ -271,21 +276,29 @@ class StreamManagement(Module):
         assert managed is not None
         self._connected.discard(session)
         self._expire_later(session, managed.max_s)
-        if self.offline is not None:
-            waiting = self._left(session, managed.unacked())
-            self.background(self.offline.park_all(waiting, session.user))
         if managed.late:
             self.host.clock.callLater(0, self._relieve, session)
-        self.background(self._store_count(session, managed))
+        if self._lost.add(session):
+            self.background(self._lost.work())
 
-    async def _store_count(self, session: Session, managed: Managed) -> None:
+    def _park_all(self, lost: Sequence[Session]) -> Awaitable[object]:
+        """What waits for sessions that have lost their connections is stored."""
+        if self.offline is None:
+            return succeed(None)
+        return self.offline.park_all(
+            (kept, message, session.user)
+            for session in lost
+            if session.managed is not None and session.hibernating
+            for kept, message in self._left(session, session.managed.unacked())
+        )
+
+    def _count(self, session: Session) -> Ended | None:
         """What was handled, for a client that comes back to another process."""
-        if session.undurable is not None:
-            await session.undurable.over()
-        if session.hibernating:
-            until = time.time() + managed.max_s + self.options.remember
-            ended = Ended(managed.id, session.user.local, managed.handled, int(until))
-            await self.store.put(ended)
+        managed = session.managed
+        if managed is None or not session.hibernating:
+            return None
+        until = time.time() + managed.max_s + self.options.remember
+        return Ended(managed.id, session.user.local, managed.handled, int(until))
 
     def _expire_later(self, session: Session, in_s: float) -> None:
         self._cancel(session)
@@ -305,9 +318,16 @@ class StreamManagement(Module):
     @on(events.stanza_waiting)
     def park(self, session: Session, kept: Kept) -> None:
         """Nobody is there to take it: a message is stored before its sender is acknowledged."""
+        if (older := self._lost.before_more(session)) is not None:
+            self.background(older)
         stored = self._park(session, kept)
         if stored is not None:
-            self.host.delivery.owes(stored)
+            self._parking += 1
+            self.host.delivery.owes(stored.addBoth(self._parked))
+
+    def _parked(self, place: object) -> object:
+        self._parking -= 1
+        return place
 
     def _park(self, session: Session, kept: Kept) -> Any:
         managed, message = session.managed, kept.stanza
@@ -434,7 +454,9 @@ class StreamManagement(Module):
     def entrust(self, session: Session, unread: Iterable[Kept]) -> None:
         """What the client of a session that is over has not got, for who comes next."""
         left = self._left(session, unread)
-        stored = None if self.offline is None else self.offline.park_all(left, session.user)
+        stored = None
+        if self.offline is not None:
+            stored = self.offline.park_all((*each, session.user) for each in left)
         self.background(self._refuse_rest(stored, left, session.user))
 
     def _left(self, session: Session, unacked: Iterable[Kept]) -> list[tuple[Kept, Message]]:
@@ -475,17 +497,45 @@ class StreamManagement(Module):
     async def store_all(self, host: JID) -> None:
         """Sessions that hibernate, all connections being closed, shall outlive the process."""
         self._stored_all = True
-        for session in list(self.host.sessions):
-            if not session.hibernating or session.managed is None:
-                continue
-            until = time.time() + session.managed.max_s
-            ended = Ended(
-                session.managed.id,
-                session.user.local,
-                session.managed.handled,
-                int(until + self.options.remember),
-            )
-            await self.store.put(ended, dump(session), int(until))
+        await self._lost.over()
+        await self._quiet()
+        whole = [session for session in self.host.sessions if session.hibernating]
+        for first in range(0, len(whole), TOGETHER):
+            ended = map(self._whole, whole[first : first + TOGETHER])
+            await self._store_patiently([each for each in ended if each is not None])
+
+    async def _quiet(self) -> None:
+        """Until nothing more comes for sessions, and of all that has come it is known where it is:
+        that is a part of what is stored here. What takes longer than the server has fails.
+        """
+        while (
+            self._parking
+            or self.host.delivery.waits
+            or any(session.undurable is not None for session in self.host.sessions)
+        ):
+            await self._pause()
+
+    def _pause(self) -> Deferred[None]:
+        over: Deferred[None] = Deferred()
+        self.host.clock.callLater(BUSY_S, over.callback, None)
+        return over
+
+    def _whole(self, session: Session) -> Ended | None:
+        ended = self._count(session)
+        if ended is None or session.managed is None:
+            return None
+        until = int(time.time() + session.managed.max_s)
+        return ended._replace(snapshot=dump(session), resumable_until=until)
+
+    async def _store_patiently(self, ended: list[Ended]) -> None:
+        """Others store as well when the server stops; it says when there is no more time."""
+        while True:
+            try:
+                await self.store.put_all(ended)
+            except DatabaseBusy:
+                await self._pause()
+            else:
+                return
 
     @on(events.host_started)
     async def revive_all(self, host: JID) -> None:

@@ -1,5 +1,6 @@
 """What is stored of sessions: how much was handled in them, and after a stop all of it."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -22,12 +23,16 @@ sa.Index("sm_sessions_by_user", sessions.c.host, sessions.c.user)
 
 
 class Ended(NamedTuple):
-    """How many stanzas were handled in a session without a connection."""
+    """How many stanzas were handled in a session without a connection, and if it was stored whole,
+    until when it can be resumed.
+    """
 
     id: str
     user: str
     handled: int
     until: int  # when it may be forgotten, in seconds since 1970
+    snapshot: bytes | None = None
+    resumable_until: int = 0
 
 
 class Saved(NamedTuple):
@@ -41,19 +46,16 @@ class Saved(NamedTuple):
 
 class Store(Repository):
     @transaction
-    def put(
-        self, tx: Tx, ended: Ended, snapshot: bytes | None = None, resumable_until: int = 0
-    ) -> None:
-        tx.execute(
-            upsert(
-                sessions,
-                host=self.host,
-                **ended._asdict(),
-                resumable_until=resumable_until,
-                snapshot=snapshot,
-            )
-        )
-        known = sa.select(sessions.c.id).where(self.mine(sessions, user=ended.user))
+    def put_all(self, tx: Tx, ended: Iterable[Ended]) -> None:
+        users = set()
+        for each in ended:
+            tx.execute(upsert(sessions, host=self.host, **each._asdict()))
+            users.add(each.user)
+        for user in users:
+            self._bound(tx, user)
+
+    def _bound(self, tx: Tx, user: str) -> None:
+        known = sa.select(sessions.c.id).where(self.mine(sessions, user=user))
         oldest = tx.scalars(known.order_by(sessions.c.until.desc()).offset(MOST)).all()
         if oldest:
             tx.execute(sessions.delete().where(self.mine(sessions), sessions.c.id.in_(oldest)))

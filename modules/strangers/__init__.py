@@ -167,7 +167,12 @@ class Strangers(Module):
 
     # What comes in
 
-    @on(events.user_receives, order=EARLY)
+    def _guards(self, stanza: Stanza) -> bool:
+        if stanza.kind == "message" and stanza.type in LIMITED:
+            return True
+        return bool(self._lists) and self.is_banned(stanza.from_)
+
+    @on(events.user_receives, order=EARLY, concerns=_guards)
     def guard(self, stanza: Stanza, user: JID) -> Stop | None:
         """Messages to who is online; others are looked at when they are stored."""
         if stanza.kind == "iq" or stanza.type in ("error", "unavailable", "unsubscribe"):

@@ -1,6 +1,7 @@
 """Those who chat while things go wrong."""
 
 import itertools
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
@@ -18,12 +19,18 @@ ROMEO, JULIET, NURSE, TYBALT = (
 )
 # For `ServerProcess`: who floods would fill a queue of the usual size within a second.
 ROOM = {"offline": {"limit": 1_000_000, "max_bytes": 1_000_000_000}}
+Connect = Callable[[tuple[str, int], float], socket.socket]
 LOST = (StreamEnded, ConnectionError, TimeoutError, ssl.SSLEOFError)
 
 
-def joins(server: ServerProcess, address: str, password: str = PASSWORD) -> TLSClient:
+def joins(
+    server: ServerProcess,
+    address: str,
+    password: str = PASSWORD,
+    connect: Connect = socket.create_connection,
+) -> TLSClient:
     """A client of that full JID, bound."""
-    client = TLSClient(server.address, jid(address), password=password)
+    client = TLSClient(server.address, jid(address), password=password, connect=connect)
     client.socket.settimeout(PATIENCE_S)
     client.connects()
     return client
@@ -88,14 +95,19 @@ def takes_until(client: TLSClient, last: str) -> list[str]:
     return came[: came.index(last)]
 
 
-def reads_offline(server: ServerProcess, user: str, mark: str = "mark") -> list[str]:
+def reads_offline(
+    server: ServerProcess,
+    user: str,
+    mark: str = "mark",
+    connect: Connect = socket.create_connection,
+) -> list[str]:
     """The ids of all messages that wait for an account; they are confirmed, and gone then."""
-    writer = joins(server, f"{ROMEO}/marks")
+    writer = joins(server, f"{ROMEO}/marks", connect=connect)
     writer.sends(chat(mark, user))
     taken(writer)
     assert writer.inbox == [], "the mark is stored, so it comes"
     writer.leaves()
-    reader = joins(server, f"{user}/reads")
+    reader = joins(server, f"{user}/reads", connect=connect)
     reader.sends("<presence/>")
     kept = takes_until(reader, mark)
     taken(reader)

@@ -25,6 +25,7 @@ from tests.faults.people import (
     reads_offline,
     taken,
 )
+from tests.faults.test_resumption import Phone, R
 from tests.support.client import TLSClient
 from tests.support.server import ServerProcess
 from xmppd.jid import jid
@@ -137,6 +138,27 @@ def test_a_message_that_cannot_be_archived_is_given_back_and_not_delivered(serve
     romeo.sends(chat("found", JULIET))
     answer(juliet, "found")
     assert "lost" not in [stanza.get("id") for stanza in juliet.inbox]
+
+
+def test_nothing_is_acknowledged_before_it_is_stored_and_all_is_afterwards(serve: Serve) -> None:
+    """Of who counts stanzas (XEP-0198), also over a resumption in the middle of it."""
+    server = serve()
+    phone = Phone(server, f"{ROMEO}/phone")
+    phone.client.sends(chat("known", NURSE))  # that there is such an account
+    assert phone.acknowledged() == 1
+    lock = sqlite3.connect(database_of(server), isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    phone.client.sends("".join(chat(f"{n}", NURSE) for n in range(10)) + R)
+    phone.client.socket.settimeout(2)
+    with pytest.raises(TimeoutError):
+        phone.client.reads()
+    phone.client.socket.settimeout(PATIENCE_S)
+    lock.rollback()
+    lock.close()
+    assert phone.nonza("a").get("h") == "11"
+    phone.cuts()
+    assert phone.comes_back().get("h") == "11"
+    assert reads_offline(server, NURSE) == ["known", *(f"{n}" for n in range(10))]
 
 
 def test_a_server_whose_database_hangs_stops_in_time(serve: Serve) -> None:

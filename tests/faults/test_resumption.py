@@ -1,12 +1,15 @@
 """Connections that are cut, and servers that stop or are killed, while sessions can be resumed."""
 
+import socket
 from collections.abc import Callable
 
 import pytest
 
 from tests.faults.people import (
     JULIET,
+    PATIENCE_S,
     ROMEO,
+    Connect,
     chat,
     condition,
     joins,
@@ -27,10 +30,16 @@ R, ENABLE = f"<r xmlns='{SM}'/>", f"<enable xmlns='{SM}' resume='true'/>"
 class Phone:
     """A client that counts (XEP-0198), and comes back."""
 
-    def __init__(self, server: ServerProcess, address: str) -> None:
+    def __init__(
+        self,
+        server: ServerProcess,
+        address: str,
+        connect: Connect = socket.create_connection,
+    ) -> None:
         self.server = server
         self.address = address
-        self.client = joins(server, address)
+        self.connect = connect
+        self.client = joins(server, address, connect=connect)
         self.client.sends(ENABLE)
         self.id = self.nonza("enabled").get("id") or ""
         self.handled = 0
@@ -62,7 +71,10 @@ class Phone:
 
     def comes_back(self) -> Element:
         """<resumed/> or <failed/>."""
-        self.client = client = TLSClient(self.server.address, jid(self.address))
+        self.client = client = TLSClient(
+            self.server.address, jid(self.address), connect=self.connect
+        )
+        client.socket.settimeout(PATIENCE_S)
         client.opens()
         client.secures()
         client.logs_in()

@@ -157,6 +157,7 @@ class Server:
         )
         self.federation = Federation(self.service)
         self.talk.router.elsewhere = self.federation.route
+        self.talk.router.copies_elsewhere = self.federation.route_copies
         self.factory = PeerFactory(self.federation)
         for each in (domain, *more_hosts):
             network.servers[each] = self

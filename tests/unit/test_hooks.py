@@ -241,4 +241,4 @@ def test_the_decorator_leaves_data_and_nothing_else() -> None:
             return [1]
 
     assert Module().work() == [1]
-    assert getattr(Module.work, ON) == [(numbers, NORMAL), (number_passed, LATE)]
+    assert getattr(Module.work, ON) == [(numbers, NORMAL, None), (number_passed, LATE, None)]

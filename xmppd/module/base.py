@@ -7,6 +7,7 @@ takes everything back when it stops.
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.task import LoopingCall
@@ -248,9 +249,9 @@ def _members(instance: Module) -> Iterator[Callable[..., Any]]:
 def handlers_of(instance: Module) -> list[tuple[Hook, Handler]]:
     """What its methods marked with `@on` handle."""
     return [
-        (hook, Handler(order, instance.name, method))
+        (hook, Handler(order, instance.name, method, concerns and MethodType(concerns, instance)))
         for method in _members(instance)
-        for hook, order in getattr(method, ON, ())
+        for hook, order, concerns in getattr(method, ON, ())
     ]
 
 

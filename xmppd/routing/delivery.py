@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from xmppd import events
 from xmppd.hooks import STOP, Hooks, Stop, spawn
 from xmppd.jid import JID
+from xmppd.routing.fanout import FanOut
 from xmppd.routing.gate import Act, Commit, Gate
 from xmppd.routing.iqs import IQTable, answer, refusal, settled
 from xmppd.routing.questions import Questions
@@ -68,6 +69,7 @@ class Delivery:
         }
         self._owed: list[Deferred[Any]] = []  # see `owes`
         self._gates: dict[JID, Gate] = {}  # of accounts for which something is not durable yet
+        self.fan_out = FanOut(router, hooks, sessions, self._gates, self._when_stored)
 
     def route(self, stanza: Stanza) -> Done:
         """Deliver, answer, store or refuse. Raises StanzaError for the router to bounce."""
@@ -97,6 +99,11 @@ class Delivery:
         if not commit.over or commit.problem is not None:
             self._gate(user).coming = commit
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is held back until it is durable, for whomever."""
+        return bool(self._gates)
+
     def later(self, user: JID, act: Act, commit: Commit | None = None) -> None:
         """Do something for `user` behind all that waits now and, with `commit`, when that is
         durable; never if it fails.
@@ -117,6 +124,8 @@ class Delivery:
         self._owed.append(stored)
 
     def _when_stored(self) -> Done:
+        if not self._owed:
+            return None
         owed, self._owed = self._owed, []
         storing = Storing()
         _ = DeferredList(owed, consumeErrors=True).addBoth(lambda _: storing.callback(None))

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -41,9 +42,11 @@ TICK_S = 10.0
 ACK_S = 1.0  # after a stanza, unless more follow: ask whether it was handled
 SILENT_S = 20.0  # nothing came back to what we sent: ask whether anybody is there
 UNANSWERED_S = 20.0  # ask once more, differently; and then nobody is
+LEAVE_S = 2.0  # at our shutdown, for what is under way
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
 MOST, MOST_BYTES = 256, 1 << 20  # taken since the first stanza that is not durable; then it waits
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
+SHUTDOWN = StreamError("system-shutdown")
 LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
 
 
@@ -71,8 +74,10 @@ class PeerConnection(StreamDriver[PeerEvent]):
         self._asked_at: float | None = None
         self._poked = False  # asked a second time
         self.expires_at: float | None = None  # the certificate that proved who it is
-        self._ended = False  # by us: what the peer said last is dropped
         self._last: Closed | None = None  # by the peer; answered when all is stored
+        self._parts = False  # the stream ends when all is stored
+        self._parting: StreamError | None = None  # why it does
+        self._deaf = False  # stanzas are taken no more
         self._under_way = 0  # stanzas on their way to the disk
         self._behind = 0  # those, and what came behind them
         self._bytes = 0  # of those
@@ -102,6 +107,14 @@ class PeerConnection(StreamDriver[PeerEvent]):
     def drained(self) -> None:
         self.federation.drained(self)
 
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S, why: str = "closed by us") -> None:
+        self.federation.closing(self)
+        super().close(timeout_s, why)
+
+    def abort(self, why: str = "aborted") -> None:
+        self.federation.closing(self)
+        super().abort(why)
+
     def lost(self, why: str) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -125,8 +138,8 @@ class PeerConnection(StreamDriver[PeerEvent]):
             if not isinstance(event, Stanza):
                 self._take(event)
                 continue
-            if self._ended:
-                return
+            if self._deaf:
+                continue
             self.used_at = self.heard_at
             done = self._accept(event)
             if isinstance(done, Storing) and self._behind < MOST and self._bytes < MOST_BYTES:
@@ -166,6 +179,7 @@ class PeerConnection(StreamDriver[PeerEvent]):
             last, self._last = self._last, None
             if last is not None:
                 self._closed(last)
+            self._part_if_done()
 
     def _handled(self) -> None:
         """A stanza is dealt with; it counts when those before it do (XEP-0198 §4)."""
@@ -176,11 +190,12 @@ class PeerConnection(StreamDriver[PeerEvent]):
 
     def _waited(self) -> None:
         self._handled()
+        self._part_if_done()
 
     @property
     def _heeds(self) -> bool:
         """What a peer said before it left counts: at its shutdown its users go away so."""
-        return not self._ended
+        return True
 
     def _take(self, event: PeerEvent) -> None:
         if isinstance(event, Closed) and event.by_peer and self._under_way:
@@ -235,20 +250,43 @@ class PeerConnection(StreamDriver[PeerEvent]):
             self._handle(happened)
 
     def end(self, error: StreamError | None = None) -> None:
-        self._ended = True
+        self._deaf = True
         super().end(error)
 
     def finish(self) -> None:
         """Send nothing more; what the peer has under way is still taken (RFC 6120 §4.4)."""
-        if self.stream.state not in TRUSTED:
-            self.end()
+        if not self.stream.finishing:
+            self._part(None, CLOSE_TIMEOUT_S)
+
+    def leave(self) -> None:
+        """This server shuts down."""
+        self._part(SHUTDOWN, LEAVE_S)
+
+    def _part(self, why: StreamError | None, timeout_s: float) -> None:
+        if self.stream.state not in TRUSTED or self.stream.finishing:
+            self.end(why)
             return
-        self.stream.finish()
-        self.flush_stream()
         self.federation.retired(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._wheel.add(CLOSE_TIMEOUT_S, self.end)
+        self._timer = self._wheel.add(timeout_s, partial(self.end, why))
+        if self.stream.management is None:
+            self.stream.finish(why)
+            self.flush_stream()
+        elif not self._parts:
+            self._parts, self._parting = True, why
+            self.pause()
+            self._part_if_done()
+
+    def _part_if_done(self) -> None:
+        """What the peer counts is counted before we say the last word: our acknowledgement tells
+        of all that was stored, and what it has sent since is its own again (XEP-0198 §4).
+        """
+        if self._parts and not (self._deaf or self._under_way or self._waits):
+            self._deaf = True
+            self.stream.finish(self._parting)
+            self.flush_stream()
+            self.resume()
 
     def _closed(self, event: Closed) -> None:
         """The stream is over: so is the connection, as soon as our last words are sent."""
@@ -284,10 +322,11 @@ class PeerConnection(StreamDriver[PeerEvent]):
             return True
         return self.stalled and self.buffered > BLOCKED_BYTES
 
-    def forward(self, stanza: Stanza) -> None:
-        """Send a stanza of a pair that is valid."""
+    def forward(self, stanza: Stanza, data: bytes | None = None) -> None:
+        """Send a stanza of a pair that is valid; `data` is how it is written, if that is known."""
         stream = self.stream
-        data = stanza.write(SERVER)
+        if data is None:
+            data = stanza.write(SERVER)
         if stream.max_bytes is not None and len(data) > stream.max_bytes:
             text = f"the server there takes no more than {stream.max_bytes} bytes"
             self.federation.bounce(stanza, StanzaError("policy-violation", text))

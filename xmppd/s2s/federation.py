@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -9,6 +10,7 @@ from twisted.python.failure import Failure
 
 from xmppd.config.s2s import S2SOptions
 from xmppd.hooks import spawn
+from xmppd.ns import SERVER
 from xmppd.resolve import DialFailed, Target
 from xmppd.routing.router import Done
 from xmppd.s2s.connection import PeerConnection
@@ -20,7 +22,7 @@ from xmppd.s2s.service import Service
 from xmppd.s2s.shares import Shares
 from xmppd.s2s.slots import Slots
 from xmppd.s2s.verification import Verifier
-from xmppd.stanza import Stanza, StanzaError
+from xmppd.stanza import Copies, Stanza, StanzaError
 from xmppd.stream.dialback import Pair
 from xmppd.stream.peer import Refused
 from xmppd.transport.driver import SHOWN
@@ -31,6 +33,7 @@ log = Logger()
 PEERS = 10_000  # servers that something is known of
 EXTERNAL_AGAIN_S = 3600.0  # after a server hung up on who tried it
 LOOKED_AT = 64  # of them, for one to forget
+STOPS = "this server shuts down"
 HELD_BACK_BYTES = 256 * 1024  # waiting for a slow peer, its senders are not read from
 
 
@@ -72,6 +75,17 @@ class Federation:
             return self._queue(route, stanza)
         except StanzaError as error:
             return self.bounce(stanza, error)
+
+    def route_copies(self, copies: Copies[Any]) -> None:
+        """As `route` for each of them; all are for one server."""
+        stanza = copies.stanza
+        route = self._routes.get((stanza.from_.domain, copies.jids[0].domain))
+        for to, data in zip(copies.jids, copies.written(SERVER), strict=True):
+            link = None if route is None or route.queue else route.link
+            if link is None or link.blocked:
+                _ = self.service.router.route(copies.copy(to))
+            else:
+                link.forward(copies.copy(to), data)
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
@@ -390,8 +404,28 @@ class Federation:
                 peer.links.remove(link)
         for route in self._routes_of(link):
             route.link = route.asking = None
-            if route.queue:
-                self._start(route)
+            self._move(route)
+
+    def closing(self, link: PeerConnection) -> None:
+        """It is about to be gone, and what is written to it now would be lost without a word."""
+        for peer in link.peers:
+            if link in peer.links:
+                peer.links.remove(link)
+        for route in list(link.routes):
+            if route.link is link:
+                link.routes.discard(route)
+                route.link = None
+                self._move(route)
+
+    def _move(self, route: Route) -> None:
+        """It has no connection any more: what waits takes another."""
+        if not route.queue:
+            self._relieve(route.peer)
+            self._drop(route)
+        elif self.stopping:
+            self._fail(route, StanzaError("remote-server-timeout", STOPS))
+        else:
+            self._start(route)
 
     @staticmethod
     def _routes_of(link: PeerConnection) -> list[Route]:
@@ -453,13 +487,7 @@ class Federation:
         elif asked and not link.hung_up_on_external:
             self._refuse(route, lost)
             return
-        if not route.queue:
-            self._relieve(route.peer)
-            self._drop(route)
-        elif self.stopping:
-            self._fail(route, lost)
-        else:
-            self._start(route)
+        self._move(route)
 
     def drained(self, link: PeerConnection) -> None:
         """The peer reads again, or has acknowledged something."""
@@ -525,15 +553,15 @@ class Federation:
         """What still waits for a server goes back, while its senders are there to hear of it."""
         for route in list(self._routes.values()):
             if route.link is None:
-                self._fail(route, StanzaError("remote-server-timeout", "this server shuts down"))
+                self._fail(route, StanzaError("remote-server-timeout", STOPS))
 
     def shutdown(self) -> Deferred[None]:
-        """End all with system-shutdown; fires when they are gone, in 5 s at most."""
+        """End all with system-shutdown; fires when they are gone, in 7 s at most."""
         if self._stopping is None:
             self._stopping = Deferred()
             self.give_up()
         for link in list(self.connections):
-            link.end(StreamError("system-shutdown"))
+            link.leave()
         return self._stopping if self.connections else succeed(None)
 
     def _tell_stopped(self) -> None:

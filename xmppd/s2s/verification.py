@@ -22,13 +22,14 @@ REMEMBERED = 4096  # of those
 class _Question:
     """One key that is being looked into; fires with None where it is valid."""
 
-    __slots__ = ("answer", "link", "request", "source", "timer")
+    __slots__ = ("again", "answer", "link", "request", "source", "timer")
 
     def __init__(self, request: VerifyRequest, source: str, timer: Timer) -> None:
         self.request = request
         self.source = source  # whose limit it counts against
         self.timer = timer
         self.link: OutgoingConnection | None = None  # it was asked there
+        self.again = False  # for the second time
         self.answer: Deferred[StanzaError | None] = Deferred()
 
 
@@ -61,10 +62,15 @@ class Verifier:
         late = StanzaError("remote-server-timeout", "the authoritative server does not answer")
         timer = wheel.add(ANSWER_S, self._settle, request, late)
         question = self._questions[request] = _Question(request, source, timer)
+        self._ask(question)
+        return await question.answer
+
+    def _ask(self, question: _Question) -> None:
+        """On a connection that there is, or when there is one."""
+        request = question.request
         link = self._federation.link_for_questions(request.sender, request.target)
         if link is not None:
             self._put(question, link)
-        return await question.answer
 
     def _refusal(self, request: VerifyRequest, source: str) -> StanzaError | None:
         limits = self._federation.service.options.limits
@@ -125,11 +131,18 @@ class Verifier:
             self._unreachable[domain] = self._federation.now + UNREACHABLE_S
 
     def lost(self, link: "OutgoingConnection") -> None:
-        """What was asked there is not answered any more."""
+        """What was asked there is not answered any more. It may have been closed just then, for
+        it was not in use: that is no answer, and another connection may bring one.
+        """
         gone = StanzaError("remote-server-timeout", "the authoritative server hung up")
         for question in list(self._questions.values()):
-            if question.link is link:
+            if question.link is not link:
+                continue
+            if question.again or self._federation.stopping:
                 self._settle(question.request, gone)
+            else:
+                question.link, question.again = None, True
+                self._ask(question)
 
     def _settle(self, request: VerifyRequest, error: StanzaError | None) -> None:
         question = self._questions.pop(request, None)

@@ -10,16 +10,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from xmppd.hooks import SignalChain
-from xmppd.ns import DELAY
+from xmppd.ns import DELAY, SM
 from xmppd.stanza import Message, Stanza
 from xmppd.stanza.delay import delay
 from xmppd.stream.management import MODULUS, Management
-from xmppd.xml import Element, to_xml
+from xmppd.xml import Element
 
 if TYPE_CHECKING:
     from xmppd.jid import JID
     from xmppd.sessions.session import Outlet, Session
 
+REQUEST = f"<r xmlns='{SM}'/>".encode()
 COST = 200  # bytes of a stanza in memory beside its content
 
 
@@ -38,16 +39,13 @@ class Copy:
 class Kept:
     """A stanza that waits for its acknowledgement, since `at` (of the host's clock)."""
 
-    __slots__ = ("at", "copy", "stanza")
+    __slots__ = ("at", "copy", "size", "stanza")
 
     def __init__(self, stanza: Stanza, at: float) -> None:
         self.stanza = stanza
         self.at = at
         self.copy: Copy | None = None
-
-    @property
-    def size(self) -> int:
-        return len(self.stanza.raw) + COST
+        self.size = len(stanza.raw) + COST
 
 
 class Managed(Management[Kept]):
@@ -98,17 +96,16 @@ class Managed(Management[Kept]):
 
     # What is sent
 
-    def deliver(self, stanza: Stanza, session: "Session") -> None:
-        """Write it, if there is somebody to write to, and keep it."""
-        kept = Kept(stanza, self._seconds())
-        outlet = session.outlet
+    def deliver(self, stanza: Stanza, session: "Session", data: bytes | None = None) -> None:
+        """Write it (`data`, if that is known), if there is somebody to write to, and keep it."""
+        kept, outlet = Kept(stanza, self._seconds()), session.outlet
         if outlet is None:
             self._keep_unwritten(kept)
             self._waits.signal(session, kept)
         else:
             asks = self.send(kept)
             self.size += kept.size
-            outlet.write(stanza.write())
+            outlet.write(stanza.write() if data is None else data)
             if asks:
                 self.ask(outlet)
         self._bound(session)
@@ -128,7 +125,7 @@ class Managed(Management[Kept]):
         self.unwritten += 1
 
     def _bound(self, session: "Session") -> None:
-        if (len(self) > self.max_unacked or self.size > self.max_bytes) and not self.late:
+        if (len(self._unacked) > self.max_unacked or self.size > self.max_bytes) and not self.late:
             self.late = True
             self._overdue.signal(session)
 
@@ -151,7 +148,8 @@ class Managed(Management[Kept]):
     def ask(self, outlet: "Outlet") -> None:
         """Ask for an acknowledgement of all that was sent."""
         self.asked_at = self._seconds()
-        outlet.write(to_xml(self.request()).encode())
+        self.asked = len(self._unacked)
+        outlet.write(REQUEST)
 
     @property
     def newest(self) -> Kept | None:

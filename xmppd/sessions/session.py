@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -87,7 +87,7 @@ class Session:
         self.opened_at: Final = opened_at
         self.priority: int | None = None  # None: no available presence was sent
         self.presence: Presence | None = None  # the last available presence without `to`
-        self.state: dict[str, object] | None = None  # what modules keep, by PerSession
+        self.state: dict[str, Any] | None = None  # what modules keep, by PerSession
         self.undurable: Undurable | None = None  # None: all that it sent is durable
         self.managed: Managed | None = None  # None: its client does not acknowledge stanzas
         self._receives: FilterChain[Stanza, [Session]] = hooks.of(events.session_receives)
@@ -175,7 +175,8 @@ class PerSession(Generic[T]):
     def __getitem__(self, session: Session) -> T:
         state = session.state
         if state is not None and self._key in state:
-            return cast(T, state[self._key])
+            kept: T = state[self._key]
+            return kept
         if not callable(self._default):
             return self._default
         made = self._default()

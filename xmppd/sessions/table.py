@@ -13,10 +13,12 @@ class SessionTable:
     entry and one tuple an account, nothing a session.
     """
 
-    __slots__ = ("_by_user", "_count")
+    __slots__ = ("_by_user", "_count", "lookup")
 
     def __init__(self) -> None:
         self._by_user: dict[JID, tuple[Session, ...]] = {}
+        # As `of(user)`, by `lookup(user, ())`: without a call of Python, for fan-out.
+        self.lookup = self._by_user.get
         self._count = 0
 
     def of(self, user: JID) -> tuple[Session, ...]:

@@ -1,5 +1,6 @@
 """Message, Presence, IQ and StanzaError; payload classes, data forms, result sets, delays."""
 
+from xmppd.stanza.copies import Copies
 from xmppd.stanza.dates import format_datetime, parse_datetime
 from xmppd.stanza.delay import Delay
 from xmppd.stanza.errors import StanzaError, error_reply
@@ -21,6 +22,7 @@ from xmppd.stanza.stanza import IQ, Message, Presence, Stanza
 
 __all__ = [
     "IQ",
+    "Copies",
     "Delay",
     "Field",
     "FieldType",

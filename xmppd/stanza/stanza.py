@@ -18,6 +18,7 @@ from typing import ClassVar, Final, Self
 
 from xmppd.jid import JID
 from xmppd.ns import CLIENT, XML
+from xmppd.stanza.copies import Copies
 from xmppd.stanza.errors import StanzaError
 from xmppd.xml import XML_LANG, Element, escape_attr, parse_fragment, to_xml
 
@@ -213,17 +214,28 @@ class Stanza:
             new._add(more)
         return new
 
-    def copies(self, jids: Iterable[JID]) -> list[Self]:
-        """A copy for each of these receivers. All but `to` is written once, for all of them: a
-        handler that wants another replaces it, as always, by a `copy` of its own.
+    def copies(self, jids: Iterable[JID]) -> Copies[Self]:
+        """A copy for each of these receivers. All but `to` is written once, for all of them."""
+        return Copies(self, jids, self._after_to(CLIENT))
+
+    def copy_written(self, to: JID, tail: bytes) -> Self:
+        """A copy for `to`, of which the bytes after that are known: for `Copies`, in a third of
+        the time that `copy` takes.
         """
-        tail = self._after_to(CLIENT)
-        made = []
-        for to in jids:
-            new = self.copy(to=to)
-            new._tail = tail
-            made.append(new)
-        return made
+        new = self.__class__.__new__(self.__class__)
+        new.to = to
+        new.from_ = self.from_
+        new.type = self.type
+        new.id = self.id
+        new.lang = self.lang
+        new.extra = self.extra
+        new.directed = self.directed
+        new.fault = self.fault
+        new.payloads = self.payloads
+        new._raw = self._raw
+        new._tail = tail
+        new._children = self._children
+        return new
 
     def _set(self, children: list[Element]) -> None:
         self._children = children
@@ -257,8 +269,11 @@ class Stanza:
 
         All but `to` is written once; a receiver costs one joining of bytes.
         """
-        head = f"<{self.kind} to='"
-        tail = b"'" + self._after_to(content_ns)
+        return self.write_to_each(jids, self._after_to(content_ns))
+
+    def write_to_each(self, jids: Iterable[JID], tail: bytes) -> list[bytes]:
+        """As `write_to_many`, with what comes after `to`."""
+        head, tail = f"<{self.kind} to='", b"'" + tail
         receivers: list[str] = list(jids)
         if _unsafe("".join(receivers)):
             receivers = [escape_attr(to) for to in receivers]

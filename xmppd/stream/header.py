@@ -52,6 +52,8 @@ def read_header(opened: StreamOpen, hosts: Container[str]) -> Header:
     check_namespaces(opened, CLIENT)
     sender = _sender(opened)
     domain = _domain(opened, hosts, sender)
+    if sender is not None and sender.domain != domain:  # of another host (XEP-0388 §2.1)
+        raise HeaderError("invalid-from", from_=domain)
     if not is_version_1(opened.attrs.get("version")):
         versioned = _VERSION.fullmatch(opened.attrs.get("version", "0")) is None
         raise HeaderError("unsupported-version", from_=domain, to=sender, versioned=versioned)

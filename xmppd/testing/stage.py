@@ -133,7 +133,7 @@ class Talk(Stage[Client]):
             clock=self.clock,
         )
         self.hosts[name] = host
-        self.router.claim(name, host.delivery.route)
+        self.router.claim(name, host.delivery.route, copies=host.delivery.fan_out.send)
         host.modules = ModuleHost(host, self.commands)
         chosen = {cls: options_of(cls)(**options.get(cls.name, {})) for cls in modules}
         result_of(host.modules.start(chosen))

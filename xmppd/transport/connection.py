@@ -146,7 +146,11 @@ class StreamTransport(Protocol):
         self._waiting += len(data)
         if not self._dirty:
             self._dirty = True
-            self._flusher.add(self)
+            flusher = self._flusher
+            if flusher.depth:  # as `add` does, which is a call for each receiver of a broadcast
+                flusher.dirty.append(self)
+            else:
+                flusher.add(self)
         if self._waiting + self._unsent > self.max_buffered:
             self._check_overflow()
 
@@ -246,6 +250,38 @@ class StreamTransport(Protocol):
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
         self._dirty = False
+        engine, sock = self.engine, self._socket
+        if (
+            sock is None
+            or self._state
+            or self._unsent
+            or self._holds
+            or self._waiting > CHUNK
+            or not self._out
+            or (engine is not None and not self.secure)
+        ):
+            self._flush_any()
+            return
+        out = self._out  # what follows is `_flush_any` for an open connection, in one call
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        self._waiting = 0
+        try:
+            if engine is not None:
+                data = engine.send(data)
+            sent = sock.send(data)
+        except TLSError as error:
+            self.abort(f"TLS: {error}")
+        except BlockingIOError:
+            self._stall(data)
+        except OSError as error:
+            self.abort(f"connection lost: {error.strerror}")
+        else:
+            if sent < len(data):
+                self._stall(data[sent:])
+
+    def _flush_any(self) -> None:
+        """Also while it is being closed, or in a handshake, or full."""
         if self._unsent or self._holds:
             if len(self._out) > self.max_waiting:
                 self._overflow()

@@ -48,8 +48,6 @@ def hears_nothing_of(victim: Wire, text: str) -> None:
                      id="markup as to"),
         pytest.param(header("proven.example", None), ("host-unknown", "improper-addressing"),
                      id="no to"),
-        pytest.param(header(None, "example.org"), ("improper-addressing", "invalid-from"),
-                     id="no from"),
         pytest.param(header("", "example.org"), ("improper-addressing", "invalid-from"),
                      id="empty from"),
         pytest.param(header("a@proven.example", "example.org"),
@@ -76,6 +74,35 @@ def test_odd_headers(
     server: "Peered", call: "Calls", sent: str | bytes, conditions: tuple[str, ...]
 ) -> None:
     refused(server, call().send(sent), *conditions)
+
+
+def test_who_it_is_may_be_said_after_tls_alone_but_must_be_then(
+    server: "Peered", call: "Calls"
+) -> None:
+    """RFC 6120 §4.7.1; so does who looks at certificates, as `openssl s_client` does."""
+    wire = call()
+    wire.send(header(None, "example.org")).until("</stream:features>")
+    assert b"<required/>" in wire.received
+    assert b"dialback>" not in wire.received
+    wire.send(STARTTLS).until("<proceed")
+    wire.socket = client_context().wrap_socket(wire.socket, server_hostname="example.org")
+    wire.new_stream()
+    refused(server, wire.send(header(None, "example.org")), "improper-addressing")
+
+
+@pytest.mark.parametrize("sent", [
+    "<message from='a@proven.example' to='juliet@example.org'><body>early</body></message>",
+    "<db:result from='proven.example' to='example.org'>key</db:result>",
+    "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>",
+])  # fmt: skip
+def test_who_has_not_said_who_it_is_gets_nowhere_without_tls(
+    call: "Calls", juliet: Wire, sent: str
+) -> None:
+    wire = call()
+    wire.send(header(None, "example.org")).until("</stream:features>")
+    wire.received = b""
+    wire.send(sent).until("not-authorized", "policy-violation", "invalid-mechanism")
+    hears_nothing_of(juliet, "early")
 
 
 # Before the peer is known
@@ -241,6 +268,21 @@ def test_the_stream_after_sasl_is_of_the_same_domains(
         "invalid-from",
         "not-authorized",
     )
+
+
+def test_with_bidi_what_waits_for_a_caller_follows_its_new_header(
+    server: "Peered", call: "Calls", hosts: dict[str, Host], romeo: Wire, proof: PEM
+) -> None:
+    """It could not be called, and calls: nothing is said between success and our header."""
+    server.closes("proven.example")
+    hosts["proven.example"].silent = True
+    wire = call().secured(proof)
+    romeo.send("<message to='a@proven.example'><body>it waits</body></message>").sync()
+    wire.send("<bidi xmlns='urn:xmpp:bidi'/>")
+    assert wire.external() == "success"
+    wire.send(header("proven.example", "example.org")).until("it waits</body>")
+    after = wire.received.partition(b"<success")[2]
+    assert after.find(b"</stream:features>") in range(after.find(b"it waits"))
 
 
 def test_a_stanza_where_the_stream_must_begin_anew(

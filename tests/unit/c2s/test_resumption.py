@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from xmppd import events
 from xmppd.c2s import Extensions, Service
-from xmppd.hooks import NORMAL, Handler
+from xmppd.hooks import NORMAL, Handler, spawn
 from xmppd.host import Host
 from xmppd.jid import jid
 from xmppd.module import ModuleHost
@@ -536,6 +537,178 @@ def test_failed_resumption_binds(client: Any, host: Host) -> None:
     assert f"<failed xmlns='{SM}'><item-not-found " in answer
     assert answer.index("<failed ") < answer.index("<bound ")
     assert f"<enabled xmlns='{SM}' id=" in answer
+
+
+# Rooms
+
+HALL = "hall@conference.example.org"
+ENTERS = f"<presence to='{HALL}/{{}}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+UNLOCK = (
+    f"<iq type='set' id='c' to='{HALL}'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+    "<x xmlns='jabber:x:data' type='submit'/></query></iq>"
+)
+
+
+@pytest.fixture
+def hall(phone: Phone, romeo: Any) -> None:
+    """A room with both of them in it; the phone has acknowledged all that it was told."""
+    phone.client.sends(ENTERS.format("Juliet"))
+    phone.client.sends(UNLOCK)
+    romeo.sends(ENTERS.format("Romeo"))
+    heard = phone.client.hears()
+    phone.client.sends(f"<a xmlns='{SM}' h='{_counted(phone)}'/>")
+    assert "policy" not in heard
+
+
+def _counted(phone: Phone) -> int:
+    session = phone.client.connection.session
+    return int(session.managed.sent)
+
+
+def test_an_occupant_whose_connection_is_lost_stays_and_misses_nothing(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], hall: None
+) -> None:
+    before = _counted(phone)
+    phone.client.cuts()
+    assert "unavailable" not in romeo.hears()
+    for said in ("1", "2", "3"):
+        romeo.sends(f"<message to='{HALL}' type='groupchat'><body>{said}</body></message>")
+    romeo.sends(f"<presence to='{HALL}/Romeo'><show>away</show></presence>")
+    romeo.sends(f"<presence to='{HALL}/Romeo'><show>xa</show></presence>")
+    again = connect()
+    heard = resume(again, phone.id, before)
+    assert bodies(heard) == ["1", "2", "3"]
+    assert re.findall("<show>(.*?)</show>", heard) == ["xa"]
+    again.sends(f"<message to='{HALL}' type='groupchat'><body>4</body></message>")
+    assert bodies(again.hears() + romeo.hears())[-1] == "4"
+
+
+def test_an_occupant_who_does_not_come_back_leaves_and_the_room_is_stored_for_nobody(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], hall: None, clock: Clock
+) -> None:
+    phone.client.cuts()
+    romeo.sends(f"<message to='{HALL}' type='groupchat'><body>1</body></message>")
+    romeo.hears()
+    clock.advance(31)
+    assert f"from='{HALL}/Juliet'" in romeo.hears()
+    fresh = connect()
+    fresh.binds("fresh")
+    assert bodies(fresh.sends("<presence/>")) == []
+
+
+PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/>"
+
+
+def test_who_has_a_message_in_its_queue_is_not_given_its_copy(
+    phone: Phone, romeo: Any, connect: Callable[[], Any]
+) -> None:
+    """The end of another session looks for those who could take what is stored."""
+    tablet = Phone(connect(), "tablet")
+    phone.client.cuts()
+    say(romeo, "1", to=str(BALCONY), more=PRIVATE)
+    again = connect()
+    assert bodies(resume(again, phone.id, 2)) == ["1"]
+    tablet.client.sends("</stream:stream>")
+    assert bodies(again.hears()) == []
+    say(romeo, "2")
+    assert bodies(again.hears()) == ["2"]
+
+
+class Later:
+    """A repository's method that does what it was called for when it is told to."""
+
+    def __init__(self, repository: Any, name: str) -> None:
+        self.calls: list[Any] = []
+        self._method = getattr(repository, name)
+        self._waiting: list[Deferred[Any]] = []
+        setattr(repository, name, self._call)
+
+    def _call(self, given: Any) -> Deferred[Any]:
+        self.calls.append(given)
+        begun: Deferred[Any] = Deferred()
+        self._waiting.append(begun)
+        return begun.addCallback(lambda _: self._method(given))
+
+    def goes_on(self) -> None:
+        self._waiting.pop(0).callback(None)
+
+
+def test_a_copy_that_is_stored_late_is_not_given_to_who_has_the_message(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host
+) -> None:
+    phone.client.cuts()
+    put = Later(host.modules.get("offline").queue, "put")  # type: ignore[union-attr]
+    say(romeo, "1", to=str(BALCONY), more=PRIVATE)
+    again = connect()
+    assert bodies(resume(again, phone.id, 1)) == ["1"]
+    put.goes_on()
+    assert bodies(again.hears()) == []
+    again.sends(f"<a xmlns='{SM}' h='2'/></stream:stream>")
+    fresh = connect()
+    fresh.binds("fresh")
+    assert bodies(fresh.sends("<presence/>")) == []
+
+
+def test_those_who_are_lost_together_are_stored_together(
+    connect: Callable[[], Any], host: Host
+) -> None:
+    """A network that fails must not fill the line of those who wait for the database."""
+    phones = [Phone(connect(), f"r{number}", presence=False) for number in range(15)]
+    put_all = Later(host.modules.find(StreamManagement).store, "put_all")  # type: ignore[union-attr]
+    for phone in phones:
+        phone.client.cuts()
+    assert len(put_all.calls) == 1
+    put_all.goes_on()
+    assert [len(call) for call in put_all.calls] == [1, 14]
+    put_all.goes_on()
+    assert "<resumed " in resume(connect(), phones[7].id, 0)
+
+
+def test_a_message_to_who_was_just_lost_is_stored_after_those_that_waited_longer(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    first = Phone(connect(), "first", presence=False)
+    say(romeo, "1", "2")
+    put_all = Later(host.modules.find(StreamManagement).store, "put_all")  # type: ignore[union-attr]
+    first.client.cuts()
+    phone.client.cuts()  # and waits until the first is stored
+    say(romeo, "3")
+    put_all.goes_on()
+    put_all.goes_on()
+    clock.advance(31)
+    fresh = connect()
+    fresh.binds("fresh")
+    assert bodies(fresh.sends("<presence/>")) == ["1", "2", "3"]
+
+
+def test_a_stop_waits_for_what_is_on_its_way(
+    phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    """Else a message is stored, and nobody knows where when its client is back."""
+    phone.client.cuts()
+    put = Later(host.modules.get("offline").queue, "put")  # type: ignore[union-attr]
+    say(romeo, "1")
+    stopped: list[object] = []
+    stopping = spawn(host.hooks.of(events.host_stopping).wait(host.domain))
+    _ = stopping.addCallback(stopped.append)
+    clock.advance(1)
+    assert not stopped
+    put.goes_on()
+    clock.advance(1)
+    assert stopped
+    session = host.sessions.get(BALCONY)
+    sm = host.modules.find(StreamManagement)
+    assert session is not None
+    assert sm is not None
+    host.sessions.remove(session)  # the process is gone
+    sm._cancel(session)
+    result_of(host.hooks.of(events.host_started).wait(host.domain))
+    again = connect()
+    assert bodies(resume(again, phone.id, 1)) == ["1"]
+    again.sends(f"<a xmlns='{SM}' h='2'/></stream:stream>")
+    fresh = connect()
+    fresh.binds("fresh")
+    assert bodies(fresh.sends("<presence/>")) == []
 
 
 # What client state (XEP-0352) has held back when the connection is lost

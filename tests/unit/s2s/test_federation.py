@@ -59,6 +59,21 @@ def test_messages_arrive_in_order_whatever_waited_for_the_connection(verona: Ver
     romeo.receives(*[message(str(number)) for number in range(20)])
 
 
+def test_copies_for_one_server_arrive_in_order_also_before_there_is_a_connection(
+    verona: Verona,
+) -> None:
+    verona.online(JULIET)
+    romeo, other = verona.online(ROMEO), verona.online("romeo@montague.example/o'ther")
+    romeo.forget()
+    for number in range(3):
+        body = f"<body>{number}</body>".encode()
+        said = Message(romeo.jid, jid(JULIET), "headline", None, raw=body)
+        verona.capulet.talk.router.route_copies(said.copies([romeo.jid, other.jid]))
+        verona.settles()
+    for client in (romeo, other):
+        client.receives(*[message(str(number), to=client.jid) for number in range(3)])
+
+
 def test_subscriptions_probes_and_unavailable_presence(verona: Verona) -> None:
     juliet, romeo = verona.online(JULIET), verona.online(ROMEO)
     for one, other in ((juliet, romeo), (romeo, juliet)):
@@ -386,6 +401,16 @@ def test_a_denied_domain_takes_the_stream_that_it_shares_with_it() -> None:
     verona.capulet.federation.configure(denied)
     verona.settles()
     assert not links(verona)
+
+
+def test_what_is_sent_while_a_connection_is_being_closed_takes_another(verona: Verona) -> None:
+    juliet, romeo = talks(verona)
+    (link,) = [link for link in links(verona) if link.direction == "to"]
+    link.close(why="closed by the peer")  # its last bytes are on their way
+    assert link.connected
+    juliet.sends(HI)
+    verona.settles()
+    romeo.receives(message("hi"))
 
 
 def test_a_key_sent_as_the_peer_closes_an_idle_connection_takes_another() -> None:

@@ -346,3 +346,77 @@ def test_a_stream_that_the_peer_has_ended_is_closed_in_time_although_a_stanza_wa
     done = verona.montague.federation.shutdown()
     verona.advances(6)
     assert done.called
+
+
+def test_at_a_shutdown_what_is_being_stored_is_acknowledged_first() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    raw.connection.stream.management = Management(500)
+    storing = Storing()
+    takes_its_time(verona, storing)
+    raw.sends(SLOW)
+    before = len(raw.heard)
+    verona.montague.federation.shutdown()
+    assert raw.sends(SLOW.replace("slow", "late")) == ""  # not acknowledged: it stays its own
+    storing.callback(None)
+    verona.settles()
+    assert raw.heard[before:].startswith("<a xmlns='urn:xmpp:sm:3' h='1'/><stream:error>")
+    assert "<system-shutdown" in raw.heard[before:]
+    romeo.receives_nothing()
+
+
+def test_at_a_shutdown_what_is_under_way_without_acknowledgements_is_taken() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    before = len(raw.heard)
+    done = verona.montague.federation.shutdown()
+    raw.sends(SLOW)
+    romeo.receives(message("slow"))
+    assert raw.heard[before:].endswith("</stream:error></stream:stream>")
+    verona.advances(3)
+    assert done.called  # although the peer has not ended its stream
+
+
+def test_what_comes_after_our_end_is_the_peer_s_where_it_counts() -> None:
+    """It could not be acknowledged any more (XEP-0198 §4), and would be sent or told again."""
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    raw = proven(verona)
+    raw.connection.stream.management = Management(500)
+    storing = Storing()
+    takes_its_time(verona, storing)
+    raw.sends(SLOW)
+    before = len(raw.heard)
+    raw.connection.finish()
+    raw.sends(SLOW.replace("slow", "late"))
+    assert raw.heard[before:] == ""
+    storing.callback(None)
+    verona.settles()
+    assert raw.heard[before:] == "<a xmlns='urn:xmpp:sm:3' h='1'/></stream:stream>"
+    romeo.receives_nothing()
+    raw.sends("</stream:stream>")
+    assert raw.connection not in verona.montague.federation.connections
+
+
+def test_a_question_is_put_once_more_where_its_connection_was_just_being_closed() -> None:
+    """That is no answer; a second time it is one."""
+    verona = in_clear()
+    verona.online(ROMEO)
+    server = Scripted(
+        verona,
+        OPEN.format(CAPULET).replace(" to=", " id='1' to=")
+        + "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>",
+    )
+    verona.network.servers[CAPULET] = server
+    raw = Raw(verona)
+    raw.sends(OPEN.format(CAPULET))
+    raw.sends(KEY.format(CAPULET))
+    for calls in (1, 2):
+        assert verona.network.calls == [CAPULET] * calls
+        assert "db:result" not in raw.heard
+        verona.network.ends[-2].loseConnection()
+        verona.settles()
+    assert verona.network.calls == [CAPULET] * 2
+    assert "remote-server-timeout" in raw.heard

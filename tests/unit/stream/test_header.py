@@ -41,6 +41,7 @@ REFUSED = {
     "version -1": ("unsupported-version", header(to="example.org", version="-1")),
     "version of other digits": ("unsupported-version", header(to="example.org", version="١.0")),
     "sender that is no JID": ("invalid-from", header(from_="@@", **GOOD)),
+    "sender of another host": ("invalid-from", header(from_="juliet@example.net", **GOOD)),
     "HTTP": ("not-well-formed", "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"),
     "TLS hello": ("not-well-formed", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     "DTD": (None, "<!DOCTYPE x [<!ENTITY a 'b'>]>" + header(**GOOD)[21:]),
@@ -108,6 +109,12 @@ def test_without_a_version_ours_has_none(client: Any) -> None:
 
 def test_sender_of_the_header_is_addressed_by_bare_jid(client: Any) -> None:
     assert " to='juliet@example.org'" in client.sends(header(from_="Juliet@example.org/x", **GOOD))
+
+
+def test_sender_and_host_may_spell_their_domain_differently(client: Any) -> None:
+    said = header(from_="a@bücher.example", to="xn--bcher-kva.example", version="1.0")
+    assert " to='a@bücher.example'" in client.sends(said)
+    assert client.error is None
 
 
 def test_header_without_sender_is_answered_without_to(client: Any) -> None:

@@ -312,11 +312,11 @@ class PeerStream(HoldingStream[PeerEvent]):
         in_words = self._opened and self.state is not _SECURING and not self.finishing
         return self._end(Closed(END if in_words else b""))
 
-    def finish(self) -> None:
+    def finish(self, why: StreamError | None = None) -> None:
         """Send the end of our stream; the peer's is read until it ends too (§4.4)."""
         if self._opened and self.state is not _CLOSED and not self.finishing:
             self.acknowledge()
-            self.outgoing.append(END)
+            self.outgoing.append(END if why is None else write_error(why) + END)
             self.finishing = True
 
     def _end(self, closed: Closed) -> list[PeerEvent]:

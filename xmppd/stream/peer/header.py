@@ -40,14 +40,19 @@ class PeerHeaderError(StreamError):
 
 
 def read_initial(
-    opened: StreamOpen, domains: Container[str], served: Container[str]
+    opened: StreamOpen, domains: Container[str], served: Container[str], *, secure: bool = True
 ) -> PeerHeader:
-    """The header of a server that connected to us. Raises PeerHeaderError."""
+    """The header of a server that connected to us. Raises PeerHeaderError.
+
+    Who it is, it need not say before TLS (RFC 6120 §4.7.1): `theirs` is "" then.
+    """
     _check(opened)
     text = opened.attrs.get("to")
     ours, theirs = _domain(text), _domain(opened.attrs.get("from"))
     if ours is None or ours not in domains:
         raise PeerHeaderError("host-unknown", theirs=theirs or "", asked=text)
+    if theirs is None and not secure and "from" not in opened.attrs:
+        return _header(opened, ours, "")
     if theirs is None:
         raise PeerHeaderError("improper-addressing", ours=ours)
     if theirs in served:  # nobody outside is one of us

@@ -62,7 +62,7 @@ class ReceivingStream(PeerStream):
     def _open(self, opened: StreamOpen) -> list[PeerEvent]:
         if opened.ns != STREAMS and opened.name != "stream" and self._trusted_by_sasl:
             raise StreamError("not-authorized")  # a stanza where the stream had to begin anew
-        header = read_initial(opened, self._domains, self._served)
+        header = read_initial(opened, self._domains, self._served, secure=self.secure)
         self._check_again(header)
         self.ours, self.theirs, self.lang = header.ours, header.theirs, header.lang
         self.policy = self._choose(self.ours, self.theirs)
@@ -104,6 +104,7 @@ class ReceivingStream(PeerStream):
         return self._go_on()
 
     def _offer(self) -> None:
+        """Nothing but TLS to who has not said who it is."""
         policy = self.policy
         if self._trusted_by_sasl:
             offer = features.offer_trusted(policy)

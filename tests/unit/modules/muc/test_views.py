@@ -1,16 +1,17 @@
 """Whatever happens in a room, each occupant sees what the room's state says (hypothesis)."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from xmppd.api import JID, Element, Presence, Stanza, StanzaError, jid, ns
+from xmppd.api import JID, Copies, Element, Presence, StanzaError, jid, ns
 from xmppd.modules.muc import configuring, entering, governing
 from xmppd.modules.muc.config import WORDS
 from xmppd.modules.muc.governing import Change, Outcome, RoleChange
-from xmppd.modules.muc.names import USER, Affiliation, Role
+from xmppd.modules.muc.names import USER, Affiliation, Outgoing, Role
 from xmppd.modules.muc.presences import Why
 from xmppd.modules.muc.room import Occupant, Room, Standing
 
@@ -37,9 +38,11 @@ class Views(RuleBasedStateMachine):
 
     # What the sessions receive
 
-    def deliver(self, stanzas: "list[Stanza]") -> None:
+    def deliver(self, stanzas: Iterable[Outgoing]) -> None:
         for stanza in stanzas:
-            if isinstance(stanza, Presence):
+            if isinstance(stanza, Copies):
+                self.deliver(stanza)
+            elif isinstance(stanza, Presence):
                 self.hear(stanza)
 
     def hear(self, presence: Presence) -> None:
