@@ -5,6 +5,7 @@ TLS, as all three can do that without an authority. Without SRV records Prosody 
 5269; the others are told another one, which nobody else has.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -53,8 +54,9 @@ class Federated(Server):
             text = text.replace(alone, federated, 1)
         file.write_text(text)
 
+    @abstractmethod
     def edits(self) -> dict[str, str]:
-        raise NotImplementedError
+        """What is said in the configuration of one alone, and what instead of one of two."""
 
 
 class FederatedXmppd(Federated, Xmppd):

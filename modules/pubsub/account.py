@@ -26,17 +26,12 @@ class AccountFace(Face):
         self.impose = pep.options.impose
         options = pep.options
         self.bounds = Bounds(options.max_items, options.max_payload)
-        self.limits = Limits(
+        self.limits = Limits.of(
+            options,
             nodes_per_owner=options.max_nodes,
             nodes=options.max_nodes,
             items=options.max_items,
-            payload=options.max_payload,
-            stored=options.max_stored,
             subscribers=options.max_subscribers,
-            subscriptions=options.max_subscriptions,
-            same=1,
-            affiliations=options.max_affiliations,
-            answer=options.max_answer,
         )
 
     def defaults(self, service: JID, name: str) -> NodeConfig:

@@ -5,7 +5,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xmppd.api import JID, Copies, Element, Host, Message, Signal, WaitingFilter
+from xmppd.api import (
+    JID,
+    Copies,
+    Element,
+    Host,
+    Message,
+    Options,
+    Signal,
+    Size,
+    WaitingFilter,
+    option,
+)
 from xmppd.modules.pubsub.config import Bounds, NodeConfig
 from xmppd.modules.pubsub.model import Affiliation, Item, Node
 from xmppd.modules.roster import Roster
@@ -48,6 +59,31 @@ items_changing: WaitingFilter[Change, []] = WaitingFilter(
 )
 
 
+class NodesOptions(Options):
+    """What a service and accounts have in common."""
+
+    max_items: int = option(1000, "Items that a node may keep.", at_least=1)
+    max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
+    max_stored: Size = option(
+        104857600,
+        "Items in all nodes of one account, or that one entity has created at a service, in"
+        " characters of XML.",
+        at_least=65536,
+    )
+    max_subscriptions: int = option(1000, "Explicit subscriptions of one entity.", at_least=1)
+    impose: str = option(
+        "local",
+        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
+        " host, `anyone` (who floods others with events that way does it in the name of the"
+        " server), or `nobody`. Administrators always may.",
+        choices=("local", "anyone", "nobody"),
+    )
+    max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
+    max_answer: Size = option(
+        2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may be stored, and told at once."""
@@ -62,6 +98,30 @@ class Limits:
     same: int  # subscriptions of one JID to one node
     affiliations: int
     answer: int  # bytes
+
+    @classmethod
+    def of(
+        cls,
+        options: NodesOptions,
+        *,
+        nodes_per_owner: int,
+        nodes: int,
+        items: int,
+        subscribers: int,
+        same: int = 1,
+    ) -> "Limits":
+        return cls(
+            nodes_per_owner=nodes_per_owner,
+            nodes=nodes,
+            items=items,
+            payload=options.max_payload,
+            stored=options.max_stored,
+            subscribers=subscribers,
+            subscriptions=options.max_subscriptions,
+            same=same,
+            affiliations=options.max_affiliations,
+            answer=options.max_answer,
+        )
 
 
 class Face(ABC):

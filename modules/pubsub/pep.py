@@ -20,7 +20,6 @@ from xmppd.api import (
     PerSession,
     Presence,
     Session,
-    Size,
     Stanza,
     StanzaError,
     Stop,
@@ -44,6 +43,7 @@ from xmppd.modules.entity_caps import EntityCaps, Key
 from xmppd.modules.pubsub.account import DEAF, AccountFace, may_hear
 from xmppd.modules.pubsub.config import AccessModel, SendLast
 from xmppd.modules.pubsub.copies import Copies
+from xmppd.modules.pubsub.face import NodesOptions
 from xmppd.modules.pubsub.interest import NONE, Hearer, Sharing
 from xmppd.modules.pubsub.items import Latest
 from xmppd.modules.pubsub.model import READING, Node
@@ -80,26 +80,9 @@ pep_notifying: Filter[tuple[JID, ...], [JID]] = Filter(
 )
 
 
-class PepOptions(Options):
+class PepOptions(NodesOptions):
     max_nodes: int = option(100, "Nodes of one account.", at_least=1)
-    max_items: int = option(1000, "Items that a node may keep.", at_least=1)
-    max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
-    max_stored: Size = option(
-        104857600, "Items in all nodes of one account, in characters of XML.", at_least=65536
-    )
     max_subscribers: int = option(1000, "Explicit subscriptions of one node.", at_least=1)
-    max_subscriptions: int = option(1000, "Explicit subscriptions of one entity.", at_least=1)
-    impose: str = option(
-        "local",
-        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
-        " host, `anyone` (who floods others with events that way does it in the name of the"
-        " server), or `nobody`. Administrators always may.",
-        choices=("local", "anyone", "nobody"),
-    )
-    max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
-    max_answer: Size = option(
-        2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
-    )
 
 
 class Pep(AccountNodes):

@@ -21,7 +21,6 @@ from xmppd.api import (
     ResultSetRequest,
     ServiceOptions,
     Session,
-    Size,
     Stanza,
     StanzaError,
     events,
@@ -36,7 +35,7 @@ from xmppd.modules.disco import Description, Identity
 from xmppd.modules.pubsub.commands import NodeCommands
 from xmppd.modules.pubsub.config import AccessModel, Bounds, NodeConfig, SendLast
 from xmppd.modules.pubsub.engine import Engine
-from xmppd.modules.pubsub.face import Face, Limits
+from xmppd.modules.pubsub.face import Face, Limits, NodesOptions
 from xmppd.modules.pubsub.items import Items
 from xmppd.modules.pubsub.model import Node
 from xmppd.modules.pubsub.owning import Owning
@@ -74,7 +73,7 @@ FEATURES = (
 )
 
 
-class PubsubOptions(ServiceOptions):
+class PubsubOptions(NodesOptions, ServiceOptions):
     create: str = option(
         "local",
         "Who may create nodes: `local` accounts of the host, `anyone`, or its `admins` only.",
@@ -88,34 +87,15 @@ class PubsubOptions(ServiceOptions):
     default_items: int = option(
         20, "Items that a node keeps if its owner does not say otherwise.", at_least=1
     )
-    max_items: int = option(1000, "Items that a node may keep.", at_least=1)
-    max_payload: Size = option(131072, "Largest payload of an item, in bytes.", at_least=1024)
-    max_stored: Size = option(
-        104857600,
-        "Items in all nodes that one entity has created, in characters of XML.",
-        at_least=65536,
-    )
     max_nodes_per_owner: int = option(100, "Nodes that one entity may have created.", at_least=1)
     max_nodes: int = option(10000, "Nodes of the service.", at_least=1)
     max_subscribers: int = option(10000, "Subscriptions of one node.", at_least=1)
-    max_subscriptions: int = option(1000, "Subscriptions of one entity.", at_least=1)
     max_same_subscriptions: int = option(
         1,
         "Subscriptions of one address to one node. With more than one each is known by an"
         " identifier (`multi-subscribe`), which not all clients mind.",
         at_least=1,
         at_most=100,
-    )
-    impose: str = option(
-        "local",
-        "Whom owners of nodes may subscribe that have not asked for it: `local` addresses of the"
-        " host, `anyone` (who floods others with events that way does it in the name of the"
-        " server), or `nobody`. Administrators always may.",
-        choices=("local", "anyone", "nobody"),
-    )
-    max_affiliations: int = option(1000, "Affiliations of one node.", at_least=1)
-    max_answer: Size = option(
-        2097152, "Items that are sent at once to a client of this host, in bytes.", at_least=65536
     )
 
 
@@ -129,17 +109,13 @@ class ServiceFace(Face):
         self.impose = options.impose
         items = max(options.max_items, options.default_items)
         self.bounds = Bounds(items, options.max_payload)
-        self.limits = Limits(
+        self.limits = Limits.of(
+            options,
             nodes_per_owner=options.max_nodes_per_owner,
             nodes=options.max_nodes,
             items=items,
-            payload=options.max_payload,
-            stored=options.max_stored,
             subscribers=options.max_subscribers,
-            subscriptions=options.max_subscriptions,
             same=options.max_same_subscriptions,
-            affiliations=options.max_affiliations,
-            answer=options.max_answer,
         )
         self._defaults = NodeConfig(
             access_model=AccessModel(options.access_model),

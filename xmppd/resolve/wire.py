@@ -11,6 +11,7 @@ import ipaddress
 import secrets
 import socket
 import struct
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -53,7 +54,7 @@ async def ask(
     return await _Stream(network, server, name, kind).ask(left_s)
 
 
-class _Question:
+class _Question(ABC):
     """What both ways have in common: a Deferred, a time limit, and what counts as an answer."""
 
     def __init__(self, network: Network, server: tuple[str, int], name: str, kind: Kind) -> None:
@@ -75,11 +76,13 @@ class _Question:
             self._fail(LookupFailed(f"the network is not to be had: {error}"))
         return answer
 
+    @abstractmethod
     def _begin(self, question: bytes, timeout_s: float) -> None:
-        raise NotImplementedError
+        """Send it, one way or the other."""
 
+    @abstractmethod
     def _close(self) -> None:
-        raise NotImplementedError
+        """There will be no more answer."""
 
     def _is_answer(self, message: Any) -> bool:
         return answers(message, self._identity, self._name, self._kind)
