@@ -3,10 +3,11 @@
 import argparse
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from bench.load import LoadError
 from bench.managed import MANAGED
 from bench.measure import memory
 from bench.nodes import NODES, READERS
-from bench.page import OURS, Results, machine, peers_part, write_part
+from bench.page import OURS, Results, machine, peers_part, spread, write_part
 from bench.ports import PortTaken
 from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
@@ -43,6 +44,28 @@ IDLE_PLAIN = Unit("resident memory per idle session, plain", "kB")
 EMPTY = Unit("resident memory without sessions", "MB")
 
 
+class Stage(NamedTuple):
+    """Loads that want the servers set up alike."""
+
+    name: str
+    loads: tuple[type[Load], ...]
+    scram: str = "SHA-1"
+    archives: bool = False
+    manages: bool = False
+    users: tuple[str, ...] = ()  # registered when the servers are set up so
+
+
+STAGES = (
+    Stage("basics", LOADS),
+    Stage("rooms", (RoomLoad,)),
+    Stage("nodes", NODES),
+    Stage("managed", MANAGED, manages=True),
+    Stage("archives", ARCHIVED, archives=True),
+    Stage("newer", NEWER, scram="SHA-256", users=tuple(NEWER_LOGINS)),
+)
+PARTS = ("memory", *(stage.name for stage in STAGES), "federation")
+
+
 class Plan(NamedTuple):
     """How much is measured. Many short rounds: machines are faster and slower for seconds, and
     so all servers share what comes. Sessions are idle for `idle_s` before they are looked at:
@@ -55,6 +78,7 @@ class Plan(NamedTuple):
     memory_rounds: int = 3
     plain: bool = True
     idle_s: float = 30.0
+    parts: tuple[str, ...] = PARTS
 
     def __str__(self) -> str:
         return (
@@ -63,7 +87,15 @@ class Plan(NamedTuple):
         )
 
 
-QUICK = Plan(rounds=5, messages=500, sessions=400, memory_rounds=1, plain=False, idle_s=8.0)
+QUICK = Plan(
+    rounds=3,
+    messages=300,
+    sessions=200,
+    memory_rounds=1,
+    plain=False,
+    idle_s=5.0,
+    parts=("memory", "basics"),
+)
 
 
 class Bench:
@@ -71,7 +103,7 @@ class Bench:
 
     def __init__(self, servers: Sequence[Server], plan: Plan) -> None:
         self._servers = servers
-        self._plan = plan
+        self.plan = plan
         self.results: Results = {}
         self.loads = [os.getloadavg()[0]]
 
@@ -82,7 +114,7 @@ class Bench:
         """A round in fresh processes, all servers at once: they wait together."""
         say(f"{unit.title}, round {number + 1}")
         self.restart()
-        users = [f"idle{number}" for number in range(self._plan.sessions)]
+        users = [f"idle{number}" for number in range(self.plan.sessions)]
         for server in self._servers:
             with Crowd(server.target, users[:WARM]) as warm:
                 warm.wait()
@@ -95,11 +127,11 @@ class Bench:
                 stack.enter_context(crowd)
                 stack.callback(crowd.close)
                 crowd.wait()
-            time.sleep(self._plan.idle_s)
+            time.sleep(self.plan.idle_s)
             for server in self._servers:
                 grown = memory(server.pid).rss - before[server.name]
                 self.note(EMPTY, server, before[server.name] / 1024)
-                self.note(unit, server, grown / self._plan.sessions)
+                self.note(unit, server, grown / self.plan.sessions)
 
     def restart(
         self, scram: str = "SHA-1", *, archives: bool = False, manages: bool = False
@@ -110,20 +142,25 @@ class Bench:
             server.configure()
             server.start()
 
-    def measure(self, kind: type[Load]) -> None:
-        say(kind.__name__)
-        self.alternate([partial(kind, server) for server in self._servers])
+    def measure(self, stage: Stage) -> None:
+        self.restart(stage.scram, archives=stage.archives, manages=stage.manages)
+        for server in self._servers:
+            server.register(stage.users)
+        for kind in stage.loads:
+            self.alternate(kind.__name__, [partial(kind, server) for server in self._servers])
 
-    def alternate(self, makers: Sequence[Callable[[int], Load]]) -> None:
+    def alternate(self, title: str, makers: Sequence[Callable[[int], Load]]) -> None:
         """Rounds take turns, and every server comes first once. The first is for warming up."""
+        known, began = set(self.results), time.monotonic()
+        say(title)
         with ExitStack() as stack:
             loads: list[Load] = []
             for make in makers:
-                loads.append(load := make(self._plan.messages))
+                loads.append(load := make(self.plan.messages))
                 stack.callback(load.close)
                 for step in load.steps():
                     step.work()
-            for number in range(self._plan.rounds):
+            for number in range(self.plan.rounds):
                 turn = number % len(loads)
                 turns = (*loads[turn:], *loads[:turn])
                 for place in range(max(len(load.steps()) for load in loads)):
@@ -131,6 +168,14 @@ class Bench:
                         for step in load.steps()[place : place + 1]:
                             self._step(load, step)
         self.loads.append(os.getloadavg()[0])
+        self._tell([unit for unit in self.results if unit not in known])
+        say(f"  in {time.monotonic() - began:.0f} s")
+
+    def _tell(self, units: Iterable[Unit]) -> None:
+        """As soon as it is known: a bench that is interrupted has not been in vain."""
+        for unit in units:
+            found = (f"{name} {spread(each)}" for name, each in self.results[unit].items())
+            say(f"  {unit.title}, {unit.unit}: {', '.join(found)}")
 
     def _step(self, load: Load, step: Step) -> None:
         before = load.cpu_s()
@@ -141,48 +186,52 @@ class Bench:
             self.note(unit, load.server, value)
 
 
-def run(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> Bench:
+def run(bench: Bench, servers: Sequence[Server]) -> None:
     """Start, register, measure. The servers are stopped in any case."""
-    names = {kind.name for kind in kinds}
-    federated = [kind for kind in COUPLES if kind.name in names]
-    for each in federated:
-        each.choose_port()  # or all would be measured in vain
-    certificate = make_certificate(folder)
+    plan = bench.plan
     with ExitStack() as stack:
-        servers = [kind(folder, *certificate) for kind in kinds]
-        bench = Bench(servers, plan)
         for server in servers:
             stack.callback(server.stop)
             server.start()
             idle = [f"idle{number}" for number in range(plan.sessions)]
             server.register([*USERS, *READERS, *guests(), *idle])
             server.befriend("hub", CONTACTS)
-        for number in range(plan.memory_rounds):
+        for number in range(plan.memory_rounds if "memory" in plan.parts else 0):
             bench.memory(IDLE, number, tls=True)
             if plan.plain:
                 bench.memory(IDLE_PLAIN, number, tls=False)
-        bench.restart()
-        for kind in (*LOADS, RoomLoad, *NODES):
-            bench.measure(kind)
-        bench.restart(manages=True)
-        for kind in MANAGED:
-            bench.measure(kind)
-        bench.restart(archives=True)
-        for kind in ARCHIVED:
-            bench.measure(kind)
-        bench.restart("SHA-256")
-        for server in servers:
-            server.register(NEWER_LOGINS)
-        for kind in NEWER:
-            bench.measure(kind)
+        for each in STAGES:
+            if each.name in plan.parts:
+                bench.measure(each)
+
+
+def run_couples(bench: Bench, couples: Sequence[Couple]) -> None:
     with ExitStack() as stack:
-        couples = [Couple(kind, folder, certificate) for kind in federated]
         for couple in couples:
             stack.callback(couple.stop)
             couple.start()
-        say(FederatedChat.__name__)
-        bench.alternate([partial(FederatedChat, couple) for couple in couples])
-    return bench
+        bench.alternate(
+            FederatedChat.__name__, [partial(FederatedChat, couple) for couple in couples]
+        )
+
+
+def run_all(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> tuple[Bench, bool]:
+    """What was found, and whether that is all: not if somebody interrupts it."""
+    names = {kind.name for kind in kinds} if "federation" in plan.parts else set()
+    federated = [kind for kind in COUPLES if kind.name in names]
+    for each in federated:
+        each.choose_port()  # or all would be measured in vain
+    certificate = make_certificate(folder)
+    servers = [kind(folder, *certificate) for kind in kinds]
+    bench = Bench(servers, plan)
+    try:
+        if plan.parts != ("federation",):
+            run(bench, servers)
+        if federated:
+            run_couples(bench, [Couple(kind, folder, certificate) for kind in federated])
+    except KeyboardInterrupt:
+        return bench, False
+    return bench, True
 
 
 def say(text: str) -> None:
@@ -201,7 +250,8 @@ def raise_limits() -> None:
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller and less exact; no page")
+    parser.add_argument("--quick", action="store_true", help="little and less exact; no page")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts; no page")
     parser.add_argument("--rounds", type=int, help="of each measurement, at least 3 to be told")
     parser.add_argument("--idle-rounds", type=int, help="of the measurements of memory; may be 0")
     names = [kind.name for kind in ALL]
@@ -216,27 +266,30 @@ def plan_of(options: argparse.Namespace) -> Plan:
         plan = plan._replace(rounds=options.rounds)
     if options.idle_rounds is not None:
         plan = plan._replace(memory_rounds=options.idle_rounds)
+    if options.only is not None:
+        plan = plan._replace(parts=tuple(options.only))
     return plan
 
 
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     raise_limits()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is known is told
     plan = plan_of(options)
     kinds = [kind for kind in ALL if kind.name in options.servers and kind.installed()]
     for name in sorted(set(options.servers) - {kind.name for kind in kinds}):
         say(f"{name} is not installed: measured without it")
     try:
         with tempfile.TemporaryDirectory(prefix="xmppd-bench-") as folder:
-            bench = run(plan, kinds, Path(folder))
+            bench, complete = run_all(plan, kinds, Path(folder))
     except (LoadError, PortTaken, ServerError) as error:
         say(f"bench: {error}")
         return 1
     versions = {kind.name: kind.version() for kind in kinds}
     text = peers_part(bench.results, str(plan), versions, machine(bench.loads))
     print(text)
-    whole = OURS in versions and len(versions) == len(ALL) and plan == Plan()
+    whole = complete and OURS in versions and len(versions) == len(ALL) and plan == Plan()
     page = options.output or (PAGE if whole else None)
     if page:
         write_part(page, "peers", text)
-    return 0
+    return 0 if complete else 1
