@@ -27,8 +27,8 @@ from tests.faults.people import (
     reads_offline,
     taken,
 )
+from tests.faults.phones import Phone, R
 from tests.faults.test_archive_kill import reads_archive
-from tests.faults.test_resumption import Phone, R
 from tests.support.server import ServerProcess
 
 ROUNDS = int(os.environ.get("XMPPD_TEST_CRASHES", "2"))

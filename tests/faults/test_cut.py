@@ -19,7 +19,7 @@ from tests.faults.people import (
     reads_offline,
     taken,
 )
-from tests.faults.test_resumption import Phone
+from tests.faults.phones import Phone
 from tests.peers.network import Namespace, Namespaces
 from tests.support.server import ServerProcess
 from tests.support.two import wait_until

@@ -25,7 +25,7 @@ from tests.faults.people import (
     reads_offline,
     taken,
 )
-from tests.faults.test_resumption import Phone, R
+from tests.faults.phones import Phone, R
 from tests.support.client import TLSClient
 from tests.support.server import ServerProcess
 from xmppd.jid import jid

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.faults.people import LOST, PATIENCE_S, chat
-from tests.faults.test_resumption import Phone
+from tests.faults.phones import Phone
 from tests.support.server import ServerProcess
 
 CROWD = int(os.environ.get("XMPPD_TEST_CROWD", "100"))
