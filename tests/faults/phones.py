@@ -31,6 +31,7 @@ class Phone:
         self.id = self.nonza("enabled").get("id") or ""
         self.handled = 0
         self.bodies: list[str] = []
+        self.told: list[str] = []  # errors
 
     def nonza(self, name: str) -> Element:
         """The next element of that name; messages before it are counted."""
@@ -41,9 +42,7 @@ class Phone:
                     return came
                 assert came.name == "r", to_xml(came)
                 continue
-            self.handled += 1
-            if came.name == "message":
-                self.bodies.append(came.get("id") or "")
+            self._takes(came)
 
     def acknowledged(self) -> int:
         """How many of ours the server answers for."""
@@ -75,7 +74,12 @@ class Phone:
         while last not in self.bodies:
             came = self.client.reads()
             if came.ns != SM:
-                self.handled += 1
-                if came.name == "message":
-                    self.bodies.append(came.get("id") or "")
+                self._takes(came)
         return self.bodies
+
+    def _takes(self, stanza: Element) -> None:
+        self.handled += 1
+        if stanza.get("type") == "error":
+            self.told.append(to_xml(stanza))
+        elif stanza.name == "message":
+            self.bodies.append(stanza.get("id") or "")

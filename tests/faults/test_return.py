@@ -22,7 +22,7 @@ Serve = Callable[..., ServerProcess]
 class Guest(Phone):
     """Knows what it has said: it says again what the server has not handled."""
 
-    patience_s = 4 * PATIENCE_S  # all come at once, and their keys are computed on this machine
+    patience_s = 2 * PATIENCE_S  # all come at once, and their keys are computed on this machine
 
     def __init__(self, server: ServerProcess, address: str) -> None:
         super().__init__(server, address)
@@ -74,7 +74,8 @@ def test_all_resume_after_a_restart_and_nothing_is_lost_or_doubled(server: Serve
         assert set(pool.map(Guest.returns, guests)) == {"resumed"}, server.log[-4000:]
         came = list(pool.map(hears_all, guests, range(-1, CROWD - 1)))
     for number, bodies in enumerate(came):
-        assert bodies == said_by(number - 1), guests[number].address
+        sender = guests[number - 1]
+        assert bodies == said_by(number - 1), (guests[number].address, sender.told, server.log)
 
 
 def talks(guests: list[Guest], talking: threading.Barrier) -> None:
@@ -93,6 +94,9 @@ def said_by(number: int) -> list[str]:
 
 def hears_all(guest: Guest, sender: int) -> list[str]:
     """The ids of all messages up to now, and the server has handled all that the guest said."""
-    guest.until(said_by(sender)[-1])
+    try:
+        guest.until(said_by(sender)[-1])
+    except TimeoutError:
+        return guest.bodies
     assert guest.acknowledged() == len(guest.said)
     return guest.bodies

@@ -107,9 +107,10 @@ class ClientConnection(Negotiation):
 
     def _leave_work(self, session: Session) -> None:
         """The stanza that is being handled counts as one whose storing is under way: who resumes
-        the session waits for it.
+        the session waits for it. Unless it is the storing that is waited for.
         """
-        if self._waits:
+        undurable = session.undurable
+        if self._waits and (undurable is None or not undurable.full):
             self._left = Deferred()
             session.hold_for(self._left)
             assert session.undurable is not None

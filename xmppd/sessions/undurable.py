@@ -51,8 +51,12 @@ class Undurable:
         """A stanza of `size` bytes was taken; what to wait for before the next one is."""
         self.behind += 1
         self._bytes += size
-        full = self.behind >= MOST or self._bytes >= MOST_BYTES
-        return self.over() if full else None
+        return self.over() if self.full else None
+
+    @property
+    def full(self) -> bool:
+        """Nothing more is taken before all is durable."""
+        return self.behind >= MOST or self._bytes >= MOST_BYTES
 
     def over(self) -> Deferred[None]:
         """Fires when all is durable."""

@@ -21,6 +21,7 @@ from xmppd import events
 from xmppd.hooks import spawn
 from xmppd.host import Host
 from xmppd.modules.sm import StreamManagement
+from xmppd.sessions.undurable import MOST
 from xmppd.testing.stage import result_of
 
 PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/>"
@@ -130,3 +131,21 @@ def test_a_stop_waits_for_what_is_on_its_way(
     assert bodies(resume(again, phone.id, 1)) == ["1"]
     again.sends(f"<a xmlns='{SM}' h='2'/></stream:stream>")
     assert what_waits(connect) == []
+
+
+def test_who_is_cut_off_when_no_more_may_be_under_way_can_come_back(
+    phone: Phone, connect: Callable[[], Any], host: Host
+) -> None:
+    say(phone.client, "first", to="romeo@example.org")  # who that is has to be looked up
+    put = Later(host.modules.get("offline").queue, "put")  # type: ignore[union-attr]
+    say(phone.client, *(f"{number}" for number in range(MOST + 1)), to="romeo@example.org")
+    session = host.sessions.get(BALCONY)
+    assert session is not None
+    assert session.undurable is not None
+    assert session.undurable.full
+    phone.client.cuts()
+    again = connect()
+    assert resume(again, phone.id, 1) == ""
+    for _ in range(MOST):
+        put.goes_on()
+    assert f"<resumed xmlns='{SM}' previd='{phone.id}' h='{MOST + 2}'/>" in again.hears()
