@@ -229,7 +229,8 @@ def run_all(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> tuple[Be
             run(bench, servers)
         if federated:
             run_couples(bench, [Couple(kind, folder, certificate) for kind in federated])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LoadError, ServerError) as end:
+        say(f"bench: ended by {type(end).__name__} {end}")
         return bench, False
     return bench, True
 
