@@ -98,7 +98,8 @@ class Negotiation(StreamDriver[Event]):
         elif isinstance(event, ResumeRequest):
             self._apart(self._resume(event.resume))
         elif isinstance(event, Restarted):
-            self._wait_for_listener()
+            if self.stream.user is None and not self.prompt:
+                self._wait_for_listener()
 
     def _new_stream(self, *, secure: bool) -> ClientStream:
         service = self._service
@@ -359,8 +360,10 @@ class Negotiation(StreamDriver[Event]):
         self.say("session {how}", who=session.jid, how=how)
 
     def _wait_for_listener(self) -> None:
-        """Some clients (@xmpp/client) send the header of a restarted stream first and listen
-        afterwards: they miss an answer that is there within a fraction of a millisecond.
+        """Some clients (@xmpp/client) wait for a moment after the TLS handshake, send the header,
+        and listen afterwards: they miss an answer that is there within a fraction of a
+        millisecond. Who sends the header right behind the handshake has not waited; and after
+        SASL they send it from where they read, so that they listen before they can read on.
         """
         self.hold_output()
         self._service.clock.callLater(RESTART_S, self._listener_listens)

@@ -67,6 +67,7 @@ class StreamTransport(Protocol):
     def __init__(self, flusher: Flusher, wheel: TimerWheel) -> None:
         self.engine: TLSEngine | None = None
         self.secure = False  # the TLS handshake is done
+        self.prompt = False  # the peer said something together with the handshake's end
         self.peer_address = ""  # the IP address; "" for a Unix socket
         self.ticket: Ticket | None = None  # of `Admission`; released when the connection is lost
         self._flusher = flusher
@@ -406,6 +407,7 @@ class StreamTransport(Protocol):
         if not self.secure:
             if not engine.established:
                 return
+            self.prompt = bool(plaintext)
             self._became_secure()
         if plaintext and not self._state:
             self.received(plaintext)
