@@ -4,9 +4,6 @@ from xmppd.stream.sasl import Channel
 from xmppd.transport.certificates import certificate_jids
 from xmppd.transport.connection import StreamTransport
 
-# Best first. Below TLS 1.3 tls-unique is what clients take for granted (RFC 5802 §6.1).
-BINDING_TYPES = ("tls-exporter", "tls-unique", "tls-server-end-point")
-
 
 def channel_of(connection: StreamTransport, domain: str) -> Channel:
     """The channel as it is now; `offered` is for the stream to fill in."""
@@ -18,6 +15,6 @@ def channel_of(connection: StreamTransport, domain: str) -> Channel:
         domain,
         secure=True,
         binding=engine.channel_binding,
-        binding_types=tuple(name for name in BINDING_TYPES if engine.channel_binding(name)),
+        binding_types=engine.binding_types,
         certificate_jids=() if certificate is None else certificate_jids(certificate),
     )

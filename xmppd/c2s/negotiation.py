@@ -97,9 +97,8 @@ class Negotiation(StreamDriver[Event]):
             self._apart(self._answer_early(event.iq))
         elif isinstance(event, ResumeRequest):
             self._apart(self._resume(event.resume))
-        elif isinstance(event, Restarted):
-            if self.stream.user is None and not self.prompt:
-                self._wait_for_listener()
+        elif isinstance(event, Restarted) and self.stream.user is None and not self.prompt:
+            self._wait_for_listener()
 
     def _new_stream(self, *, secure: bool) -> ClientStream:
         service = self._service

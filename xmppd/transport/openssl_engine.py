@@ -21,7 +21,7 @@ from OpenSSL import (
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.transport.certificates import Credentials, end_point_binding
-from xmppd.transport.tls import CIPHERS, RECORD_BYTES, ITLSEngine, TLSError
+from xmppd.transport.tls import BINDING_TYPES, CIPHERS, RECORD_BYTES, ITLSEngine, TLSError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -45,6 +45,7 @@ BINDINGS = (
     "SSL_write",
 )
 HANDLES = ("_from_ssl", "_into_ssl", "_raise_ssl_error", "_ssl")
+_EXPORTER, _EXPORTER_AND_END_POINT = BINDING_TYPES[:1], BINDING_TYPES[::2]
 SMALL = 512  # a BIO that has held more than this is exchanged, for a microsecond
 
 
@@ -311,6 +312,14 @@ class PyOpenSSLEngine:
         if name == "tls-unique" and self.version != "TLSv1.3" and self._exporter_is_unique():
             return self._first_finished()
         return None
+
+    @property
+    def binding_types(self) -> tuple[str, ...]:
+        """Most clients want none: those of TLS 1.3 are named without being computed."""
+        if not self.established or self.version != "TLSv1.3":
+            return tuple(name for name in BINDING_TYPES if self.channel_binding(name))
+        end_point = _END_POINTS.get(self._connection.get_context())
+        return _EXPORTER if end_point is None else _EXPORTER_AND_END_POINT
 
     def _first_finished(self) -> bytes | None:
         """RFC 5929 §3.1: the server's where a session is resumed, else the client's."""

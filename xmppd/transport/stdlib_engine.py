@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.transport.certificates import Credentials, end_point_binding
-from xmppd.transport.tls import CIPHERS, RECORD_BYTES, ITLSEngine, TLSError
+from xmppd.transport.tls import BINDING_TYPES, CIPHERS, RECORD_BYTES, ITLSEngine, TLSError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -144,6 +144,10 @@ class StdlibEngine:
         if self.established and name == "tls-server-end-point":
             return end_point_binding(self._tls.credentials.certificate)
         return None
+
+    @property
+    def binding_types(self) -> tuple[str, ...]:
+        return tuple(name for name in BINDING_TYPES if self.channel_binding(name))
 
     @property
     def server_name(self) -> str | None:

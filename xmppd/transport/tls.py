@@ -50,6 +50,8 @@ class ITLSEngine(Interface):  # type: ignore[misc]  # zope.interface has no type
         """Data of the binding type 'tls-exporter' (RFC 9266), 'tls-unique' or
         'tls-server-end-point' (RFC 5929 §3, §4), None where it cannot be had."""
 
+    binding_types = Attribute("tuple[str, ...]: the binding types that can be had, best first")
+
 
 class TLSEngine(Protocol):
     """ITLSEngine for the type checker."""
@@ -76,6 +78,8 @@ class TLSEngine(Protocol):
     def peer_verified(self) -> bool: ...
     @property
     def peer_problem(self) -> str: ...
+    @property
+    def binding_types(self) -> tuple[str, ...]: ...
     def receive(self, data: bytes) -> bytes: ...
     def send(self, data: bytes) -> bytes: ...
     def outgoing(self) -> bytes: ...
@@ -88,6 +92,10 @@ class TLSContext(Protocol):
 
     def engine(self) -> TLSEngine: ...
 
+
+# Of channel bindings, best first. Below TLS 1.3 tls-unique is what clients take for granted (RFC
+# 5802 §6.1).
+BINDING_TYPES = ("tls-exporter", "tls-unique", "tls-server-end-point")
 
 # RFC 7590 §3, RFC 9325 §4.2: forward secrecy and authenticated encryption only, for TLS 1.2; all
 # suites of TLS 1.3 are that.

@@ -35,6 +35,32 @@ def test_without_a_resource_the_server_makes_a_random_one(new_client: Any, inner
     assert min(map(len, made)) >= 22
 
 
+OTHERWISE_WRITTEN = {
+    "quotes": f'<bind xmlns="{BIND}"><resource>balcony</resource></bind>',
+    "space": f"<bind xmlns='{BIND}' ><resource >balcony</resource>\n</bind>",
+    "prefix": f"<b:bind xmlns:b='{BIND}'><b:resource>balcony</b:resource></b:bind>",
+    "reference": f"<bind xmlns='{BIND}'><resource>b&#97;lcony</resource></bind>",
+    "section": f"<bind xmlns='{BIND}'><resource><![CDATA[balcony]]></resource></bind>",
+    "more": f"<bind xmlns='{BIND}'><resource>balcony</resource><more xmlns='urn:m'/></bind>",
+}
+
+
+@pytest.mark.parametrize("case", OTHERWISE_WRITTEN)
+def test_a_bind_may_be_written_in_any_way(client: Any, case: str) -> None:
+    client.logs_in()
+    client.sends(f"<iq type='set' id='b1'>{OTHERWISE_WRITTEN[case]}</iq>")
+    assert client.events[-1] == BindRequest(client.full)
+
+
+def test_a_resource_is_what_characters_it_has(client: Any) -> None:
+    client.logs_in()
+    for resource, meant in (("r\u00e9sum\u00e9 'a'", "r\u00e9sum\u00e9 'a'"), ("a&amp;b", "a&b")):
+        inner = f"<bind xmlns='{BIND}'><resource>{resource}</resource></bind>"
+        client.sends(f"<iq type='set' id='b1'>{inner}</iq>")
+        assert client.events[-1].full.resource == meant
+        client.stream.bind_refused(StanzaError("conflict"))
+
+
 MALFORMED = {
     "too long": "<resource>" + "x" * 1024 + "</resource>",
     "control character": "<resource>a&#x7f;</resource>",

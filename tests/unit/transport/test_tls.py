@@ -410,6 +410,18 @@ def test_end_point_binding_follows_sni(
     assert ours == engine.channel_binding("tls-server-end-point")
 
 
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_the_binding_types_that_are_named_are_those_that_can_be_had(
+    openssl_store: CertificateStore, version: int
+) -> None:
+    engine = openssl_store.context("example.net").engine()
+    assert engine.binding_types == ()  # before the handshake
+    _shake(_pyopenssl_client(version), engine)
+    types = ("tls-exporter", "tls-unique", "tls-server-end-point")
+    assert engine.binding_types == tuple(each for each in types if engine.channel_binding(each))
+    assert "tls-exporter" in engine.binding_types
+
+
 def test_there_is_no_binding_of_unknown_type_nor_before_the_handshake(
     store: CertificateStore,
 ) -> None:
