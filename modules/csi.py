@@ -169,8 +169,10 @@ class ClientState(Module):
     def hand_over(self, session: Session, why: str) -> None:
         """The connection is lost. A stream that is resumed is active (§5.2)."""
         waiting = self._inactive.get(session)
+        if waiting is None:
+            return
         self.forget(session)
-        unread = [] if waiting is None else waiting.take()
+        unread = waiting.take()
         if session.managed is not None:
             for kept in unread:
                 session.managed.take_over(kept, session)

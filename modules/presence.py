@@ -158,8 +158,9 @@ class PresenceBroadcast(Module):
     @on(events.session_closed)
     def close(self, session: Session, why: str) -> None:
         """What was directed while it was not available is still owed (§4.6.3 rule 3)."""
-        gone = Presence(session.user, session.jid, "unavailable")
-        self._leave_directed(session, gone, broadcast=False)
+        if session in self.directed:
+            gone = Presence(session.user, session.jid, "unavailable")
+            self._leave_directed(session, gone, broadcast=False)
 
     # Probes (§4.3.2, §4.6.6)
 

@@ -454,6 +454,8 @@ class StreamManagement(Module):
     def entrust(self, session: Session, unread: Iterable[Kept]) -> None:
         """What the client of a session that is over has not got, for who comes next."""
         left = self._left(session, unread)
+        if not left:  # as with most sessions: there is nothing to ask a store for
+            return
         stored = None
         if self.offline is not None:
             stored = self.offline.park_all((*each, session.user) for each in left)

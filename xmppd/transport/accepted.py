@@ -10,6 +10,7 @@ what ends is ended at once, where Twisted takes another pass of the reactor to d
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from enum import IntEnum
 from errno import EWOULDBLOCK
@@ -36,7 +37,7 @@ class _WhenAsked:
 
 def _log_prefix(server: Any) -> str:
     """As Twisted writes it."""
-    prefix = server._getLogPrefix(getattr(server, "protocol", None))
+    prefix = tcp.Server._getLogPrefix(server, getattr(server, "protocol", None))
     return f"{prefix},{server.sessionno},{server.hostname}"
 
 
@@ -96,6 +97,15 @@ class AcceptedConnection(tcp.Server):
                 delattr(self, name)
             except AttributeError:
                 pass
+
+    def _getLogPrefix(self, application: object) -> str:
+        """Asked while it is made, for lines that are thrown away: see `_log_prefix`."""
+        return ""
+
+    def tune(self) -> None:
+        """No delay of small writes, and a network that has gone is noticed some day."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def fileno(self) -> int:
         """As long as there is a socket; -1 afterwards, as Twisted wants it."""

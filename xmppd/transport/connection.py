@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from zope.interface import implementer  # type: ignore[import-untyped]
 
+from xmppd.transport.accepted import AcceptedConnection
 from xmppd.transport.tls import UNEXPECTED_MESSAGE, TLSError
 
 if TYPE_CHECKING:
@@ -308,13 +309,12 @@ class StreamTransport(Protocol):
 
     def connectionMade(self) -> None:
         transport = self.transport
-        self.peer_address = _address(transport.getPeer())
-        if hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
-            transport.setTcpKeepAlive(True)
-        if hasattr(transport, "getHandle"):
-            handle = transport.getHandle()
-            self._socket = handle if isinstance(handle, socket.socket) else None
+        if isinstance(transport, AcceptedConnection):
+            self.peer_address = _unmapped(transport.hostname)
+            self._socket = transport.socket
+            transport.tune()
+        else:
+            self._meet(transport)
         with self._flusher:
             try:
                 self.opened()
@@ -322,6 +322,16 @@ class StreamTransport(Protocol):
                     self.start_tls(self.direct_tls)
             except Exception:
                 self._broken()
+
+    def _meet(self, transport: Any) -> None:
+        """A transport of Twisted's or of tests: it may be no socket at all."""
+        self.peer_address = _unmapped(getattr(transport.getPeer(), "host", ""))
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        if hasattr(transport, "getHandle"):
+            handle = transport.getHandle()
+            self._socket = handle if isinstance(handle, socket.socket) else None
 
     def dataReceived(self, data: bytes) -> None:
         if self._state:
@@ -518,6 +528,6 @@ class StreamTransport(Protocol):
         self.abort("internal error")
 
 
-def _address(peer: object) -> str:
-    host = getattr(peer, "host", "")
+def _unmapped(host: object) -> str:
+    """An IP address as people know it; "" for what has none."""
     return host.removeprefix("::ffff:") if isinstance(host, str) else ""
