@@ -11,8 +11,17 @@ is generated from the declarations.
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Collection, Container, Coroutine, Iterable
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Container,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from enum import Enum, IntEnum
+from types import coroutine
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -502,6 +511,32 @@ def on(hook: Hook, *, order: Order = NORMAL, concerns: Concerns[Any] | None = No
 def spawn(work: Coroutine[Any, Any, T]) -> "Deferred[T]":
     """The one door from plain code into a coroutine: it runs at once, up to its first wait."""
     return Deferred.fromCoroutine(work)
+
+
+def attempt(work: Coroutine[Any, Any, T]) -> "T | Deferred[T]":
+    """As `spawn`, and what need not wait is done without a Deferred: gives what it returns, and
+    raises what it raises. For work that mostly finds all at hand, as a login does.
+    """
+    try:
+        awaited = work.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    return spawn(_go_on(work, awaited))
+
+
+@coroutine
+def _go_on(work: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
+    """The rest of `work`, which waits for `awaited` first."""
+    while True:
+        try:
+            try:
+                answer = yield awaited
+            except BaseException as problem:
+                awaited = work.throw(problem)
+            else:
+                awaited = work.send(answer)
+        except StopIteration as done:
+            return cast("T", done.value)
 
 
 def _nothing() -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 
 from xmppd.hooks import (
     EARLY,
@@ -20,6 +21,7 @@ from xmppd.hooks import (
     Signal,
     Stop,
     WaitingFilter,
+    attempt,
     on,
     spawn,
 )
@@ -242,3 +244,55 @@ def test_the_decorator_leaves_data_and_nothing_else() -> None:
 
     assert Module().work() == [1]
     assert getattr(Module.work, ON) == [(numbers, NORMAL, None), (number_passed, LATE, None)]
+
+
+async def _sum(*parts: "Deferred[int]") -> int:
+    return sum([await part for part in parts])
+
+
+def test_work_that_need_not_wait_is_done_without_a_deferred() -> None:
+    assert attempt(_sum(succeed(1), succeed(2))) == 3
+
+
+def test_work_that_waits_goes_on_with_each_answer() -> None:
+    first: Deferred[int] = Deferred()
+    second: Deferred[int] = Deferred()
+    done = attempt(_sum(succeed(1), first, second))
+    assert isinstance(done, Deferred)
+    outcome: list[int] = []
+    done.addCallback(outcome.append)
+    first.callback(10)
+    assert outcome == []
+    second.callback(100)
+    assert outcome == [111]
+
+
+def test_what_work_raises_is_raised_at_once_and_later_is_the_failure() -> None:
+    with pytest.raises(ValueError, match="now"):
+        attempt(_sum(fail(ValueError("now"))))
+    waited: Deferred[int] = Deferred()
+    done = attempt(_sum(waited))
+    assert isinstance(done, Deferred)
+    problems: list[Failure] = []
+    done.addErrback(problems.append)
+    waited.errback(ValueError("later"))
+    assert problems[0].check(ValueError)
+
+
+def test_work_may_catch_what_it_waited_for() -> None:
+    waited: Deferred[int] = Deferred()
+    after: Deferred[int] = Deferred()
+
+    async def careful() -> int:
+        try:
+            return await waited
+        except ValueError:
+            return await after
+
+    done = attempt(careful())
+    assert isinstance(done, Deferred)
+    outcome: list[int] = []
+    done.addCallback(outcome.append)
+    waited.errback(ValueError())
+    after.callback(7)
+    assert outcome == [7]

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from xmppd.hooks import spawn
+from xmppd.hooks import attempt
 from xmppd.transport.connection import StreamTransport
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.wheel import TimerWheel
@@ -96,9 +96,17 @@ class StreamDriver(StreamTransport, Generic[E]):
         """The stanza that was waited for is dealt with."""
 
     def _apart(self, work: "Coroutine[Deferred[Any], Any, Sequence[E]]") -> None:
-        """Run what has to wait; the peer is not read from meanwhile."""
-        self.pause()
-        _ = spawn(work).addCallbacks(self._happened, self._crashed)
+        """Run what may have to wait; the peer is not read from meanwhile."""
+        try:
+            done = attempt(work)
+        except Exception:
+            self._broke(Failure())  # type: ignore[no-untyped-call]
+            return
+        if isinstance(done, Deferred):
+            self.pause()
+            _ = done.addCallbacks(self._happened, self._crashed)
+        elif self.open:
+            self._handle(done)
 
     def _happened(self, happened: Sequence[E]) -> None:
         self.resume()
@@ -106,8 +114,11 @@ class StreamDriver(StreamTransport, Generic[E]):
             self._handle(happened)
 
     def _crashed(self, failure: Failure) -> None:
-        log.failure("A stream failed", failure=failure)
         self.resume()
+        self._broke(failure)
+
+    def _broke(self, failure: Failure) -> None:
+        log.failure("A stream failed", failure=failure)
         self.end(StreamError("internal-server-error"))
 
     def end(self, error: StreamError | None = None) -> None:

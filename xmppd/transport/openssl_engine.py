@@ -202,7 +202,8 @@ class PyOpenSSLEngine:
     def __init__(self, context: SSL.Context, server_name: str | None = None) -> None:
         self._context: SSL.Context | None = context  # owns the callbacks of the handshake
         self._connection = SSL.Connection(context, None)
-        self._connection.set_app_data(_Verdict() if context.get_verify_mode() else None)
+        if context.get_verify_mode():
+            self._connection.set_app_data(_Verdict())
         if server_name is None:
             self._connection.set_accept_state()
         else:
@@ -504,7 +505,7 @@ class DirectEngine(PyOpenSSLEngine):
         self.talks = False
         out: list[bytes] = []
         self._drain(out)
-        if self.established:  # the handshake's last flight, or something as rare
+        if self.established and not self._done:  # the handshake's last flight, or as rare
             self._renew_from()
         return b"".join(out)
 

@@ -40,7 +40,12 @@ def announced_bindings(channel: Channel) -> tuple[str, ...]:
 
 
 def binds(channel: Channel) -> bool:
-    return any(name.endswith(PLUS) for name in channel.offered)
+    return _any_binds(channel.offered)
+
+
+@lru_cache  # what is offered depends on the configuration and on what TLS has come to
+def _any_binds(names: tuple[str, ...]) -> bool:
+    return any(name.endswith(PLUS) for name in names)
 
 
 def announcement_hash(hash_name: str, names: Iterable[str], bindings: Iterable[str]) -> str:
