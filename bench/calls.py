@@ -272,12 +272,12 @@ def offline(server: Inside) -> Step:
 
 
 def login(server: Inside) -> Step:
-    """From the first header to the bind, by SCRAM-SHA-256; deriving keys is the client's work."""
+    """From the first header to the end, by SCRAM-SHA-256; deriving keys is the client's work."""
 
     def step() -> None:
         client = Client(server, "romeo@example.org/x")
         client.log_in()
-        client.leaves()
+        client.ends()
 
     return step
 

@@ -255,6 +255,12 @@ class Client:
         heard = self.says(f"<response {SASL}>{final}</response>".encode())
         assert b"<success" in heard, heard
 
+    def ends(self) -> None:
+        """The stream is closed, and with it the connection."""
+        assert b"</stream:stream>" in self.says(b"</stream:stream>")
+        assert self._wire.protocol is None
+        self._socket.close()
+
     def leaves(self) -> None:
         """The connection is lost."""
         self._wire.loseConnection()
