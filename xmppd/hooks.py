@@ -520,7 +520,8 @@ def attempt(work: Coroutine[Any, Any, T]) -> "T | Deferred[T]":
     try:
         awaited = work.send(None)
     except StopIteration as done:
-        return cast("T", done.value)
+        found: T = done.value
+        return found
     return spawn(_go_on(work, awaited))
 
 

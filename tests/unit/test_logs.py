@@ -9,7 +9,7 @@ import pytest
 from twisted.logger import Logger, LogLevel, LogPublisher, formatEventAsClassicLogText
 
 from xmppd.config.server import LogOptions
-from xmppd.logs import Log
+from xmppd.logs import Log, QuickLogger
 
 Level = Literal["debug", "info", "warn", "error", "critical"]
 
@@ -32,6 +32,20 @@ def test_less_important_messages_are_left_out(level: Level, count: int) -> None:
     scene.logger.info("two")
     scene.logger.warn("three")
     assert len(scene.lines) == count
+
+
+def test_a_quick_logger_says_what_twisteds_does() -> None:
+    said: list[dict[str, Any]] = []
+    for kind in (Logger, QuickLogger):
+        kind(namespace="garden", observer=said.append).info("{who} came", who="juliet")
+    theirs, ours = said
+    assert isinstance(ours.pop("log_logger"), type(theirs.pop("log_logger")))
+    assert ours.pop("log_time") >= theirs.pop("log_time")
+    assert ours == theirs
+
+
+def test_a_quick_logger_has_the_name_of_its_module() -> None:
+    assert QuickLogger().namespace == __name__
 
 
 def test_the_level_may_change_while_it_runs() -> None:

@@ -5,11 +5,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
 from xmppd.c2s.negotiation import Negotiation
 from xmppd.c2s.service import Service
 from xmppd.jid import jid
+from xmppd.logs import QuickLogger
 from xmppd.ns import PING
 from xmppd.sessions import CLOSED_BY_CLIENT, Session
 from xmppd.stanza import IQ, Stanza, error_reply
@@ -27,7 +27,7 @@ from xmppd.xml import Element, StreamError, to_xml
 if TYPE_CHECKING:
     from xmppd.c2s.factory import ClientFactory
 
-log = Logger()
+log = QuickLogger()
 
 # Of silence, after which a session's parser gives its 10 kB back; to wake it costs 2 µs.
 DOZE_S = 2.0
