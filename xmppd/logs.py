@@ -41,7 +41,7 @@ class QuickLogger(Logger):
             log_format=format,
             log_time=time.time(),
         )
-        self.observer(event)  # type: ignore[call-arg]  # zope's interfaces have no self
+        self.observer(event)  # type: ignore[call-arg,misc]  # zope's interfaces have no self
 
 
 class Out:
