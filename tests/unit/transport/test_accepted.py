@@ -9,9 +9,13 @@ from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from xmppd.transport.accepted import AcceptedConnection, make_lean
+from xmppd.transport.connection import StreamTransport
+from xmppd.transport.flusher import Flusher
+from xmppd.transport.wheel import TimerWheel
 
 
 class Reactor:
@@ -167,3 +171,20 @@ def test_ports_with_connections_of_their_own_keep_them() -> None:
     make_lean(port)
     assert port.transport is Other
     assert issubclass(AcceptedConnection, tcp.Server)
+
+
+def test_a_stream_on_it_is_known_by_its_address_and_does_not_wait_for_more(
+    pair: tuple[Any, socket.socket],
+) -> None:
+    server, _ = pair
+    clock = Clock()
+    stream = StreamTransport(Flusher(clock), TimerWheel(clock))
+    stream.makeConnection(server)
+    assert stream.peer_address == "127.0.0.1"
+    assert server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def test_its_line_of_the_log_has_a_prefix_for_who_asks(pair: tuple[Any, socket.socket]) -> None:
+    server, _ = pair
+    assert server.logPrefix() == f"Heard,0,{server.hostname}"
