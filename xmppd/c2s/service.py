@@ -113,6 +113,7 @@ def policy_of(options: C2SOptions) -> StreamPolicy:
         before_login=_limits(options.limits.before_login),
         after_login=_limits(options.limits.after_login),
         idle_s=int(options.idle_ping),
+        login_s=int(options.login_timeout),
     )
 
 
