@@ -24,6 +24,7 @@ from xmppd.api import (
     SELF,
     STOP,
     Binding,
+    CommandError,
     Duration,
     Element,
     Host,
@@ -38,6 +39,7 @@ from xmppd.api import (
     Stanza,
     StanzaError,
     Stop,
+    check_account,
     command,
     events,
     iq_get,
@@ -497,13 +499,21 @@ class Archive(Module):
         "archive-size", "How large the archive of an account or room is.", jid="Its bare JID."
     )
     async def show_size(self, jid: JID) -> Rows:
-        await self.journal.settle()
-        count, size = await self.store.size(jid.bare)
-        return Rows(("archive", "messages", "bytes"), [(jid.bare, count, size)])
+        count, size = await self._measured(jid)
+        return Rows(("archive", "messages", "bytes"), [(jid, count, size)])
 
     @command("archive-erase", "Remove the archive of an account or room.", jid="Its bare JID.")
     async def erase_by_hand(self, jid: JID) -> str:
+        count, _ = await self._measured(jid)
+        await self.drop(jid)
+        return f"{count} messages of {jid} are gone"
+
+    async def _measured(self, owner: JID) -> tuple[int, int]:
+        """Messages and bytes. Raises CommandError where there is neither account nor archive."""
+        if owner.domain == self.host.name or not owner.local or not owner.is_bare:
+            await check_account(self.host, owner)
         await self.journal.settle()
-        count, _ = await self.store.size(jid.bare)
-        await self.drop(jid.bare)
-        return f"{count} messages of {jid.bare} are gone"
+        count, size = await self.store.size(owner)
+        if not count and owner.domain != self.host.name:  # which rooms there are, others know
+            raise CommandError(f"there is no archive of {owner}")
+        return count, size

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from xmppd import events
+from xmppd.admin.accounts import check_account
 from xmppd.admin.commands import CommandError, Secret, UsageError, command
 from xmppd.admin.context import Server
 from xmppd.admin.output import Result, Rows, Scalar
@@ -66,8 +67,7 @@ class AccountCommands:
 
     async def _existing(self, user: JID) -> Host:
         host = self._server.host_of(user)
-        if not await host.accounts.exists(user.local):
-            raise CommandError(f"there is no account {user}")
+        await check_account(host, user)
         return host
 
 
@@ -97,10 +97,11 @@ class SessionCommands:
         jid="A bare or full JID.",
         reason="Told to the client.",
     )
-    def kick(self, jid: JID, reason: str | None = None) -> str:
-        host = self._server.host(jid.domain)
+    async def kick(self, jid: JID, reason: str | None = None) -> str:
+        host = self._server.host_of(jid.bare)
         sessions = [s for s in host.sessions.of(jid.bare) if jid.is_bare or s.jid == jid]
         if not sessions:
+            await check_account(host, jid.bare)
             raise CommandError(f"{jid} has no session")
         for session in sessions:
             error = StreamError("policy-violation", reason)

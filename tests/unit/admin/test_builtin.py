@@ -76,6 +76,10 @@ def test_adduser_creates_an_account_that_can_log_in(scene: Scene) -> None:
     assert scene.seen == [("account_created", "romeo@example.org")]
 
 
+def test_the_case_of_a_hosts_name_is_no_matter(scene: Scene) -> None:
+    assert scene.run("users", host="Example.ORG") == scene.run("users", host="example.org")
+
+
 @pytest.mark.parametrize(
     "name, given, sentence",
     [
@@ -88,6 +92,9 @@ def test_adduser_creates_an_account_that_can_log_in(scene: Scene) -> None:
         ("passwd", {"jid": "a@example.org", "password": "x"}, "there is no account"),
         ("deluser", {"jid": "a@example.org"}, "there is no account"),
         ("kick", {"jid": "juliet@example.org"}, "has no session"),
+        ("kick", {"jid": "nobody@example.org"}, "there is no account nobody@example.org"),
+        ("kick", {"jid": "nobody@example.org/x"}, "there is no account nobody@example.org"),
+        ("kick", {"jid": "example.org"}, "is not the bare JID of an account"),
         ("users", {"host": "example.com"}, "example.com is not served"),
         ("reload", {}, "name a module"),
         ("reload", {"module": "roster", "config": True}, "name a module"),
