@@ -151,7 +151,7 @@ class Pep(AccountNodes):
         if not entity.local:
             return None
         if not node:
-            known.items += (await self.reading.nodes(entity, asker)).items
+            known.items += await self.reading.all_nodes(entity, asker)
         elif not known.known and await self.engine.find(entity, node) is not None:
             await self.reading.describe(entity, node, asker, known, features=())
         return known

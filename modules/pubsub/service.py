@@ -225,7 +225,7 @@ class Pubsub(NodeCommands):
     async def service_items(self, iq: IQ) -> Element:
         """Without a node, the nodes there are (§5.2), in pages where there are many."""
         if iq.payload.get("node"):
-            return (await self._about(iq)).listing(iq.payload.get("node") or "")
+            return (await self._about(iq)).paged(iq)
         request = ResultSetRequest.of(iq.payload)
         page = await self.reading.nodes(self.domain, iq.from_, request)
         answer = Description(items=page.items).listing()

@@ -14,6 +14,8 @@ from xmppd.xml import Element, parse
 
 NS = "http://jabber.org/protocol/pubsub"
 INFO = "http://jabber.org/protocol/disco#info"
+ITEMS = "http://jabber.org/protocol/disco#items"
+RSM = "http://jabber.org/protocol/rsm"
 TUNE = "http://jabber.org/protocol/tune"
 ROMEO, JULIET = "romeo@example.org/orchard", "juliet@example.org/balcony"
 NURSE = "nurse@example.org/chamber"
@@ -417,3 +419,21 @@ def test_an_item_that_expired_is_not_sent_again(talk: Talk) -> None:
     chamber = arrives(talk, "juliet@example.org/chamber", TUNE)
     chamber.receives_nothing()
     assert result_of(pep.latest(user, TUNE)) == []
+
+
+def test_very_many_nodes_come_in_pages_without_being_asked_for() -> None:
+    talk = Talk(Pep, options={"pep": {"max_nodes": 2000}})
+    juliet = talk.bind(JULIET)
+    engine, user = talk.module(Pep).engine, juliet.jid.bare
+    for number in range(1005):
+        result_of(engine.create(user, f"n{number}", user))
+    pages = [listed(juliet, ""), listed(juliet, f"<set xmlns='{RSM}'><after>n999</after></set>")]
+    assert [len(page.all(ITEMS, "item")) for page in pages] == [1000, 5]
+    told = pages[0].child(RSM, "set")
+    assert told is not None
+    assert (told.child_text(RSM, "last"), told.child_text(RSM, "count")) == ("n999", "1005")
+
+
+def listed(client: Client, asked: str) -> Element:
+    client.sends(f"<iq type='get' id='l'><query xmlns='{ITEMS}'>{asked}</query></iq>")
+    return client.receives(result("l")).elements[0]
