@@ -1,8 +1,8 @@
 """Service discovery: what the host and its accounts are, can do and have (XEP-0030 2.5.0).
 
 With extensions in data forms (XEP-0128 1.0.1), and long lists in pages (XEP-0059 1.0). What
-modules answer and name as their `features` is found here by itself; for all else it offers hooks. A
-node exists if a handler of one of them knows it.
+modules answer and name as their `features` is found here by itself; for all else it offers hooks.
+A node exists if a handler of one of them knows it.
 
 An account is described only to those who may see its presence (§8). For all others, and for
 accounts that do not exist, disco#info is service-unavailable and disco#items an empty list.

@@ -437,3 +437,72 @@ def test_very_many_nodes_come_in_pages_without_being_asked_for() -> None:
 def listed(client: Client, asked: str) -> Element:
     client.sends(f"<iq type='get' id='l'><query xmlns='{ITEMS}'>{asked}</query></iq>")
     return client.receives(result("l")).elements[0]
+
+
+# Errors (XEP-0060 §12.3)
+
+FAR, STANZAS = "benvolio@montague.lit", "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+
+def bounces(
+    talk: Talk, id_: str, condition: str, who: str = FAR, to: str = "juliet@example.org"
+) -> list[str]:
+    """`who` answers a notification with an error; the explicit subscribers that are left."""
+    error = f"<error type='cancel'><{condition} xmlns='{STANZAS}'/></error>"
+    attributes = {"type": "error", "id": id_}
+    children = (("jabber:client", "error"),)
+    stanza = read_stanza(
+        "message", attributes, children, error.encode(), to=jid(to), from_=jid(who)
+    )
+    talk.router.route(stanza)
+    node = result_of(talk.module(Pep).engine.find(jid("juliet@example.org"), "n"))
+    assert node is not None
+    return [str(it.jid) for it in node.subscriptions.values()]
+
+
+@pytest.fixture
+def followed(talk: Talk) -> str:
+    """The id of a notification that Juliet's node has sent to two addresses far away."""
+    juliet, sent = talk.bind(JULIET), []
+    talk.router.elsewhere = sent.append  # type: ignore[assignment]
+    publishes(juliet, "n", options=options(access_model="open"))
+    for who in (FAR, REMOTE):
+        ask = f"<pubsub xmlns='{NS}'><subscribe node='n' jid='{who}'/></pubsub>"
+        talk.router.route(
+            read_stanza(
+                "iq",
+                {"type": "set", "id": "s"},
+                ((NS, "pubsub"),),
+                ask.encode(),
+                to=jid("juliet@example.org"),
+                from_=jid(who),
+            )
+        )
+    sent.clear()
+    publishes(juliet, "n", "y")
+    assert {str(each.to) for each in sent} == {FAR, REMOTE}
+    return str(sent[-1].id)
+
+
+@pytest.mark.parametrize("condition", ["gone", "item-not-found", "jid-malformed"])
+def test_the_subscription_of_who_is_gone_ends(talk: Talk, followed: str, condition: str) -> None:
+    """Of the JID that was told; the other is of a resource."""
+    assert bounces(talk, followed, condition) == [REMOTE]
+
+
+@pytest.mark.parametrize("condition", ["service-unavailable", "remote-server-timeout"])
+def test_who_is_merely_away_stays_subscribed(talk: Talk, followed: str, condition: str) -> None:
+    assert bounces(talk, followed, condition) == [FAR, REMOTE]
+
+
+@pytest.mark.parametrize(
+    ("id_", "who", "to"),
+    [
+        ("", "romeo@example.org", "juliet@example.org"),  # who has not subscribed
+        ("never-sent", FAR, "juliet@example.org"),
+        ("", FAR, "romeo@example.org"),  # whose node it is not
+        ("", FAR, JULIET),  # to a client, which has sent nothing
+    ],
+)
+def test_other_errors_end_nothing(talk: Talk, followed: str, id_: str, who: str, to: str) -> None:
+    assert bounces(talk, id_ or followed, "gone", who, to) == [FAR, REMOTE]
