@@ -181,9 +181,10 @@ class RoomCommands(RoomWizards):
             await check_account(self.host, user)
 
     async def _named(self, room: str) -> Room:
-        found = await self.rooms.find(self._prepared(room))
+        name = self._prepared(room)
+        found = await self.rooms.find(name)
         if found is None:
-            raise CommandError(f"there is no room {room} at {self.domain}")
+            raise CommandError(f"there is no room {name} at {self.domain}")
         return found
 
     def _prepared(self, room: str) -> str:

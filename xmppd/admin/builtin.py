@@ -1,6 +1,7 @@
 """The commands of the core: accounts, sessions, modules and the process itself."""
 
 import os
+import re
 import resource
 import sys
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from xmppd.host import Host, remove_account
 from xmppd.jid import JID, make_jid
 from xmppd.sessions import Session
 from xmppd.xml import StreamError
+
+SENTENCE_ENDS = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 class AccountCommands:
@@ -143,7 +146,7 @@ class ServerCommands:
     @command("modules", "List the running modules.", host="Of this virtual host only.")
     def modules(self, host: str | None = None) -> Rows:
         rows: list[tuple[Scalar, ...]] = [
-            (served.name, module.name, first_line(type(module)))
+            (served.name, module.name, first_sentence(type(module)))
             for served in chosen(self._server, host)
             for module in served.modules
         ]
@@ -196,13 +199,14 @@ def own_version() -> str:
         return "unknown"
 
 
-def first_line(kind: type) -> str:
-    """The first line of its docstring, or of its file's."""
+def first_sentence(kind: type) -> str:
+    """The first sentence of its docstring, or of its file's."""
     docs: Iterable[str | None] = (
         kind.__dict__.get("__doc__"),
         sys.modules[kind.__module__].__doc__,
     )
-    return next((doc.strip().partition("\n")[0] for doc in docs if doc), "")
+    text = next((" ".join(doc.split()) for doc in docs if doc), "")
+    return SENTENCE_ENDS.split(text, maxsplit=1)[0]
 
 
 def memory_mib() -> int:
