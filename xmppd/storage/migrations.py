@@ -32,7 +32,10 @@ FIRST = 1
 PATIENCE_MS = 60_000  # for another process that is upgrading
 ADVISORY_LOCK = 0x786D707064  # "xmppd": PostgreSQL's locks of this kind go by number
 
-UNKNOWN_SHAPE = "no version of this program makes that; restore a backup, or mend it by hand"
+UNKNOWN_SHAPE = (
+    "no version of this program makes that; restore a backup, or mend it by hand"
+    " (for module writers: a table that is changed wants a step)"
+)
 
 # Kept out of `metadata`: it belongs to no module.
 versions = sa.Table(
