@@ -4,10 +4,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
 
 from xmppd.components.connection import ComponentConnection
 from xmppd.components.registry import Components
@@ -19,17 +15,14 @@ from xmppd.stanza import Stanza
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
 from xmppd.transport.listeners import Listener, ListenError
+from xmppd.transport.serving import ServingFactory
 from xmppd.transport.store import CertificateStore
 from xmppd.transport.wheel import TimerWheel
-from xmppd.xml import Limits, StreamError
-
-log = Logger()
+from xmppd.xml import Limits
 
 
-class ComponentFactory(ServerFactory):
-    """Makes a `ComponentConnection` for whom `Admission` admits; knows those that are there."""
-
-    noisy = False
+class ComponentFactory(ServingFactory[ComponentConnection]):
+    """Its connections are `ComponentConnection`s, whose stanzas it routes."""
 
     def __init__(
         self,
@@ -40,24 +33,14 @@ class ComponentFactory(ServerFactory):
         flusher: Flusher,
         wheel: TimerWheel,
     ) -> None:
+        super().__init__(admission)
         self.components = components
-        self.connections: set[ComponentConnection] = set()
         self.flusher = flusher
         self.wheel = wheel
         self._router = router
-        self._admission = admission
-        self._stopping: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> ComponentConnection | None:
-        if self._stopping is not None:
-            return None
-        ticket = self._admission.admit(getattr(addr, "host", ""))
-        if ticket is None:
-            return None
-        connection = ComponentConnection(self, self.components)
-        connection.factory = self
-        connection.ticket = ticket
-        return connection
+    def make(self) -> ComponentConnection:
+        return ComponentConnection(self, self.components)
 
     @staticmethod
     def limits(options: ComponentsOptions) -> tuple[Limits, Limits]:
@@ -69,22 +52,6 @@ class ComponentFactory(ServerFactory):
         if stanza.fault is not None:
             return self._router.bounce(stanza, stanza.fault)
         return self._router.route(stanza)
-
-    def gone(self, connection: ComponentConnection) -> None:
-        """The connection is lost."""
-        self.connections.discard(connection)
-        if self._stopping is not None and not self.connections and not self._stopping.called:
-            self._stopping.callback(None)
-
-    def shutdown(self) -> "Deferred[None]":
-        """Send all away with system-shutdown; fires when they are gone, in 5 s at most."""
-        if self._stopping is None:
-            self._stopping = Deferred()
-        if not self.connections:
-            return succeed(None)
-        for connection in list(self.connections):
-            connection.end(StreamError("system-shutdown"))
-        return self._stopping
 
 
 class ComponentService(MultiService):
