@@ -8,12 +8,12 @@ from twisted.application.service import MultiService
 from xmppd.components.connection import ComponentConnection
 from xmppd.components.registry import Components
 from xmppd.config import ComponentConfig, ComponentsOptions
-from xmppd.config.streams import StreamLimits
 from xmppd.routing import Router
 from xmppd.routing.router import Done
 from xmppd.stanza import Stanza
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
+from xmppd.transport.limits import limits_of
 from xmppd.transport.listeners import Listener, ListenError
 from xmppd.transport.serving import ServingFactory
 from xmppd.transport.store import CertificateStore
@@ -104,14 +104,3 @@ class ComponentListener(Listener):
     """A `Listener` that remembers whether its connections begin with TLS."""
 
     direct_tls = False
-
-
-def limits_of(options: StreamLimits) -> Limits:
-    """What these options mean to a parser."""
-    return Limits(
-        stanza_bytes=options.stanza,
-        elements=options.elements,
-        depth=options.depth,
-        attributes=options.attributes,
-        uri_bytes=options.uri,
-    )
