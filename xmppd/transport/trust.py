@@ -10,7 +10,8 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from xmppd.transport.certificates import CertificateError
-from xmppd.transport.openssl_engine import LIB, UNCHECKED
+from xmppd.transport.openssl_binding import LIB
+from xmppd.transport.openssl_engine import UNCHECKED
 
 SHARING = ("SSL_CTX_get_cert_store", "SSL_CTX_set_cert_store", "X509_STORE_up_ref")
 SUFFIXES = (".pem", ".crt", ".cer", ".crl")
