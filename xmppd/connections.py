@@ -138,10 +138,10 @@ class Connections:
     def client_listeners(self, options: ServerOptions) -> list[Listener]:
         return self._listeners(self.clients, options.c2s, self.certificates.context)
 
-    def listen_to_components(self, parent: MultiService, config: Config) -> None:
+    async def listen_to_components(self, parent: MultiService, config: Config) -> None:
         """Raises ListenError."""
         self.components.setServiceParent(parent)  # type: ignore[no-untyped-call]
-        refused = self.components.configure(config.server.components, config.components)
+        refused = await self.components.configure(config.server.components, config.components)
         if refused:
             raise ListenError("; ".join(refused))
 

@@ -160,7 +160,7 @@ class Process(MultiService):
             await tell(host, events.host_started)
         self._make_connections()
         self._make_reloader()
-        self._add_services(options)
+        await self._add_services(options)
         self._watch_certificates()
         signal.signal(signal.SIGHUP, self._hung_up)
         for warning in self._settings.config.warnings:
@@ -220,7 +220,7 @@ class Process(MultiService):
             ended=self._say_ready,
         )
 
-    def _add_services(self, options: ServerOptions) -> None:
+    async def _add_services(self, options: ServerOptions) -> None:
         connections = self._connections
         services: list[Any] = [*connections.client_listeners(options)]
         path = options.admin_socket
@@ -233,7 +233,7 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
-        connections.listen_to_components(self, self._settings.config)
+        await connections.listen_to_components(self, self._settings.config)
         connections.listen_to_peers(self, options)
 
     def _manhole(self, options: ServerOptions) -> ManholeServer:

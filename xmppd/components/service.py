@@ -65,7 +65,7 @@ class ComponentService(MultiService):
         self._reactor = reactor
         self._certificates = certificates
 
-    def configure(
+    async def configure(
         self, options: ComponentsOptions, components: Mapping[str, ComponentConfig]
     ) -> list[str]:
         """Take a new configuration; sentences say what could not be done of it."""
@@ -74,17 +74,17 @@ class ComponentService(MultiService):
         wanted += [(text, True) for text in options.direct_tls]
         for listener in self._listeners():
             if (listener.description, listener.direct_tls) not in wanted or not components:
-                _ = listener.disownServiceParent()  # type: ignore[no-untyped-call]
+                await listener.leave()  # its port may be wanted at once, with TLS
         there = [(each.description, each.direct_tls) for each in self._listeners()]
         for place in wanted if components else ():
             if place not in there:
-                refused += self._listen(*place)
+                refused += await self._listen(*place)
         return refused
 
     def _listeners(self) -> "list[ComponentListener]":
         return cast("list[ComponentListener]", list(self))
 
-    def _listen(self, description: str, direct_tls: bool) -> list[str]:
+    async def _listen(self, description: str, direct_tls: bool) -> list[str]:
         context = self._certificates.context if direct_tls else None
         try:
             listener = ComponentListener(
@@ -95,7 +95,7 @@ class ComponentService(MultiService):
         except ListenError as error:
             for each in self._listeners():
                 if each.port is None:
-                    _ = each.disownServiceParent()  # type: ignore[no-untyped-call]
+                    await each.leave()
             return [str(error)]
         return []
 
@@ -104,3 +104,9 @@ class ComponentListener(Listener):
     """A `Listener` that remembers whether its connections begin with TLS."""
 
     direct_tls = False
+
+    async def leave(self) -> None:
+        """Listen no more; done when the port is free."""
+        stopped = self.disownServiceParent()  # type: ignore[no-untyped-call]
+        if stopped is not None:
+            await stopped
