@@ -9,7 +9,7 @@ from OpenSSL import SSL
 
 from xmppd.transport import openssl_direct
 from xmppd.transport.certificates import Credentials, end_point_binding
-from xmppd.transport.openssl_engine import END_POINTS, UNCHECKED, PyOpenSSLEngine, text_of
+from xmppd.transport.openssl_engine import END_POINTS, PyOpenSSLEngine, Verdict, text_of
 from xmppd.transport.tls import CIPHERS
 
 if TYPE_CHECKING:
@@ -101,11 +101,11 @@ def _note_verdict(
     connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int
 ) -> bool:
     """Accept every chain: whether an unverified certificate will do is judged later."""
-    verdict = connection.get_app_data()
-    if not ok and verdict.problem in ("", UNCHECKED):
-        verdict.problem = f"{_error_name(error)} (depth {depth})"
-    elif depth == 0 and verdict.problem == UNCHECKED:
-        verdict.problem = ""
+    verdict: Verdict = connection.get_app_data()
+    if ok:
+        verdict.good(depth)
+    else:
+        verdict.bad(f"{_error_name(error)} (depth {depth})")
     return True
 
 

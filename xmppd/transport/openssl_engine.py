@@ -31,6 +31,16 @@ class Verdict:
     def __init__(self) -> None:
         self.problem = UNCHECKED
 
+    def bad(self, problem: str) -> None:
+        """A certificate of the chain is refused; the first reason counts."""
+        if self.problem in ("", UNCHECKED):
+            self.problem = problem
+
+    def good(self, depth: int) -> None:
+        """One is not; the peer's own is at depth 0, and looked at last."""
+        if depth == 0 and self.problem == UNCHECKED:
+            self.problem = ""
+
 
 def text_of(name: bytes | None) -> str | None:
     """A name that the peer has sent; None for none, and for what cannot be one."""
