@@ -70,9 +70,6 @@ class ClientConnection(Negotiation):
         else:
             self._handle(happened)
 
-    def tls_failed(self, why: str) -> None:
-        self.say("TLS failed: {why}", why=why)
-
     def _leave(self, why: str) -> None:
         session, self.session = self.session, None
         if session is None:

@@ -71,9 +71,6 @@ class ComponentConnection(ServedConnection[Event]):
         self._dozing = False
         super().received(data)
 
-    def tls_failed(self, why: str) -> None:
-        self.say("TLS failed: {why}", why=why)
-
     def drained(self) -> None:
         self._release_senders()
 
