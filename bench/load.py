@@ -203,10 +203,12 @@ class Client:
         """Send presence, and see it come back (RFC 6121 §4.2.2)."""
         self.ask(b"<presence/>", b"<presence")
 
-    def sync(self) -> None:
-        """Until the server has seen all that was sent: a ping (XEP-0199) comes back."""
+    def sync(self) -> bytes:
+        """Until the server has seen all that was sent: a ping (XEP-0199) comes back. Gives what
+        was read.
+        """
         ping = "<iq type='get' id='sync' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
-        self.ask((ping % self._target.domain).encode(), b"sync")
+        return self.ask((ping % self._target.domain).encode(), b"sync")
 
     def fileno(self) -> int:
         return self._socket.fileno()

@@ -190,8 +190,10 @@ class RoomLoad(Load):
         self.calm()
         return Done(self.count)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._party.say(1)
+
+    def close(self) -> None:
         self._party.close()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from bench.crowd import Crowd
 from bench.federation import COUPLES, Couple, FederatedChat
@@ -106,32 +106,36 @@ class Bench:
         self.plan = plan
         self.results: Results = {}
         self.loads = [os.getloadavg()[0]]
+        self.doing = "the start"  # for who interrupts it
 
     def note(self, unit: Unit, server: Server, value: float) -> None:
         self.results.setdefault(unit, {}).setdefault(server.name, []).append(value)
 
     def memory(self, unit: Unit, number: int, *, tls: bool) -> None:
         """A round in fresh processes, all servers at once: they wait together."""
-        say(f"{unit.title}, round {number + 1}")
+        self.doing = f"{unit.title}, round {number + 1}"
+        say(self.doing)
         self.restart()
         users = [f"idle{number}" for number in range(self.plan.sessions)]
         for server in self._servers:
             with Crowd(server.target, users[:WARM]) as warm:
                 warm.wait()
-                warm.close()
+                warm.finish()
         time.sleep(SETTLE_S)
         before = {server.name: memory(server.pid).rss for server in self._servers}
         with ExitStack() as stack:
+            crowds = []
             for server in self._servers:
                 crowd = Crowd(server.target._replace(tls=tls), users)
-                stack.enter_context(crowd)
-                stack.callback(crowd.close)
+                crowds.append(stack.enter_context(crowd))
                 crowd.wait()
             time.sleep(self.plan.idle_s)
             for server in self._servers:
                 grown = memory(server.pid).rss - before[server.name]
                 self.note(EMPTY, server, before[server.name] / 1024)
                 self.note(unit, server, grown / self.plan.sessions)
+            for crowd in crowds:
+                crowd.finish()
 
     def restart(
         self, scram: str = "SHA-1", *, archives: bool = False, manages: bool = False
@@ -153,6 +157,7 @@ class Bench:
         """Rounds take turns, and every server comes first once. The first is for warming up."""
         known, began = set(self.results), time.monotonic()
         say(title)
+        self.doing = title
         with ExitStack() as stack:
             loads: list[Load] = []
             for make in makers:
@@ -161,15 +166,21 @@ class Bench:
                 for step in load.steps():
                     step.work()
             for number in range(self.plan.rounds):
-                turn = number % len(loads)
-                turns = (*loads[turn:], *loads[:turn])
-                for place in range(max(len(load.steps()) for load in loads)):
-                    for load in turns:
-                        for step in load.steps()[place : place + 1]:
-                            self._step(load, step)
+                self._round(loads, number)
+            for load in loads:
+                self.doing = f"{title} of {load.server.name}, the end"
+                load.finish()
         self.loads.append(os.getloadavg()[0])
         self._tell([unit for unit in self.results if unit not in known])
         say(f"  in {time.monotonic() - began:.0f} s")
+
+    def _round(self, loads: Sequence[Load], number: int) -> None:
+        turn = number % len(loads)
+        turns = (*loads[turn:], *loads[:turn])
+        for place in range(max(len(load.steps()) for load in loads)):
+            for load in turns:
+                for step in load.steps()[place : place + 1]:
+                    self._step(load, step)
 
     def _tell(self, units: Iterable[Unit]) -> None:
         """As soon as it is known: a bench that is interrupted has not been in vain."""
@@ -178,6 +189,8 @@ class Bench:
             say(f"  {unit.title}, {unit.unit}: {', '.join(found)}")
 
     def _step(self, load: Load, step: Step) -> None:
+        title = type(load).__name__ if step.unit is None else step.unit.title
+        self.doing = f"{title}, {load.server.name}"
         before = load.cpu_s()
         done = step.work()
         if step.unit is not None:
@@ -229,14 +242,18 @@ def run_all(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> tuple[Be
             run(bench, servers)
         if federated:
             run_couples(bench, [Couple(kind, folder, certificate) for kind in federated])
-    except (KeyboardInterrupt, LoadError, ServerError) as end:
-        say(f"bench: ended by {type(end).__name__} {end}")
+    except (KeyboardInterrupt, LoadError, ServerError, OSError) as end:
+        say(f"bench: ended by {type(end).__name__} {end} during: {bench.doing}")
         return bench, False
     return bench, True
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def raise_limits() -> None:
@@ -275,7 +292,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     raise_limits()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is known is told
+    for number in (signal.SIGINT, signal.SIGTERM):  # what is known is told
+        signal.signal(number, interrupt)
     plan = plan_of(options)
     kinds = [kind for kind in ALL if kind.name in options.servers and kind.installed()]
     for name in sorted(set(options.servers) - {kind.name for kind in kinds}):
