@@ -15,11 +15,13 @@ from typing import NamedTuple, NoReturn
 
 from bench.crowd import Crowd
 from bench.federation import COUPLES, Couple, FederatedChat
+from bench.floor import ALONE, FLOORS, Floor
 from bench.load import LoadError
 from bench.managed import MANAGED
 from bench.measure import memory
 from bench.nodes import NODES, READERS
-from bench.page import OURS, Results, machine, peers_part, spread, write_part
+from bench.page import FLOOR, OURS, Results, machine, peers_part, spread, write_part
+from bench.page import servers as measured
 from bench.ports import PortTaken
 from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
@@ -63,7 +65,7 @@ STAGES = (
     Stage("archives", ARCHIVED, archives=True),
     Stage("newer", NEWER, scram="SHA-256", users=tuple(NEWER_LOGINS)),
 )
-PARTS = ("memory", *(stage.name for stage in STAGES), "federation")
+PARTS = ("memory", *(stage.name for stage in STAGES), FLOOR, "federation")
 
 
 class Plan(NamedTuple):
@@ -94,7 +96,7 @@ QUICK = Plan(
     memory_rounds=1,
     plain=False,
     idle_s=5.0,
-    parts=("memory", "basics"),
+    parts=("memory", "basics", FLOOR),
 )
 
 
@@ -105,6 +107,7 @@ class Bench:
         self._servers = servers
         self.plan = plan
         self.results: Results = {}
+        self.floor: Floor | None = None
         self.loads = [os.getloadavg()[0]]
         self.doing = "the start"  # for who interrupts it
 
@@ -151,7 +154,30 @@ class Bench:
         for server in self._servers:
             server.register(stage.users)
         for kind in stage.loads:
-            self.alternate(kind.__name__, [partial(kind, server) for server in self._servers])
+            makers = [partial(kind, server) for server in self._servers]
+            if self.floor is not None and kind in FLOORS:
+                makers.append(partial(FLOORS[kind], self.floor))
+            self.alternate(kind.__name__, makers)
+
+    def measure_floor(self) -> None:
+        """What was not measured in turns with servers."""
+        if self.floor is None:
+            return
+        loads = {load for stage in self._stages() for load in stage.loads}
+        rest = [floor for load, floor in FLOORS.items() if load not in loads]
+        for kind in (*rest, *ALONE):
+            self.alternate(kind.__name__, [partial(kind, self.floor)])
+
+    def _stages(self) -> Sequence[Stage]:
+        return [stage for stage in STAGES if stage.name in self.plan.parts]
+
+    def measure_all(self) -> None:
+        for number in range(self.plan.memory_rounds if "memory" in self.plan.parts else 0):
+            self.memory(IDLE, number, tls=True)
+            if self.plan.plain:
+                self.memory(IDLE_PLAIN, number, tls=False)
+        for stage in self._stages():
+            self.measure(stage)
 
     def alternate(self, title: str, makers: Sequence[Callable[[int], Load]]) -> None:
         """Rounds take turns, and every server comes first once. The first is for warming up."""
@@ -209,13 +235,7 @@ def run(bench: Bench, servers: Sequence[Server]) -> None:
             idle = [f"idle{number}" for number in range(plan.sessions)]
             server.register([*USERS, *READERS, *guests(), *idle])
             server.befriend("hub", CONTACTS)
-        for number in range(plan.memory_rounds if "memory" in plan.parts else 0):
-            bench.memory(IDLE, number, tls=True)
-            if plan.plain:
-                bench.memory(IDLE_PLAIN, number, tls=False)
-        for each in STAGES:
-            if each.name in plan.parts:
-                bench.measure(each)
+        bench.measure_all()
 
 
 def run_couples(bench: Bench, couples: Sequence[Couple]) -> None:
@@ -238,8 +258,14 @@ def run_all(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> tuple[Be
     servers = [kind(folder, *certificate) for kind in kinds]
     bench = Bench(servers, plan)
     try:
-        if plan.parts != ("federation",):
-            run(bench, servers)
+        with ExitStack() as stack:
+            if FLOOR in plan.parts:
+                bench.floor = Floor(folder, *certificate)
+                stack.callback(bench.floor.stop)
+                bench.floor.start()
+            if set(plan.parts) - {FLOOR, "federation"}:
+                run(bench, servers)
+            bench.measure_floor()
         if federated:
             run_couples(bench, [Couple(kind, folder, certificate) for kind in federated])
     except (KeyboardInterrupt, LoadError, ServerError, OSError) as end:
@@ -305,7 +331,8 @@ def main(given: Sequence[str] | None = None) -> int:
         say(f"bench: {error}")
         return 1
     versions = {kind.name: kind.version() for kind in kinds}
-    text = peers_part(bench.results, str(plan), versions, machine(bench.loads))
+    there = {name: versions[name] for name in measured(bench.results) if name in versions}
+    text = peers_part(bench.results, str(plan), there, machine(bench.loads))
     print(text)
     whole = complete and OURS in versions and len(versions) == len(ALL) and plan == Plan()
     page = options.output or (PAGE if whole else None)
