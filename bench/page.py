@@ -13,11 +13,11 @@ from bench.units import Unit
 
 OURS: Final = "xmppd"
 FLOOR: Final = "floor"  # no server, but a loop that only passes bytes on
-PARTS: Final = ("peers", "growth")
+PARTS: Final = ("peers", "growth", "rooms")
 HEAD: Final = """Benchmarks
 ==========
 
-.. Written by `make bench` and `python -m bench.growth`: do not edit.
+.. Written by `make bench`, `python -m bench.growth` and `python -m bench.rooms`: do not edit.
 
 How it is measured, and what to make of it: :doc:`performance`.
 """
