@@ -11,7 +11,8 @@ from bench.hall import ENTER, Hall
 from bench.load import TIMEOUT_S, Client, LoadError, Target
 
 WORKERS = 2
-AT_ONCE = 50  # of a process enter together, as after a failure of the network
+AT_ONCE = 50  # of a process enter together, as after a failure of the network,
+TOLD_AT_ONCE = 20_000  # unless the server had to keep more than so many presences for that
 PATIENCE_S = 10 * TIMEOUT_S  # thousands hear of each other
 
 
@@ -116,12 +117,17 @@ class Row:
             self.hall.heard_by_all()
 
     def _enter(self) -> None:
-        for start in range(0, len(self._outside), AT_ONCE):
-            some = self._outside[start : start + AT_ONCE]
+        while self._outside:
+            most = at_once(len(self.hall.clients))
+            some, self._outside = self._outside[:most], self._outside[most:]
             for _, client in some:
                 self.hall.admit(client)
             self.hall.ask_all([(client, ENTER % (user, "")) for user, client in some], b"<subject")
-        self._outside.clear()
+
+
+def at_once(there: int) -> int:
+    """How many enter together where so many are there already."""
+    return max(1, min(AT_ONCE, TOLD_AT_ONCE // max(2 * there, 1)))
 
 
 def _sit(target: Target, pipe: Theirs) -> None:

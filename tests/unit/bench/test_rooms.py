@@ -13,7 +13,7 @@ from bench.hall import Hall
 from bench.load import Client, LoadError, Numbers, Target
 from bench.ports import free_port
 from bench.rooms import Sized, measure, part
-from bench.seats import Hear, Row, Seats
+from bench.seats import Hear, Row, Seats, at_once
 
 TARGET = Target("127.0.0.1", 5222, "bench.example", "secret", tls=False)
 
@@ -104,6 +104,12 @@ def test_occupants_of_other_processes_must_hear_all_too(said: bytes, complaint: 
     else:
         row.follow(Hear(2))
     row.hall.close()
+
+
+@pytest.mark.parametrize(("there", "together"), [(0, 50), (100, 50), (500, 20), (9999, 1)])
+def test_fewer_enter_together_the_more_are_there(there: int, together: int) -> None:
+    """Else what the server keeps for the moment would be taken for what a room takes."""
+    assert at_once(there) == together
 
 
 def test_a_process_that_cannot_do_what_it_is_told_says_so(hall: Hall) -> None:
