@@ -397,12 +397,7 @@ class Archive(Module):
                 continue
             session.send(message)
             while session.outlet is not None and session.outlet.buffered > MAX_UNREAD:
-                await self._pause(LOOK_S)  # too much would cost it its stream
-
-    def _pause(self, duration_s: float = PAUSE_S) -> "Deferred[None]":
-        pause: Deferred[None] = Deferred()
-        self.host.clock.callLater(duration_s, pause.callback, None)
-        return pause
+                await self.pause(LOOK_S)  # too much would cost it its stream
 
     def _note_read(self, session: Session, found: Found) -> None:
         if found.rows:
@@ -446,7 +441,7 @@ class Archive(Module):
 
     async def _trim(self, owner: str, until: int) -> None:
         while until and await self.store.trim(owner, until):
-            await self._pause()
+            await self.pause(PAUSE_S)
 
     @on(events.account_deleting)
     async def erase(self, user: JID) -> None:

@@ -130,7 +130,8 @@ class NegotiatingStream(HoldingStream[Event]):
     def _end(self, closed: Closed) -> list[Event]:
         self._move(Input.CLOSE)
         self._forget()
-        return [*self._over(closed)]
+        self._over()
+        return [closed]
 
     def _forget(self) -> None:
         """Let go of all that served the negotiation."""

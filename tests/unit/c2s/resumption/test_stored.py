@@ -15,6 +15,7 @@ from tests.unit.c2s.resumption.phones import (
     SM,
     Phone,
     bodies,
+    dies_and_starts,
     resume,
     say,
     what_waits,
@@ -26,7 +27,6 @@ from xmppd.modules.sm import StreamManagement
 from xmppd.modules.sm.lost import RECENT_S
 from xmppd.modules.sm.store import Store
 from xmppd.sessions.undurable import MOST
-from xmppd.testing.stage import result_of
 
 PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/>"
 
@@ -224,13 +224,7 @@ def test_a_stop_waits_for_what_is_on_its_way(
     put.goes_on()
     clock.advance(1)
     assert stopped
-    session = host.sessions.get(BALCONY)
-    sm = host.modules.find(StreamManagement)
-    assert session is not None
-    assert sm is not None
-    host.sessions.remove(session)  # the process is gone
-    sm._cancel(session)
-    result_of(host.hooks.of(events.host_started).wait(host.domain))
+    dies_and_starts(host)
     again = connect()
     assert bodies(resume(again, phone.id, 1)) == ["1"]
     again.sends(f"<a xmlns='{SM}' h='2'/></stream:stream>")
