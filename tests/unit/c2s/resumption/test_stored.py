@@ -27,6 +27,7 @@ from xmppd.modules.sm import StreamManagement
 from xmppd.modules.sm.lost import RECENT_S
 from xmppd.modules.sm.store import Store
 from xmppd.sessions.undurable import MOST
+from xmppd.testing.stage import result_of
 
 PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/>"
 
