@@ -47,11 +47,13 @@ class Lost:
         self._unparked: dict[Session, None] = {}
         self._recent: dict[Session, float] = {}  # when they were lost; nothing is stored of them
         self._due: dict[Session, Ended | None] = {}  # None: it may come back, and is asked then
+        self._returning: set[Session] = set()  # and those that are back
         self._waiting: list[Deferred[None]] = []
         self._busy = False
 
     def add(self, session: Session) -> bool:
         """It is lost."""
+        self._returning.discard(session)
         self._unparked[session] = None
         self._recent[session] = self._seconds()
         return self._begin()
@@ -85,13 +87,17 @@ class Lost:
 
     def ends(self, session: Session) -> bool:
         """It cannot be resumed any more: the count is remembered, if that is not done yet."""
+        self._returning.discard(session)
         if self._recent.pop(session, None) is None:
             return False
         self._due[session] = self._count(session)
         return self._begin()
 
     def comes_back(self, session: Session) -> bool:
-        """It is resumed. Whether nothing is stored of it: then there is nothing to drop."""
+        """It is resumed, and nothing is stored of it any more, for its count is about to move on.
+        True: nothing was stored before, there is nothing to drop.
+        """
+        self._returning.add(session)
         return self._recent.pop(session, None) is not None
 
     def _begin(self) -> bool:
@@ -134,7 +140,9 @@ class Lost:
     def _counted(self, session: Session, ended: Ended | None) -> Ended | None:
         """It may have come back, and been lost again."""
         self._recent.pop(session, None)
-        return self._count(session) if ended is None else ended
+        if ended is None and session not in self._returning:
+            return self._count(session)
+        return ended
 
 
 def _taken(sessions: dict[Session, T]) -> dict[Session, T]:

@@ -66,6 +66,17 @@ class Later:
         self._waiting.pop(0).callback(None)
 
 
+class Told(Later):
+    """One that does it at once, and tells so later."""
+
+    def _call(self, given: Any) -> Deferred[Any]:
+        done = self._method(given)
+        self.calls.append(given)
+        told: Deferred[Any] = Deferred()
+        self._waiting.append(told)
+        return told.addCallback(lambda _: done)
+
+
 def test_a_copy_that_is_stored_late_is_not_given_to_who_has_the_message(
     phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host
 ) -> None:
@@ -179,6 +190,28 @@ def test_who_is_lost_again_while_others_are_counted_is_not_taken_for_uncounted(
     put.goes_on()
     assert result_of(store_of(host).count(phone.id, "juliet")) == 0
     assert "<resumed " in resume(connect(), phone.id, 0)
+    assert result_of(store_of(host).count(phone.id, "juliet")) is None
+
+
+def test_no_count_is_stored_of_who_is_coming_back(
+    connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    """It was due, but what is stored has been dropped already: the count is about to move on."""
+    slow = Phone(connect(), "slow", presence=False)
+    phone = Phone(connect(), presence=False)
+    say(slow.client, "first", to="romeo@example.org")  # who that is has to be looked up
+    put = Later(host.modules.get("offline").queue, "put")  # type: ignore[union-attr]
+    say(slow.client, "1", to="romeo@example.org")
+    slow.client.cuts()
+    phone.client.cuts()
+    clock.advance(RECENT_S)  # counted are both when what the first has said is durable
+    drop = Told(store_of(host), "drop")
+    again = connect()
+    assert resume(again, phone.id, 0) == ""
+    put.goes_on()
+    assert result_of(store_of(host).count(slow.id, "juliet")) == 2
+    drop.goes_on()
+    assert "<resumed " in again.hears()
     assert result_of(store_of(host).count(phone.id, "juliet")) is None
 
 
