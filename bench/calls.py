@@ -282,6 +282,21 @@ def login(server: Inside) -> Step:
     return step
 
 
+def login_resumed(server: Inside) -> Step:
+    """The connection is lost, and from the first header until the session goes on (XEP-0198)."""
+    client = Client(server, "romeo@example.org/x")
+    client.log_in()
+    id_ = client.enable()
+
+    def step() -> None:
+        nonlocal client
+        client.leaves()
+        client = Client(server, "romeo@example.org/x")
+        client.come_back(id_)
+
+    return step
+
+
 class Unit(NamedTuple):
     make: Callable[[Inside], Step]
     tls: bool = False
@@ -302,6 +317,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "pep-100": Unit(told_by_pep, per=100),
     "offline": Unit(offline),
     "login": Unit(login),
+    "login-resumed": Unit(login_resumed),
 }
 
 

@@ -32,8 +32,8 @@ class Crowd:
             if problem:
                 raise LoadError(problem)
 
-    def close(self) -> None:
-        """Raises LoadError if a session has ended by itself."""
+    def finish(self) -> None:
+        """All end. Raises LoadError if a session has ended before, by itself."""
         problems = []
         for worker, pipe in self._workers:
             try:
@@ -49,7 +49,9 @@ class Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker, _pipe in self._workers:
+        """However it went: workers that were not told to end are ended."""
+        for worker, pipe in self._workers:
+            pipe.close()
             worker.kill()
             worker.join()
 

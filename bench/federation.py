@@ -6,8 +6,6 @@ TLS, as all three can do that without an authority. Without SRV records Prosody 
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +13,7 @@ from bench.load import Chat, Client
 from bench.measure import cpu_s
 from bench.ports import check, common_port
 from bench.servers import Ejabberd, Prosody, Server, ServerError, Xmppd
-from bench.units import Done, Load, Step, Unit
+from bench.units import ChatLoad, Unit
 
 PORT = 5269
 GOAL = 0.5
@@ -136,32 +134,22 @@ class Couple:
             server.stop()
 
 
-class FederatedChat(Load):
+class FederatedChat(ChatLoad):
     """From a user of one to a user of the other. The first round connects them."""
 
-    units: Sequence[tuple[Unit, int]] = ((S2S, 1), (S2S_10, 10))
+    users = USERS
+    units = ((S2S, 1), (S2S_10, 10))
 
     def __init__(self, couple: Couple, count: int) -> None:
+        self._sides = couple.sides
         super().__init__(couple.sides[0], count)
-        self._couple = couple
-        sender, receiver = (
-            Client.log_in(server.target, user)
-            for server, user in zip(couple.sides, USERS, strict=True)
-        )
+
+    def meet(self) -> Chat:
+        sides = zip(self._sides, self.users, strict=True)
+        sender, receiver = (Client.log_in(server.target, user) for server, user in sides)
         sender.be_available()
         receiver.be_available()
-        self._chat = Chat(sender, receiver)
+        return Chat(sender, receiver)
 
     def cpu_s(self) -> float:
-        return sum(cpu_s(server.pid) for server in self._couple.sides)
-
-    def steps(self) -> Sequence[Step]:
-        return [Step(unit, partial(self._run, window)) for unit, window in self.units]
-
-    def _run(self, window: int) -> Done:
-        self._chat.run(self.count, window)
-        return Done(self.count)
-
-    def close(self) -> None:
-        self._chat.run(10, 1)
-        self._chat.close()
+        return sum(cpu_s(server.pid) for server in self._sides)

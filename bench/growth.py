@@ -87,6 +87,9 @@ class Pair:
         work()
         return (cpu_s(self._server.pid) - before) / COUNT * 1e6
 
+    def finish(self) -> None:
+        self._chat.finish()
+
     def close(self) -> None:
         self._chat.close()
         self._asker.close()
@@ -167,11 +170,12 @@ def by_sessions(server: Xmppd, alone: Xmppd, sizes: Sequence[int]) -> Iterator[S
     with ExitStack() as stack:
         pairs = [Pair(each) for each in (server, alone)]
         before, there = memory(server.pid).rss, 0
+        crowds = []
         for size in sizes:
             say(f"{size} sessions")
             users = [f"idle{number}" for number in range(there, size)]
             crowd = stack.enter_context(Crowd(server.target, users, min(4, len(users))))
-            stack.callback(crowd.close)
+            crowds.append(crowd)
             crowd.wait()
             there = size
             time.sleep(IDLE_S)
@@ -183,7 +187,10 @@ def by_sessions(server: Xmppd, alone: Xmppd, sizes: Sequence[int]) -> Iterator[S
             chat, ping, alone_chat, alone_ping = map(list, costs)
             session_kb = (rss - before) / size
             yield Sized(size, chat, ping, alone_chat, alone_ping, rss / 1024, session_kb)
+        for crowd in crowds:
+            crowd.finish()
         for pair in pairs:
+            pair.finish()
             pair.close()
 
 

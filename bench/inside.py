@@ -26,11 +26,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.auth import Attempts
-from xmppd.c2s import ClientFactory, Service
+from xmppd.c2s import ClientFactory, Extensions, Service
 from xmppd.c2s.negotiation import RESTART_S
 from xmppd.config.server import C2SOptions
 from xmppd.jid import JID, jid
 from xmppd.modules.roster import items
+from xmppd.ns import SM
 from xmppd.testing import PASSWORD, Talk
 from xmppd.transport.admission import Admission, AdmissionLimits
 from xmppd.transport.certificates import self_signed
@@ -75,6 +76,7 @@ def make_service(talk: Talk, clock: Any, *, tls: bool) -> Service:
             descriptors=lambda: 0,
         ),
         attempts=Attempts(clock.seconds),
+        extensions=Extensions(nonza=lambda host, ns, name: host.modules.nonza(ns, name)),
     )
 
 
@@ -206,6 +208,27 @@ class Client:
 
     def log_in(self) -> None:
         """TLS if the server wants it, SCRAM-SHA-256, bind."""
+        self._prove()
+        bound = self.says(
+            b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
+            b"<resource>%s</resource></bind></iq>" % self.jid.resource.encode()
+        )
+        assert self.jid.encode() in bound, bound
+        self._bound = True
+
+    def enable(self) -> str:
+        """Stream management; by what is given the session is resumed."""
+        enabled = self.says(f"<enable xmlns='{SM}' resume='true'/>".encode()).decode()
+        return enabled.partition(" id='")[2].partition("'")[0]
+
+    def come_back(self, id_: str) -> None:
+        """As `log_in`, with a session that is resumed in place of the bind."""
+        self._prove()
+        resumed = self.says(f"<resume xmlns='{SM}' previd='{id_}' h='0'/>".encode())
+        assert b"<resumed" in resumed, resumed
+        self._bound = True
+
+    def _prove(self) -> None:
         if self._server.tls:
             self.says(HEADER)
             self.says(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
@@ -213,12 +236,6 @@ class Client:
         self.says(HEADER)
         self._authenticate()
         self.says(HEADER)
-        bound = self.says(
-            b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-            b"<resource>%s</resource></bind></iq>" % self.jid.resource.encode()
-        )
-        assert self.jid.encode() in bound, bound
-        self._bound = True
 
     def _handshake(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -131,12 +131,16 @@ class Client:
         client._open_stream()
         if target.tls:
             client.ask(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", b"<proceed")
-            client._socket = _tls().wrap_socket(
-                connected, server_hostname=target.domain, session=resumed
-            )
-            client.resumes = bool(client._socket.session_reused)
+            client.secure(resumed)
             client._open_stream()
         return client
+
+    def secure(self, resumed: ssl.SSLSession | None = None) -> None:
+        """TLS, from here on."""
+        name = self._target.domain
+        secured = _tls().wrap_socket(self._socket, server_hostname=name, session=resumed)
+        self.resumes = bool(secured.session_reused)
+        self._socket = secured
 
     @classmethod
     def ask_token(cls, target: Target, user: str) -> "Token":
@@ -203,10 +207,12 @@ class Client:
         """Send presence, and see it come back (RFC 6121 §4.2.2)."""
         self.ask(b"<presence/>", b"<presence")
 
-    def sync(self) -> None:
-        """Until the server has seen all that was sent: a ping (XEP-0199) comes back."""
+    def sync(self) -> bytes:
+        """Until the server has seen all that was sent: a ping (XEP-0199) comes back. Gives what
+        was read.
+        """
         ping = "<iq type='get' id='sync' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
-        self.ask((ping % self._target.domain).encode(), b"sync")
+        return self.ask((ping % self._target.domain).encode(), b"sync")
 
     def fileno(self) -> int:
         return self._socket.fileno()

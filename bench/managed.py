@@ -6,12 +6,11 @@ import re
 import socket
 import struct
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, Self
 
 from bench.load import Chat, Client, LoadError, Target
 from bench.servers import Server
-from bench.units import Done, Load, Step, Unit
+from bench.units import ChatLoad, Done, Load, Step, Unit
 
 SM: Final = "urn:xmpp:sm:3"
 ENABLE: Final = f"<enable xmlns='{SM}' resume='true'/>".encode()
@@ -124,28 +123,18 @@ class _Hearing:
         self.close = client.close
 
 
-class ManagedChatLoad(Load):
-    """As `ChatLoad`: what is more than there is the price of acknowledgements."""
+class ManagedChatLoad(ChatLoad):
+    """What is more than in a `ChatLoad` is the price of acknowledgements."""
 
-    def __init__(self, server: Server, count: int) -> None:
-        super().__init__(server, count)
-        sender, receiver = (ManagedClient.log_in(server.target, n) for n in ("romeo", "juliet"))
+    units = ((ACKED, 1), (ACKED_10, 10))
+
+    def meet(self) -> ManagedChat:
+        sender, receiver = (ManagedClient.log_in(self.server.target, user) for user in self.users)
         for client in (sender, receiver):
             client.be_available()
             client.sync()
             client.enable()
-        self._chat = ManagedChat(sender, receiver)
-
-    def steps(self) -> Sequence[Step]:
-        return [Step(unit, partial(self._run, n)) for unit, n in ((ACKED, 1), (ACKED_10, 10))]
-
-    def _run(self, window: int) -> Done:
-        self._chat.run(self.count, window)
-        return Done(self.count)
-
-    def close(self) -> None:
-        self._chat.run(10, 1)
-        self._chat.close()
+        return ManagedChat(sender, receiver)
 
 
 class ReturnLoad(Load):

@@ -64,8 +64,10 @@ class PubsubLoad(Load):
         self._fan.run(self.count)
         return Done(self.count * len(self._receivers))
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._fan.run(1)
+
+    def close(self) -> None:
         self._fan.close()
 
 

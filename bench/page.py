@@ -12,11 +12,12 @@ from typing import Final
 from bench.units import Unit
 
 OURS: Final = "xmppd"
-PARTS: Final = ("peers", "growth")
+FLOOR: Final = "floor"  # no server, but a loop that only passes bytes on
+PARTS: Final = ("peers", "growth", "rooms")
 HEAD: Final = """Benchmarks
 ==========
 
-.. Written by `make bench` and `python -m bench.growth`: do not edit.
+.. Written by `make bench`, `python -m bench.growth` and `python -m bench.rooms`: do not edit.
 
 How it is measured, and what to make of it: :doc:`performance`.
 """
@@ -71,13 +72,32 @@ def numbers(results: Results) -> str:
     rows = [
         [f"{unit.title}, {unit.unit}", *(spread(by_server.get(name, ())) for name in names)]
         for unit, by_server in results.items()
+        if not by_server.keys().isdisjoint(names)
     ]
     return table(["", *names], rows)
 
 
+def above_floor(results: Results) -> str:
+    """What the loop needs, and how many times that the servers do, by the medians."""
+    names = servers(results)
+    rows = [
+        [unit.title, spread(by_server[FLOOR]), *(_times(by_server, name) for name in names)]
+        for unit, by_server in results.items()
+        if FLOOR in by_server
+    ]
+    return table(["", "the loop, µs CPU", *(f"times that, {name}" for name in names)], rows)
+
+
+def _times(by_server: Mapping[str, Sequence[float]], name: str) -> str:
+    if name not in by_server:
+        return "–"
+    return f"{statistics.median(by_server[name]) / statistics.median(by_server[FLOOR]):.1f}"
+
+
 def servers(results: Results) -> list[str]:
     """In the order of their first results."""
-    return list(dict.fromkeys(name for by_server in results.values() for name in by_server))
+    found = dict.fromkeys(name for by_server in results.values() for name in by_server)
+    return [name for name in found if name != FLOOR]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -88,27 +108,26 @@ def spread(values: Sequence[float]) -> str:
     return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
+SHARES: Final = "Shares of what the other server needs (medians): below 1 we need less."
+MEDIANS: Final = """Medians, with the smallest and the largest round; – where a server
+does not do it:"""
+ABOVE: Final = "A loop that does nothing but pass bytes on: what no server in Python undercuts."
+
+
 def peers_part(results: Results, told: str, versions: Mapping[str, str], machine: str) -> str:
     """The part `peers`; `told` says how much was measured."""
     title = "Beside other servers"
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    both = OURS in servers(results) and len(servers(results)) > 1
-    shares = (
-        "Shares of what the other server needs (medians): below 1 we need less.\n\n"
-        f"{ratios(results)}\n\n"
-    )
-    return f"""{title}
-{"-" * len(title)}
-
-{shares if both else ""}Medians, with the smallest and the largest round; – where a server
-does not do it:
-
-{numbers(results)}
-
-{told}, on {today()}.
-{named}.
-{machine}.
-"""
+    names = servers(results)
+    tables = []
+    if OURS in names and len(names) > 1:
+        tables += [SHARES, ratios(results)]
+    if names:
+        tables += [MEDIANS, numbers(results)]
+    if any(FLOOR in by_server for by_server in results.values()):
+        tables += [ABOVE, above_floor(results)]
+    lines = [f"{told}, on {today()}.", *([f"{named}."] if named else []), f"{machine}."]
+    return "\n\n".join([f"{title}\n{'-' * len(title)}", *tables, "\n".join(lines)]) + "\n"
 
 
 def today() -> str:

@@ -51,6 +51,7 @@ class Pairs:
         self._clients = [Client.log_in(target, user) for user in receivers]
         self._selector = selectors.DefaultSelector()
         self._received = 0
+        self._idle = False  # whether the worker waits for orders
         for place, client in enumerate(self._clients):
             client.be_available()
             self._selector.register(client, selectors.EVENT_READ, (place, client, Numbers()))
@@ -74,6 +75,7 @@ class Pairs:
     def _run(self, count: int, rate: float, window: int) -> Flow:
         """`count` is a multiple of the pairs. Raises LoadError if one is lost or doubled."""
         order = Order(self._received, count, time.monotonic() + LEAD_S, rate, window)
+        self._idle = False
         self._pipe.send(order)
         latencies: list[float] = []
         while len(latencies) < count:
@@ -109,10 +111,16 @@ class Pairs:
             problem = "the sending process died"
         if problem:
             raise LoadError(problem)
+        self._idle = True
 
     def close(self) -> None:
-        self._pipe.send(None)
+        """A worker that is in the middle of something does not listen."""
+        if self._idle:
+            self._pipe.send(None)
+        else:
+            self._worker.kill()
         self._worker.join()
+        self._pipe.close()
         self._selector.close()
         for client in self._clients:
             client.close()

@@ -4,42 +4,49 @@ takes: ``python -m bench.rooms`` for large rooms of ours; beside others by ``pyt
 
 import argparse
 import os
-import selectors
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.load import TIMEOUT_S, Client, LoadError, Numbers
+from bench.hall import ENTER, LEAVE, QUIET, SAY, UNLOCK, Hall
+from bench.load import Client, LoadError
 from bench.measure import cpu_s, memory
-from bench.page import machine, spread, table, today
+from bench.page import machine, spread, table, today, write_part
+from bench.seats import Seats
 from bench.servers import DOMAIN, Server, ServerError, Xmppd, make_certificate
 from bench.units import Done, Load, Step, Unit, goals
 
-SERVICE: Final = f"conference.{DOMAIN}"
-ROOM: Final = f"hall@{SERVICE}"
 GUESTS: Final = 200
-SIZES: Final = (200, 1000, 5000)
+SIZES: Final = (10, 100, 500, 1000, 2000, 5000)
+KB_FROM: Final = 500  # with fewer, what one takes is less than what varies
+SETTLE_S: Final = 3.0
 ROUNDS: Final = 5
-MUC: Final = "http://jabber.org/protocol/muc"
-# Without history: what was counted once would come again.
-ENTER: Final = (
-    f"<presence to='{ROOM}/%s'><status>%s</status>"
-    f"<x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>"
+DELIVERIES: Final = 2000  # of messages in a round, at least two messages
+NOW: Final = f"<iq type='get' id='now' to='{DOMAIN}'><ping xmlns='urn:xmpp:ping'/></iq>"
+TITLES: Final = (
+    "occupants",
+    "presence of",
+    "message delivered, µs CPU",
+    "entering and leaving, µs",
+    "by occupants",
+    "entering with others, µs",
+    "MB",
+    "kB each",
 )
-LEAVE: Final = f"<presence type='unavailable' to='{ROOM}/%s'/>"
-SAY: Final = f"<message type='groupchat' to='{ROOM}'><body>Hear%s, hear</body></message>"
-UNLOCK: Final = (
-    f"<iq type='set' id='unlock' to='{ROOM}'><query xmlns='{MUC}#owner'>"
-    "<x xmlns='jabber:x:data' type='submit'>%s</x></query></iq>"
-)
-FORM_TYPE: Final = f"<field var='FORM_TYPE'><value>{MUC}#roomconfig</value></field>"
-QUIET: Final = f"{FORM_TYPE}<field var='x-muc#roomconfig_quiet'><value>1</value></field>"
+EXPLAINED: Final = """\
+One room of ours that gets larger, plain, in which each occupant is another user. Either all see
+the presence of all, or of moderators and speakers alone (``x-muc#roomconfig_quiet``). A message
+is delivered to all. One more enters, is seen and leaves; "by occupants" is that divided by their
+number: where all are shown, each of them is told twice and told of once. The others enter many at
+a time and stay: what each of them costs, on the way from the size before. MB are those of the
+process, with all sessions; kB, what an occupant takes beside its session."""
 SAID = Unit("room message delivered, 200 occupants, TLS", goals=goals(0.25, 0.04))
 ENTERED = Unit("entering and leaving a room of 200, TLS", goals=goals(0.5, 0.5))
 
@@ -48,81 +55,10 @@ def guests(most: int = GUESTS) -> list[str]:
     return [f"guest{number}" for number in range(most)]
 
 
-class Hall:
-    """Clients in one room, and what they hear: numbers, each once and in order."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._heard: dict[Client, Numbers] = {}
-        self._waiting: dict[Client, tuple[bytes, bytes]] = {}  # for what, and what came so far
-        self.sent = 0
-
-    def admit(self, client: Client) -> None:
-        """It is listened to from now on; what was said before it has not missed."""
-        numbers = Numbers()
-        numbers.received = self.sent
-        self._heard[client] = numbers
-        self._selector.register(client, selectors.EVENT_READ, client)
-
-    def dismiss(self, client: Client) -> None:
-        self._selector.unregister(client)
-        del self._heard[client]
-
-    @property
-    def clients(self) -> Sequence[Client]:
-        return list(self._heard)
-
-    def number(self) -> str:
-        """The next one, for something that all shall hear."""
-        token = Numbers.token(self.sent).decode()
-        self.sent += 1
-        return token
-
-    def heard_by_all(self) -> None:
-        """Until nobody has less than all. Raises LoadError."""
-        missing = sum(self.sent - each.received for each in self._heard.values())
-        while missing > 0:
-            missing -= self._listen()
-
-    def ask(self, client: Client, data: str, answer: bytes) -> None:
-        """Send it, and listen to all until the client has got the answer."""
-        self._waiting[client] = answer, b""
-        client.send(data.encode())
-        while client in self._waiting:
-            self._listen()
-
-    def _listen(self) -> int:
-        ready = self._selector.select(TIMEOUT_S)
-        if not ready:
-            raise LoadError("something that was said in the room did not come to all")
-        came = 0
-        for key, _ in ready:
-            client: Client = key.data
-            data = client.receive_all()
-            came += self._heard[client].take(data)
-            self._look(client, data)
-        return came
-
-    def _look(self, client: Client, data: bytes) -> None:
-        if client in self._waiting:
-            answer, before = self._waiting[client]
-            if answer in before + data:
-                del self._waiting[client]
-            else:
-                self._waiting[client] = answer, (before + data)[-len(answer) :]
-
-    def close(self) -> None:
-        self._selector.close()
-        for client in self._heard:
-            client.close()
-
-
 class Party:
     """A room with so many in it, one after the other."""
 
-    def __init__(
-        self, log_in: Callable[[str], Client], users: Sequence[str], form: str = ""
-    ) -> None:
+    def __init__(self, log_in: Callable[[str], Client], users: Sequence[str]) -> None:
         self.hall = Hall()
         self._last = log_in("alone")
         self._last_nick = "latecomer"
@@ -130,7 +66,7 @@ class Party:
             self._enter(log_in(user), user)
             if not position:
                 owner = self.hall.clients[0]
-                self.hall.ask(owner, UNLOCK % form, b"unlock")
+                self.hall.ask(owner, UNLOCK % "", b"unlock")
         self.hall.heard_by_all()
 
     def _enter(self, client: Client, nick: str) -> None:
@@ -152,16 +88,6 @@ class Party:
             number = self.hall.number()
             self.hall.ask(client, ENTER % (nick, number), b"<subject")
             self.hall.heard_by_all()
-            self.hall.ask(client, LEAVE % nick, b"unavailable")
-            client.sync()
-            self.hall.dismiss(client)
-
-    def quietly_come_and_go(self, count: int) -> None:
-        """The same where others are not told of it."""
-        client, nick = self._last, self._last_nick
-        for _ in range(count):
-            self.hall.admit(client)
-            self.hall.ask(client, ENTER % (nick, ""), b"<subject")
             self.hall.ask(client, LEAVE % nick, b"unavailable")
             client.sync()
             self.hall.dismiss(client)
@@ -190,8 +116,10 @@ class RoomLoad(Load):
         self.calm()
         return Done(self.count)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._party.say(1)
+
+    def close(self) -> None:
         self._party.close()
 
 
@@ -203,31 +131,105 @@ class Sized(NamedTuple):
 
     size: int
     quiet: bool
-    fill_s: float  # CPU, for all to enter
+    fill_us: float  # CPU for each who entered since the size before, many at a time
     said_us: list[float]
     entered_us: list[float]
-    occupant_kb: float
+    rss_mb: float
+    occupant_kb: float  # of who has entered since the size before
+
+    def __str__(self) -> str:
+        return (
+            f"  {self.size:,}: a message {spread(self.said_us)} µs each, entering and leaving "
+            f"{spread(self.entered_us)} µs, {self.rss_mb:.0f} MB"
+        )
 
 
-def measure(server: Xmppd, size: int, *, quiet: bool) -> Sized:
-    """In a fresh process: sessions are there before, so that only the room takes what is new."""
-    users = guests(size)
+class Large:
+    """One room that gets larger and larger: who was there stays. The owner and the one who comes
+    and goes are held by this process, all others by processes of their own.
+    """
+
+    def __init__(self, server: Xmppd, hall: Hall, seats: Seats, *, quiet: bool) -> None:
+        target = server.target._replace(tls=False)
+        self._server = server
+        self._hall = hall
+        self._seats = seats
+        self._quiet = quiet
+        self._there = 1
+        self._owner, self._last = (Client.log_in(target, user) for user in ("hub", "alone"))
+        self._hall.admit(self._owner)
+        self._hall.ask(self._owner, ENTER % ("hub", ""), b"<subject")
+        self._hall.ask(self._owner, UNLOCK % (QUIET if quiet else ""), b"unlock")
+
+    def grow(self, size: int) -> Sized:
+        """To that size, and what it costs then. Sessions are there before they enter, so that
+        only the room takes what is new.
+        """
+        coming = guests(size)[self._there - 1 : size - 1]
+        self._seats.come(coming)
+        before = self._settled_kb()
+        began = cpu_s(self._server.pid)
+        self._seats.enter()
+        self._owner_hears()
+        filled_us = (cpu_s(self._server.pid) - began) / len(coming) * 1e6
+        rss = self._settled_kb()
+        self._there = size
+        times = max(DELIVERIES // size, 2)
+        said = rounds(self._server, times * size, partial(self._say, times))
+        entered = rounds(self._server, times, partial(self._come_and_go, times))
+        each_kb = (rss - before) / len(coming)
+        return Sized(size, self._quiet, filled_us, said, entered, rss / 1024, each_kb)
+
+    def _settled_kb(self) -> int:
+        time.sleep(SETTLE_S)
+        return memory(self._server.pid).rss
+
+    def _owner_hears(self) -> None:
+        """What came to the owner while others entered, up to now."""
+        self._hall.ask(self._owner, NOW, b"now")
+
+    def _say(self, count: int) -> None:
+        for _ in range(count):
+            said = SAY % self._hall.number()
+            self._all_hear(self._owner, said)
+
+    def _come_and_go(self, count: int) -> None:
+        """One more enters, seen by all if the room shows it, and leaves."""
+        for _ in range(count):
+            self._hall.admit(self._last)
+            if self._quiet:
+                self._hall.ask(self._last, ENTER % ("latecomer", ""), b"<subject")
+            else:
+                self._all_hear(self._last, ENTER % ("latecomer", self._hall.number()))
+            self._hall.ask(self._last, LEAVE % "latecomer", b"unavailable")
+            self._last.sync()
+            self._hall.dismiss(self._last)
+        self._owner_hears()
+
+    def _all_hear(self, speaker: Client, said: str) -> None:
+        self._seats.hear(self._hall.sent)
+        speaker.send(said.encode())
+        self._hall.heard_by_all()
+        self._seats.done()
+
+    def close(self) -> None:
+        self._last.close()
+        self._hall.close()
+
+
+def measure(folder: Path, sizes: Sequence[int], *, quiet: bool) -> Iterator[Sized]:
+    """In a fresh process, a size after the other, told at once."""
+    server = Xmppd(folder, *make_certificate(folder))
     with ExitStack() as stack:
-        clients = {}
-        for user in ("alone", *users):
-            clients[user] = Client.log_in(server.target._replace(tls=False), user)
-            stack.callback(clients[user].close)
-        time.sleep(3)
-        before, began = memory(server.pid).rss, cpu_s(server.pid)
-        party = Party(clients.__getitem__, users, QUIET if quiet else "")
-        filled = cpu_s(server.pid) - began
-        time.sleep(3)
-        grown = memory(server.pid).rss - before
-        come = party.quietly_come_and_go if quiet else party.come_and_go
-        times = max(2000 // size, 2)
-        said = rounds(server, times * size, partial(party.say, times))
-        entered = rounds(server, times, partial(come, times))
-        return Sized(size, quiet, filled, said, entered, grown / size)
+        stack.callback(server.stop)
+        server.start()
+        server.register(["hub", "alone", *guests(max(sizes))])
+        hall = Hall()
+        seats = stack.enter_context(Seats(server.target._replace(tls=False), hall))
+        large = Large(server, hall, seats, quiet=quiet)
+        stack.callback(large.close)
+        for size in sizes:
+            yield large.grow(size)
 
 
 def rounds(server: Xmppd, units: int, work: Callable[[], object]) -> list[float]:
@@ -242,8 +244,7 @@ def rounds(server: Xmppd, units: int, work: Callable[[], object]) -> list[float]
 
 
 def part(found: Sequence[Sized], told: str) -> str:
-    """For the page: large rooms."""
-    titles = ["occupants", "presence of", "message delivered, µs CPU", "entering and leaving, µs"]
+    """The part `rooms` of the page."""
     rows = [
         [
             f"{each.size:,}",
@@ -251,46 +252,49 @@ def part(found: Sequence[Sized], told: str) -> str:
             spread(each.said_us),
             spread(each.entered_us),
             f"{statistics.median(each.entered_us) / each.size:.1f}",
-            f"{each.fill_s:.1f}",
-            f"{each.occupant_kb:.1f}",
+            f"{each.fill_us:.0f}",
+            f"{each.rss_mb:.0f}",
+            f"{each.occupant_kb:.1f}" if each.size >= KB_FROM else "",
         ]
         for each in found
     ]
-    return f"""Large rooms
------------
+    return f"""Rooms
+-----
 
-{table([*titles, "by occupants", "all entering, s", "kB each"], rows)}
+{EXPLAINED}
+
+{table(TITLES, rows)}
 
 {told}
 """
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    from bench.run import raise_limits, say
+    from bench.run import PAGE, interrupt, raise_limits, say
 
     parser = argparse.ArgumentParser(prog="python -m bench.rooms", description=__doc__)
-    parser.add_argument("--most", type=int, default=max(SIZES), help="occupants")
+    parser.add_argument("--most", type=int, default=max(SIZES), help="occupants; all for the page")
     options = parser.parse_args(given)
     raise_limits()
-    loads, found = [os.getloadavg()[0]], []
+    signal.signal(signal.SIGTERM, interrupt)
+    loads, found, complete = [os.getloadavg()[0]], list[Sized](), True
+    sizes = [size for size in SIZES if size <= options.most]
     try:
-        for size in [size for size in SIZES if size <= options.most]:
-            for quiet in (False, True):
-                say(f"a room of {size}{', quiet' if quiet else ''}")
-                with tempfile.TemporaryDirectory(prefix="xmppd-rooms-") as name:
-                    server = Xmppd(Path(name), *make_certificate(Path(name)))
-                    try:
-                        server.start()
-                        server.register(["alone", *guests(size)])
-                        found.append(measure(server, size, quiet=quiet))
-                    finally:
-                        server.stop()
-    except (LoadError, ServerError) as error:
-        say(f"bench: {error}")
-        return 1
+        for quiet in (False, True):
+            say(f"a room that shows {'speakers' if quiet else 'all'}")
+            with tempfile.TemporaryDirectory(prefix="xmppd-rooms-") as name:
+                for each in measure(Path(name), sizes, quiet=quiet):
+                    found.append(each)
+                    say(str(each))
+    except (KeyboardInterrupt, LoadError, ServerError, OSError) as end:
+        say(f"bench: ended by {type(end).__name__} {end}")
+        complete = False
     loads.append(os.getloadavg()[0])
-    print(part(found, f"Measured on {today()}, xmppd {Xmppd.version()}.\n{machine(loads)}."))
-    return 0
+    text = part(found, f"Measured on {today()}, xmppd {Xmppd.version()}.\n{machine(loads)}.")
+    print(text)
+    if complete and sizes == list(SIZES):
+        write_part(PAGE, "rooms", text)
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

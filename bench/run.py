@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from bench.crowd import Crowd
 from bench.federation import COUPLES, Couple, FederatedChat
+from bench.floor import ALONE, FLOORS, Floor
 from bench.load import LoadError
 from bench.managed import MANAGED
 from bench.measure import memory
 from bench.nodes import NODES, READERS
-from bench.page import OURS, Results, machine, peers_part, spread, write_part
+from bench.page import FLOOR, OURS, Results, machine, peers_part, spread, write_part
+from bench.page import servers as measured
 from bench.ports import PortTaken
 from bench.rooms import RoomLoad, guests
 from bench.servers import ALL, ROOT, Server, ServerError, make_certificate
@@ -63,7 +65,7 @@ STAGES = (
     Stage("archives", ARCHIVED, archives=True),
     Stage("newer", NEWER, scram="SHA-256", users=tuple(NEWER_LOGINS)),
 )
-PARTS = ("memory", *(stage.name for stage in STAGES), "federation")
+PARTS = ("memory", *(stage.name for stage in STAGES), FLOOR, "federation")
 
 
 class Plan(NamedTuple):
@@ -94,7 +96,7 @@ QUICK = Plan(
     memory_rounds=1,
     plain=False,
     idle_s=5.0,
-    parts=("memory", "basics"),
+    parts=("memory", "basics", FLOOR),
 )
 
 
@@ -105,33 +107,38 @@ class Bench:
         self._servers = servers
         self.plan = plan
         self.results: Results = {}
+        self.floor: Floor | None = None
         self.loads = [os.getloadavg()[0]]
+        self.doing = "the start"  # for who interrupts it
 
     def note(self, unit: Unit, server: Server, value: float) -> None:
         self.results.setdefault(unit, {}).setdefault(server.name, []).append(value)
 
     def memory(self, unit: Unit, number: int, *, tls: bool) -> None:
         """A round in fresh processes, all servers at once: they wait together."""
-        say(f"{unit.title}, round {number + 1}")
+        self.doing = f"{unit.title}, round {number + 1}"
+        say(self.doing)
         self.restart()
         users = [f"idle{number}" for number in range(self.plan.sessions)]
         for server in self._servers:
             with Crowd(server.target, users[:WARM]) as warm:
                 warm.wait()
-                warm.close()
+                warm.finish()
         time.sleep(SETTLE_S)
         before = {server.name: memory(server.pid).rss for server in self._servers}
         with ExitStack() as stack:
+            crowds = []
             for server in self._servers:
                 crowd = Crowd(server.target._replace(tls=tls), users)
-                stack.enter_context(crowd)
-                stack.callback(crowd.close)
+                crowds.append(stack.enter_context(crowd))
                 crowd.wait()
             time.sleep(self.plan.idle_s)
             for server in self._servers:
                 grown = memory(server.pid).rss - before[server.name]
                 self.note(EMPTY, server, before[server.name] / 1024)
                 self.note(unit, server, grown / self.plan.sessions)
+            for crowd in crowds:
+                crowd.finish()
 
     def restart(
         self, scram: str = "SHA-1", *, archives: bool = False, manages: bool = False
@@ -147,12 +154,36 @@ class Bench:
         for server in self._servers:
             server.register(stage.users)
         for kind in stage.loads:
-            self.alternate(kind.__name__, [partial(kind, server) for server in self._servers])
+            makers = [partial(kind, server) for server in self._servers]
+            if self.floor is not None and kind in FLOORS:
+                makers.append(partial(FLOORS[kind], self.floor))
+            self.alternate(kind.__name__, makers)
+
+    def measure_floor(self) -> None:
+        """What was not measured in turns with servers."""
+        if self.floor is None:
+            return
+        loads = {load for stage in self._stages() for load in stage.loads}
+        rest = [floor for load, floor in FLOORS.items() if load not in loads]
+        for kind in (*rest, *ALONE):
+            self.alternate(kind.__name__, [partial(kind, self.floor)])
+
+    def _stages(self) -> Sequence[Stage]:
+        return [stage for stage in STAGES if stage.name in self.plan.parts]
+
+    def measure_all(self) -> None:
+        for number in range(self.plan.memory_rounds if "memory" in self.plan.parts else 0):
+            self.memory(IDLE, number, tls=True)
+            if self.plan.plain:
+                self.memory(IDLE_PLAIN, number, tls=False)
+        for stage in self._stages():
+            self.measure(stage)
 
     def alternate(self, title: str, makers: Sequence[Callable[[int], Load]]) -> None:
         """Rounds take turns, and every server comes first once. The first is for warming up."""
         known, began = set(self.results), time.monotonic()
         say(title)
+        self.doing = title
         with ExitStack() as stack:
             loads: list[Load] = []
             for make in makers:
@@ -161,15 +192,21 @@ class Bench:
                 for step in load.steps():
                     step.work()
             for number in range(self.plan.rounds):
-                turn = number % len(loads)
-                turns = (*loads[turn:], *loads[:turn])
-                for place in range(max(len(load.steps()) for load in loads)):
-                    for load in turns:
-                        for step in load.steps()[place : place + 1]:
-                            self._step(load, step)
+                self._round(loads, number)
+            for load in loads:
+                self.doing = f"{title} of {load.server.name}, the end"
+                load.finish()
         self.loads.append(os.getloadavg()[0])
         self._tell([unit for unit in self.results if unit not in known])
         say(f"  in {time.monotonic() - began:.0f} s")
+
+    def _round(self, loads: Sequence[Load], number: int) -> None:
+        turn = number % len(loads)
+        turns = (*loads[turn:], *loads[:turn])
+        for place in range(max(len(load.steps()) for load in loads)):
+            for load in turns:
+                for step in load.steps()[place : place + 1]:
+                    self._step(load, step)
 
     def _tell(self, units: Iterable[Unit]) -> None:
         """As soon as it is known: a bench that is interrupted has not been in vain."""
@@ -178,6 +215,8 @@ class Bench:
             say(f"  {unit.title}, {unit.unit}: {', '.join(found)}")
 
     def _step(self, load: Load, step: Step) -> None:
+        title = type(load).__name__ if step.unit is None else step.unit.title
+        self.doing = f"{title}, {load.server.name}"
         before = load.cpu_s()
         done = step.work()
         if step.unit is not None:
@@ -196,13 +235,7 @@ def run(bench: Bench, servers: Sequence[Server]) -> None:
             idle = [f"idle{number}" for number in range(plan.sessions)]
             server.register([*USERS, *READERS, *guests(), *idle])
             server.befriend("hub", CONTACTS)
-        for number in range(plan.memory_rounds if "memory" in plan.parts else 0):
-            bench.memory(IDLE, number, tls=True)
-            if plan.plain:
-                bench.memory(IDLE_PLAIN, number, tls=False)
-        for each in STAGES:
-            if each.name in plan.parts:
-                bench.measure(each)
+        bench.measure_all()
 
 
 def run_couples(bench: Bench, couples: Sequence[Couple]) -> None:
@@ -225,18 +258,28 @@ def run_all(plan: Plan, kinds: Sequence[type[Server]], folder: Path) -> tuple[Be
     servers = [kind(folder, *certificate) for kind in kinds]
     bench = Bench(servers, plan)
     try:
-        if plan.parts != ("federation",):
-            run(bench, servers)
+        with ExitStack() as stack:
+            if FLOOR in plan.parts:
+                bench.floor = Floor(folder, *certificate)
+                stack.callback(bench.floor.stop)
+                bench.floor.start()
+            if set(plan.parts) - {FLOOR, "federation"}:
+                run(bench, servers)
+            bench.measure_floor()
         if federated:
             run_couples(bench, [Couple(kind, folder, certificate) for kind in federated])
-    except (KeyboardInterrupt, LoadError, ServerError) as end:
-        say(f"bench: ended by {type(end).__name__} {end}")
+    except (KeyboardInterrupt, LoadError, ServerError, OSError) as end:
+        say(f"bench: ended by {type(end).__name__} {end} during: {bench.doing}")
         return bench, False
     return bench, True
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def raise_limits() -> None:
@@ -275,7 +318,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     raise_limits()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is known is told
+    for number in (signal.SIGINT, signal.SIGTERM):  # what is known is told
+        signal.signal(number, interrupt)
     plan = plan_of(options)
     kinds = [kind for kind in ALL if kind.name in options.servers and kind.installed()]
     for name in sorted(set(options.servers) - {kind.name for kind in kinds}):
@@ -287,7 +331,8 @@ def main(given: Sequence[str] | None = None) -> int:
         say(f"bench: {error}")
         return 1
     versions = {kind.name: kind.version() for kind in kinds}
-    text = peers_part(bench.results, str(plan), versions, machine(bench.loads))
+    there = {name: versions[name] for name in measured(bench.results) if name in versions}
+    text = peers_part(bench.results, str(plan), there, machine(bench.loads))
     print(text)
     whole = complete and OURS in versions and len(versions) == len(ALL) and plan == Plan()
     page = options.output or (PAGE if whole else None)

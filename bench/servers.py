@@ -205,6 +205,8 @@ idle_ping = 3600
 [c2s.limits]
 connections_per_second = 100000
 unauthenticated_per_address = 10000
+outbound_bytes = 67108864
+outbound_stanzas = 100000
 [s2s]
 enabled = false
 [auth]
@@ -217,6 +219,7 @@ disable = [{"" if self.archives else '"archive"'}]
 certificate = "{self.certificate}"
 key = "{self.key}"
 [modules.muc]
+messages_per_second = 0
 joins_per_minute = 0
 presences_per_second = 0
 room_joins_per_minute = 0

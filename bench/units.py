@@ -98,8 +98,13 @@ class Load(ABC):
         """What the work has cost so far, in all processes that do it."""
         return cpu_s(self.server.pid)
 
+    def finish(self) -> None:  # noqa: B027  # some have nothing that could come twice
+        """After whole rounds alone: when one was broken off, more is under way. Raises LoadError
+        if something has come too often.
+        """
+
     def close(self) -> None:  # noqa: B027  # some have nothing to close
-        """Raises LoadError if something has come too often."""
+        """However it went: nothing is waited for."""
 
     def client(self, user: str, *, tls: bool = True) -> Client:
         return Client.log_in(self.server.target._replace(tls=tls), user)
@@ -122,10 +127,14 @@ class ChatLoad(Load):
 
     def __init__(self, server: Server, count: int) -> None:
         super().__init__(server, count)
+        self._chat = self.meet()
+
+    def meet(self) -> Chat:
+        """The two, who are there."""
         sender, receiver = (self.client(user, tls=self.tls) for user in self.users)
         sender.be_available()
         receiver.be_available()
-        self._chat = Chat(sender, receiver)
+        return Chat(sender, receiver)
 
     def steps(self) -> Sequence[Step]:
         return [Step(unit, partial(self._run, window)) for unit, window in self.units]
@@ -134,8 +143,10 @@ class ChatLoad(Load):
         self._chat.run(self.count, window)
         return Done(self.count)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._chat.run(10, 1)  # whatever came too often would be seen now
+
+    def close(self) -> None:
         self._chat.close()
 
 
@@ -167,9 +178,11 @@ class QuestionLoad(Load):
         loop.run(count, 1)
         return Done(count)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         for _, _, loop in self._loops:
             loop.run(3, 1)
+
+    def close(self) -> None:
         for _, _, loop in self._loops:
             loop.close()
 
@@ -194,8 +207,10 @@ class PresenceLoad(Load):
         self._fan.run(self.count)
         return Done(self.count * len(CONTACTS))
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._fan.run(1)
+
+    def close(self) -> None:
         self._fan.close()
 
 
@@ -291,12 +306,17 @@ class OfflineLoad(Load):
         self.calm()
         return Done(0)
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """Who comes again gets nothing of what was fetched."""
         self._come()
         assert self._receiver is not None
-        self._receiver.be_available()
-        self._receiver.sync()
+        self._receiver.send(b"<presence/>")
+        self._numbers.take(self._receiver.sync())
         self._go()
+
+    def close(self) -> None:
+        if self._receiver is not None:
+            self._receiver.close()
         self._sender.close()
 
 
@@ -319,8 +339,10 @@ class PairsLoad(Load):
         flow = self._pairs.at_most(self.count * 2, WINDOW)
         return Done(self.count * 2, {MOST_PER_S: flow.per_s})
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._pairs.at_rate(len(LEFT), RATE)
+
+    def close(self) -> None:
         self._pairs.close()
 
 

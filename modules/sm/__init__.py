@@ -60,6 +60,7 @@ __all__ = ["StreamManagement", "sessions"]
 ID_BYTES = 16
 BUSY_S = 0.05  # before the database is asked again that has too much to do
 QUIET_S = 2.0  # between looks at who was asked for no acknowledgement yet
+RIPE_S = 1.0  # between looks at who has not come back
 SWEEP_S = 3600.0
 GRACE = 4  # times the bound that a client may be behind which is answering
 _TRUE = ("1", "true")
@@ -105,11 +106,12 @@ class StreamManagement(Module):
         self._stored_all = False
         self._connected: set[Session] = set()
         self._expiring: dict[Session, Any] = {}  # IDelayedCall, of which mypy knows too little
-        self._lost = Lost(self.store, self._park_all, self._count)
+        self._lost = Lost(self.store, self._park_all, self._count, host.clock.seconds)
         self._parking = 0  # messages on their way into the store
 
     async def start(self) -> None:
         self.every(QUIET_S, self.ask_quiet)
+        self.every(RIPE_S, self.store_counts)
         self.every(SWEEP_S, self.sweep)
         for session in self.host.sessions:  # a reload
             self._look_after(session)
@@ -138,6 +140,7 @@ class StreamManagement(Module):
             return
         passed = self.host.clock.seconds() - managed.hibernated_at
         self._expire_later(session, max(managed.max_s - passed, 0.0))
+        self._work_if(self._lost.due_again(session))
 
     # What is offered (§2, §9)
 
@@ -278,8 +281,16 @@ class StreamManagement(Module):
         self._expire_later(session, managed.max_s)
         if managed.late:
             self.host.clock.callLater(0, self._relieve, session)
-        if self._lost.add(session):
+        self._work_if(self._lost.add(session))
+
+    def _work_if(self, begins: bool) -> None:
+        if begins:
             self.background(self._lost.work())
+
+    def store_counts(self) -> None:
+        """Of those that have not come back soon. When all is stored, nothing less is any more."""
+        if not self._stored_all:
+            self._work_if(self._lost.ripen())
 
     def _park_all(self, lost: Sequence[Session]) -> Awaitable[object]:
         """What waits for sessions that have lost their connections is stored."""
@@ -324,6 +335,8 @@ class StreamManagement(Module):
         if stored is not None:
             self._parking += 1
             self.host.delivery.owes(stored.addBoth(self._parked))
+        if older is not None or stored is not None:
+            self._work_if(self._lost.due(session))
 
     def _parked(self, place: object) -> object:
         self._parking -= 1
@@ -394,7 +407,8 @@ class StreamManagement(Module):
             session.outlet.detach()
         while session.undurable is not None:
             await session.undurable.over()
-        await self.store.drop(session.managed.id)  # the count is about to move on
+        if not self._lost.comes_back(session):
+            await self.store.drop(session.managed.id)  # the count is about to move on
         managed = session.managed
         if not session.hibernating or managed is None:
             return None  # resumed by another, or ended meanwhile
@@ -440,6 +454,7 @@ class StreamManagement(Module):
     @on(events.session_closed, order=LATE)  # others look at what waits
     def pass_on(self, session: Session, why: str) -> None:
         """What the client has not acknowledged goes on its way (§4)."""
+        self._work_if(self._lost.ends(session))
         self._cancel(session)
         self._connected.discard(session)
         managed, session.managed = session.managed, None
@@ -501,6 +516,7 @@ class StreamManagement(Module):
         self._stored_all = True
         await self._lost.over()
         await self._quiet()
+        await self._lost.over()
         whole = [session for session in self.host.sessions if session.hibernating]
         for first in range(0, len(whole), TOGETHER):
             ended = map(self._whole, whole[first : first + TOGETHER])

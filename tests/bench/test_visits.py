@@ -54,3 +54,15 @@ def test_keys_are_one_visit_and_all_that_the_session_needs_another(
 def test_who_comes_back_at_once_needs_none(server: Inside, visits: list[Hashable]) -> None:
     log_in(server, visits)
     assert log_in(server, visits) == 0
+
+
+def test_who_resumes_at_once_needs_none(server: Inside, visits: list[Hashable]) -> None:
+    juliet = Client(server, "juliet@example.org/balcony")
+    juliet.log_in()
+    id_ = juliet.enable()
+    juliet.leaves()
+    Client(server, "juliet@example.org/balcony").come_back(id_)  # the keys are at hand then
+    visits.clear()
+    client = Client(server, "juliet@example.org/balcony")
+    client.come_back(id_)
+    assert visits == []

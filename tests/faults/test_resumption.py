@@ -99,6 +99,25 @@ def test_sigkill_leaves_the_count_and_the_messages(server: ServerProcess) -> Non
     assert reads_offline(server, JULIET) == [f"{n}" for n in range(70)]
 
 
+def test_sigkill_leaves_no_count_that_was_exceeded(server: ServerProcess) -> None:
+    """What is stored at a loss is gone when the client is back and is acknowledged more."""
+    phone = Phone(server, f"{JULIET}/phone")
+    phone.client.sends("<presence/>")
+    assert phone.acknowledged() == 1
+    phone.cuts()
+    romeo = joins(server, f"{ROMEO}/writes")
+    romeo.sends(chat("1"))  # it is stored, and the count with it
+    taken(romeo)
+    assert phone.comes_back().name == "resumed"
+    phone.client.sends(ping("p"))
+    assert phone.acknowledged() == 2
+    server.kill()
+    server.start()
+    failed = phone.comes_back()
+    assert (failed.name, failed.get("h")) == ("failed", None)
+    assert reads_offline(server, JULIET) == ["1"]
+
+
 def test_what_is_not_durable_is_not_acknowledged_on_a_new_connection(
     server: ServerProcess,
 ) -> None:

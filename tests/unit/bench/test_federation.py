@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import federation
-from bench.federation import COUPLES, Couple, Federated
+from bench.federation import COUPLES, Couple, Federated, FederatedXmppd
 from bench.ports import PortTaken, check, common_port, free_port
 from bench.servers import ServerError, make_certificate
 
@@ -33,7 +33,7 @@ def test_no_two_servers_have_the_same_address() -> None:
 
 
 def test_a_configuration_that_has_changed_is_noticed(tmp_path: Path) -> None:
-    class Outdated(COUPLES[0]):  # type: ignore[misc]  # one of those classes
+    class Outdated(FederatedXmppd):
         def edits(self) -> dict[str, str]:
             return {"what is not there any more": ""}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.page import Results, numbers, peers_part, ratios, spread, write_part
+from bench.page import Results, above_floor, numbers, peers_part, ratios, spread, write_part
 from bench.units import Unit
 
 RESULTS: Results = {
@@ -38,6 +38,20 @@ def test_more_messages_a_second_are_no_ratio_of_costs() -> None:
 
 def test_numbers_show_median_smallest_and_largest() -> None:
     assert "20.0 (10.0-90.0)  40.0 (39.0-41.0)" in numbers(RESULTS)
+
+
+def test_the_floor_is_no_peer_but_has_a_table_of_its_own() -> None:
+    floor: Results = {Unit("chat"): {"floor": [10.0]}, Unit("bare"): {"floor": [5.0]}}
+    text = peers_part(floor, "3 rounds", {}, "a machine")
+    assert "Medians" not in text
+    chat, *rest = RESULTS.items()
+    beside = {**chat[1], "floor": [10.0]}
+    both: Results = {chat[0]: beside, **dict(rest), Unit("bare"): {"floor": [5.0]}}
+    assert "floor" not in ratios(both) + numbers(both)
+    assert "bare" not in numbers(both)
+    rows = [line.split() for line in above_floor(both).splitlines()]
+    assert ["chat", "10.0", "(10.0-10.0)", "2.0", "4.0"] in rows
+    assert ["bare", "5.00", "(5.00-5.00)", "–", "–"] in rows
 
 
 def test_alone_there_is_nothing_to_compare_with() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.unit.c2s.resumption.phones import (
     BALCONY,
+    PING,
     SM,
     Phone,
     bodies,
@@ -22,7 +24,10 @@ from xmppd import events
 from xmppd.hooks import spawn
 from xmppd.host import Host
 from xmppd.modules.sm import StreamManagement
+from xmppd.modules.sm.lost import RECENT_S
+from xmppd.modules.sm.store import Store
 from xmppd.sessions.undurable import MOST
+from xmppd.testing.stage import result_of
 
 PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/>"
 
@@ -61,6 +66,17 @@ class Later:
         self._waiting.pop(0).callback(None)
 
 
+class Told(Later):
+    """One that does it at once, and tells so later."""
+
+    def _call(self, given: Any) -> Deferred[Any]:
+        done = self._method(given)
+        self.calls.append(given)
+        told: Deferred[Any] = Deferred()
+        self._waiting.append(told)
+        return told.addCallback(lambda _: done)
+
+
 def test_a_copy_that_is_stored_late_is_not_given_to_who_has_the_message(
     phone: Phone, romeo: Any, connect: Callable[[], Any], host: Host
 ) -> None:
@@ -76,18 +92,139 @@ def test_a_copy_that_is_stored_late_is_not_given_to_who_has_the_message(
 
 
 def test_those_who_are_lost_together_are_stored_together(
-    connect: Callable[[], Any], host: Host
+    connect: Callable[[], Any], host: Host, clock: Clock
 ) -> None:
     """A network that fails must not fill the line of those who wait for the database."""
     phones = [Phone(connect(), f"r{number}", presence=False) for number in range(15)]
-    put_all = Later(host.modules.find(StreamManagement).store, "put_all")  # type: ignore[union-attr]
-    for phone in phones:
+    put_all = Later(store_of(host), "put_all")
+    for phone in phones[:5]:
         phone.client.cuts()
-    assert len(put_all.calls) == 1
+    clock.advance(RECENT_S)
+    for phone in phones[5:]:
+        phone.client.cuts()
+    clock.advance(RECENT_S)
+    assert [len(call) for call in put_all.calls] == [5]
     put_all.goes_on()
-    assert [len(call) for call in put_all.calls] == [1, 14]
+    assert [len(call) for call in put_all.calls] == [5, 10]
     put_all.goes_on()
     assert "<resumed " in resume(connect(), phones[7].id, 0)
+
+
+def store_of(host: Host) -> Store:
+    sm = host.modules.find(StreamManagement)
+    assert sm is not None
+    return sm.store
+
+
+def test_who_comes_back_soon_costs_no_visit_to_the_database(
+    connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    phone = Phone(connect(), presence=False)
+    put_all, drop = Later(store_of(host), "put_all"), Later(store_of(host), "drop")
+    phone.client.cuts()
+    clock.advance(RECENT_S / 2)
+    assert "<resumed " in resume(connect(), phone.id, 0)
+    clock.advance(2 * RECENT_S)
+    assert put_all.calls == drop.calls == []
+
+
+def test_what_is_stored_is_dropped_before_the_count_moves_on(
+    connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    """Else a client would be told of fewer stanzas than it has an acknowledgement for."""
+    phone = Phone(connect(), presence=False)
+    phone.client.sends(PING.format(1))
+    phone.client.cuts()
+    clock.advance(RECENT_S + 1)
+    assert result_of(store_of(host).count(phone.id, "juliet")) == 1
+    drop = Later(store_of(host), "drop")
+    again = connect()
+    assert resume(again, phone.id, 0) == ""
+    drop.goes_on()
+    assert "<resumed " in again.hears()
+    assert result_of(store_of(host).count(phone.id, "juliet")) is None
+    again.cuts()
+    assert "<resumed " in resume(connect(), phone.id, 0)  # at once, nothing being stored
+    assert result_of(store_of(host).count(phone.id, "juliet")) is None
+
+
+@pytest.mark.parametrize("when", ["at its loss", "later"])
+def test_where_messages_are_stored_the_count_is_too(
+    when: str, phone: Phone, romeo: Any, host: Host
+) -> None:
+    """A client that was killed with the server is told what was handled."""
+    if when == "at its loss":
+        say(romeo, "1")
+    phone.client.cuts()
+    if when == "later":
+        assert result_of(store_of(host).count(phone.id, "juliet")) is None
+        say(romeo, "1")
+    assert result_of(store_of(host).count(phone.id, "juliet")) == 1
+
+
+def test_who_is_replaced_soon_is_remembered_all_the_same(
+    phone: Phone, connect: Callable[[], Any], host: Host
+) -> None:
+    phone.client.sends(PING.format(1))
+    phone.client.cuts()
+    connect().binds("balcony")
+    assert result_of(store_of(host).count(phone.id, "juliet")) == 2
+    assert f"<failed xmlns='{SM}' h='2'>" in resume(connect(), phone.id, 0)
+
+
+def test_who_is_lost_again_while_others_are_counted_is_not_taken_for_uncounted(
+    connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    """What is stored of the second loss must not outlive the next resumption."""
+    slow = Phone(connect(), "slow", presence=False)
+    phone = Phone(connect(), presence=False)
+    say(slow.client, "first", to="romeo@example.org")  # who that is has to be looked up
+    put = Later(host.modules.get("offline").queue, "put")  # type: ignore[union-attr]
+    say(slow.client, "1", to="romeo@example.org")
+    slow.client.cuts()
+    phone.client.cuts()
+    clock.advance(RECENT_S)  # counted are both when what the first has said is durable
+    again = connect()
+    assert "<resumed " in resume(again, phone.id, 0)
+    again.cuts()
+    put.goes_on()
+    assert result_of(store_of(host).count(phone.id, "juliet")) == 0
+    assert "<resumed " in resume(connect(), phone.id, 0)
+    assert result_of(store_of(host).count(phone.id, "juliet")) is None
+
+
+def test_no_count_is_stored_of_who_is_coming_back(
+    connect: Callable[[], Any], host: Host, clock: Clock
+) -> None:
+    """It was due, but what is stored has been dropped already: the count is about to move on."""
+    slow = Phone(connect(), "slow", presence=False)
+    phone = Phone(connect(), presence=False)
+    say(slow.client, "first", to="romeo@example.org")  # who that is has to be looked up
+    put = Later(host.modules.get("offline").queue, "put")  # type: ignore[union-attr]
+    say(slow.client, "1", to="romeo@example.org")
+    slow.client.cuts()
+    phone.client.cuts()
+    clock.advance(RECENT_S)  # counted are both when what the first has said is durable
+    drop = Told(store_of(host), "drop")
+    again = connect()
+    assert resume(again, phone.id, 0) == ""
+    put.goes_on()
+    assert result_of(store_of(host).count(slow.id, "juliet")) == 2
+    drop.goes_on()
+    assert "<resumed " in again.hears()
+    assert result_of(store_of(host).count(phone.id, "juliet")) is None
+
+
+def test_after_a_reload_nobody_knows_what_is_stored(
+    phone: Phone, connect: Callable[[], Any], host: Host
+) -> None:
+    phone.client.cuts()
+    sm = host.modules.find(StreamManagement)
+    assert sm is not None
+    result_of(host.modules.swap(["sm"], {StreamManagement: sm.options}))
+    assert result_of(store_of(host).count(phone.id, "juliet")) == 1
+    assert "<resumed " in resume(connect(), phone.id, 1)
+    assert result_of(store_of(host).count(phone.id, "juliet")) is None
 
 
 def test_a_message_to_who_was_just_lost_is_stored_after_those_that_waited_longer(
@@ -97,6 +234,7 @@ def test_a_message_to_who_was_just_lost_is_stored_after_those_that_waited_longer
     say(romeo, "1", "2")
     put_all = Later(host.modules.find(StreamManagement).store, "put_all")  # type: ignore[union-attr]
     first.client.cuts()
+    clock.advance(RECENT_S)
     phone.client.cuts()  # and waits until the first is stored
     say(romeo, "3")
     put_all.goes_on()
