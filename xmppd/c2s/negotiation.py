@@ -92,7 +92,7 @@ class Negotiation(ServedConnection[Event]):
             self._apart(self._answer_early(event.iq))
         elif isinstance(event, ResumeRequest):
             self._apart(self._resume(event.resume))
-        elif isinstance(event, Restarted) and self.stream.user is None and not self.prompt:
+        elif isinstance(event, Restarted) and self.stream.user is None:
             self._wait_for_listener()
 
     def _new_stream(self, *, secure: bool) -> ClientStream:
@@ -356,8 +356,8 @@ class Negotiation(ServedConnection[Event]):
     def _wait_for_listener(self) -> None:
         """Some clients (@xmpp/client) wait for a moment after the TLS handshake, send the header,
         and listen afterwards: they miss an answer that is there within a fraction of a
-        millisecond. Who sends the header right behind the handshake has not waited; and after
-        SASL they send it from where they read, so that they listen before they can read on.
+        millisecond. After SASL they send it from where they read, so that they listen before
+        they can read on.
         """
         self.hold_output()
         self._service.clock.callLater(RESTART_S, self._listener_listens)

@@ -51,7 +51,6 @@ class StreamTransport(SendingTransport):
 
     def __init__(self, flusher: Flusher, wheel: TimerWheel) -> None:
         super().__init__(flusher)
-        self.prompt = False  # the peer said something together with the handshake's end
         self.peer_address = ""  # the IP address; "" for a Unix socket
         self.ticket: Ticket | None = None  # of `Admission`; released when the connection is lost
         self._wheel = wheel
@@ -264,7 +263,6 @@ class StreamTransport(SendingTransport):
         if not self.secure:
             if not engine.established:
                 return
-            self.prompt = bool(plaintext)
             self._became_secure()
         if plaintext and not self._state:
             self.received(plaintext)
