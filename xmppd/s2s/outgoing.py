@@ -66,7 +66,7 @@ class OutgoingConnection(PeerConnection):
 
     def opened(self) -> None:
         super().opened()
-        if not self.federation.room.enter(self):
+        if not self.federation.attempts.room.enter(self):
             self.abort("too many connections to that address")
         elif not self.target.direct_tls:
             self.stream.open()
