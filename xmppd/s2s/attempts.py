@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 
 from xmppd.config.s2s import S2SLimits
 from xmppd.hooks import spawn
-from xmppd.resolve import DialFailed, Target
+from xmppd.resolve import DialFailed, NotServed, Target
 from xmppd.s2s.outgoing import OutgoingConnection
 from xmppd.s2s.peer import Peer
 from xmppd.s2s.room import Room
@@ -82,33 +82,34 @@ class Attempts:
             text = "too many other servers are connected"
             self._ended(peer, ours, StanzaError("resource-constraint", text, type="wait"))
             return
-        make = partial(self._make, peer, ours)
         try:
-            link = await self._service.dialer.connect(peer.domain, make)
+            link = await self._service.dialer.connect(
+                peer.domain, partial(self._make, peer, ours), partial(self._negotiated, peer)
+            )
         except DialFailed as failed:
             error = StanzaError(failed.condition, failed.told)
             self._ended(peer, ours, error, failed.text)
             return
-        link.adopted = True
-        if not link.open:
-            self.link_failed(peer, link, "lost")
-        elif not link.settled.called:
-            await link.settled
+        if link.hung_up_on_external:
+            peer.opening.pop(ours, None)
+            self.begin(peer, ours)
+        elif not link.negotiated and link.failure is not None:
+            self._ended(peer, ours, link.failure)
+
+    async def _negotiated(self, peer: Peer, link: OutgoingConnection) -> None:
+        """Whether another place of the server is tried: the table is in docs/operating.rst."""
+        await link.settled
+        error = link.failure
+        if link.negotiated or link.final or link.hung_up_on_external or not self._is_wanted(peer):
+            return
+        assert error is not None
+        raise NotServed(error.condition, error.text or error.condition, other=link.other)
 
     def _make(self, peer: Peer, ours: str, target: Target) -> OutgoingConnection:
         external = self._federation.now >= peer.without_external_until
         link = OutgoingConnection(self._federation, ours, peer.domain, target, external=external)
         peer.opening[ours] = link
         return link
-
-    def link_failed(self, peer: Peer, link: OutgoingConnection, why: str) -> None:
-        """It was lost before it was negotiated."""
-        if link.hung_up_on_external:
-            peer.opening.pop(link.ours, None)
-            self.begin(peer, link.ours)
-            return
-        error = link.failure or StanzaError("remote-server-timeout", f"connection lost: {why}")
-        self._ended(peer, link.ours, error)
 
     def lost(self, peer: Peer | None, link: OutgoingConnection) -> None:
         """A connection is gone; `peer` is what is known of the server."""

@@ -276,12 +276,7 @@ class Federation:
         if isinstance(link, OutgoingConnection):
             self.verifier.lost(link)
             self.attempts.lost(self.peers.get(link.theirs), link)
-            if not link.negotiated:
-                if link.adopted:
-                    self.attempts.link_failed(self.peers.entry(link.theirs), link, why)
-            else:
-                link.say("closed: {why}", why=why)
-        else:
+        if not isinstance(link, OutgoingConnection) or link.negotiated:
             link.say("closed: {why}", why=why)
         self._give_back(link, why)
         for route in self._routes_of(link):
