@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from xmppd.auth import Attempts
-from xmppd.c2s import ClientFactory, Service
+from xmppd.c2s import ClientFactory, Extensions, Service
 from xmppd.c2s.negotiation import RESTART_S
 from xmppd.config.server import C2SOptions
 from xmppd.jid import JID, jid
@@ -75,6 +75,7 @@ def make_service(talk: Talk, clock: Any, *, tls: bool) -> Service:
             descriptors=lambda: 0,
         ),
         attempts=Attempts(clock.seconds),
+        extensions=Extensions(nonza=lambda host, ns, name: host.modules.nonza(ns, name)),
     )
 
 
