@@ -5,7 +5,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from xmppd.config.s2s import S2SOptions
-from xmppd.ns import SERVER
 from xmppd.routing.router import Done
 from xmppd.s2s.attempts import Attempts
 from xmppd.s2s.connection import PeerConnection
@@ -70,12 +69,10 @@ class Federation:
         """As `route` for each of them; all are for one server."""
         stanza = copies.stanza
         route = self._routes.get((stanza.from_.domain, copies.jids[0].domain))
-        for to, data in zip(copies.jids, copies.written(SERVER), strict=True):
-            link = None if route is None or route.queue else route.link
-            if link is None or link.blocked:
-                _ = self.service.router.route(copies.copy(to))
-            else:
-                link.forward(copies.copy(to), data)
+        link = None if route is None or route.queue else route.link
+        sent = 0 if link is None else link.forward_copies(copies)
+        for to in copies.jids[sent:]:  # in order, each by itself: they wait, or go back
+            _ = self.service.router.route(copies.copy(to))
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
