@@ -22,7 +22,6 @@ from xmppd.api import (
     STOP,
     Binding,
     Copy,
-    Delay,
     Element,
     Host,
     Kept,
@@ -35,9 +34,11 @@ from xmppd.api import (
     Size,
     Stanza,
     StanzaError,
+    StanzaReader,
     Stop,
     StorageError,
     Those,
+    delay,
     events,
     ns,
     on,
@@ -47,7 +48,7 @@ from xmppd.api import (
 from xmppd.modules.archive import Archive
 from xmppd.modules.offline import copies
 from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
-from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages, read
+from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages
 from xmppd.modules.stanza_ids import id_given
 
 __all__ = [
@@ -87,6 +88,7 @@ class OfflineMessages(Module):
         self._deliveries: dict[JID, Delivery] = {}
         self._unread: set[JID] = set()  # storage failed when their messages were to be read
         self._latest = 0
+        self._reader = StanzaReader()
         self._parked: tuple[Stanza | None, Copy] = None, Copy()  # the last one
         self._over = False
 
@@ -217,26 +219,24 @@ class OfflineMessages(Module):
         going.given = at
         if at in going.skip:
             return
-        if self.archive is not None and self._has(going.session, xml, at):
-            self._pass_over(going, at)
-            return
         try:
-            message = read(xml)
-            going.write(message if self._says_when(message) else self._late(message, at))
+            message = self._reader.read(xml)
+            assert isinstance(message, Message)
+            if self._has(going.session, message, at):
+                self._pass_over(going, at)
+            else:
+                going.write(message if self._says_when(message) else self._late(message, at))
         except Exception:  # damaged, or a module failed: the others must come through
             self.log.failure("offline: a message for {user} is lost", user=going.session.user)
 
-    def _has(self, session: Session, xml: bytes, at: int) -> bool:
+    def _has(self, session: Session, message: Message, at: int) -> bool:
         """Whether the client has read it in its archive before it began to take messages, or will
         do so (XEP-0386 §3.2).
         """
-        assert self.archive is not None
-        try:
-            message = read(xml)
-            will_read = at <= self.catches_up[session] and id_given(message, session.user)
-            return bool(will_read) or self.archive.has_read(session, message)
-        except (ValueError, KeyError):
-            return False  # damaged: `_give` says so
+        if self.archive is None:
+            return False
+        will_read = at <= self.catches_up[session] and id_given(message, session.user)
+        return bool(will_read) or self.archive.has_read(session, message)
 
     def _pass_over(self, going: Delivery, at: int) -> None:
         """Its client has it already, or knows where to find it."""
@@ -252,8 +252,7 @@ class OfflineMessages(Module):
 
     def _late(self, message: Message, at: int) -> Message:
         stamp = datetime.fromtimestamp(at // 1000 / 1000, UTC)
-        delay = Delay(from_=self.host.domain, stamp=stamp, reason="Offline Storage")
-        return message.copy(add=[delay.element()])
+        return message.copy(add=[delay(stamp, self.host.domain, copies.REASON)])
 
     def _release(self, going: Delivery) -> None:
         """Newer messages go on their way: to the session, or, if it is gone, into the store."""

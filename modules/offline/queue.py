@@ -7,13 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
 
 from xmppd.api import (
-    XML_LANG,
-    Message,
     Repository,
     batch,
-    lenient_jid,
-    ns,
-    parse,
     table,
     transaction,
 )
@@ -159,20 +154,3 @@ class Queue(Repository):
     @transaction
     def drop_all(self, tx: Tx, user: str) -> None:
         tx.execute(messages.delete().where(self.mine(messages, user=user)))
-
-
-def read(xml: bytes) -> Message:
-    """A stored message. Raises ValueError or KeyError for one that is damaged."""
-    stanza = parse(xml, ns.CLIENT)
-    if (stanza.ns, stanza.name) != (ns.CLIENT, "message"):
-        raise ValueError("not a message")
-    attrs = dict(stanza.attrs)
-    return Message(
-        lenient_jid(attrs.pop("to")),
-        lenient_jid(attrs.pop("from")),
-        attrs.pop("type", ""),
-        attrs.pop("id", None),
-        *stanza.elements,
-        lang=attrs.pop(XML_LANG, None),
-        extra=attrs or None,
-    )

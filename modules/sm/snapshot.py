@@ -6,25 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from xmppd.api import (
-    IQ,
     JID,
-    XML_LANG,
     Copy,
     Host,
     Kept,
     Managed,
-    Message,
     Presence,
     Session,
-    Stanza,
+    StanzaReader,
     jid,
     lenient_jid,
-    ns,
-    parse,
 )
 from xmppd.modules.sm.store import Saved
-
-KINDS: dict[str, type[Stanza]] = {"message": Message, "presence": Presence, "iq": IQ}
 
 
 def dump(session: Session) -> bytes:
@@ -61,15 +54,16 @@ def revive(saved: Saved, host: Host, manage: Callable[[str, float], Managed]) ->
         address=read["address"],
         opened_at=now,
     )
+    stanzas = StanzaReader()
     if read["presence"] is not None:
-        presence = read_stanza(read["presence"])
+        presence = stanzas.read(read["presence"].encode())
         assert isinstance(presence, Presence)
         session.presence, session.priority = presence, presence.priority
     managed = session.managed = manage(saved.id, read["max_s"])
     managed.handled = read["handled"]
     managed.acked = managed.sent = read["acked"]
     for at, place, xml in read["queue"]:
-        kept = Kept(read_stanza(xml), now - (wall - at))
+        kept = Kept(stanzas.read(xml.encode()), now - (wall - at))
         kept.copy = None if place is None else Copy(place)
         managed.send(kept)
         managed.size += kept.size
@@ -81,21 +75,6 @@ def revive(saved: Saved, host: Host, manage: Callable[[str, float], Managed]) ->
 
 def _place(kept: Kept) -> int | None:
     return None if kept.copy is None else kept.copy.place
-
-
-def read_stanza(xml: str) -> Stanza:
-    """A stanza that we have written."""
-    element = parse(xml, ns.CLIENT)
-    attrs = dict(element.attrs)
-    return KINDS[element.name](
-        lenient_jid(attrs.pop("to")),
-        lenient_jid(attrs.pop("from")),
-        attrs.pop("type", ""),
-        attrs.pop("id", None),
-        *element.elements,
-        lang=attrs.pop(XML_LANG, None),
-        extra=attrs or None,
-    )
 
 
 # What modules keep of a session: plain values survive, and those are few kinds.

@@ -19,6 +19,7 @@ from xmppd.stanza.payload import (
 from xmppd.stanza.read import read_stanza
 from xmppd.stanza.rsm import Page, ResultSet, ResultSetRequest, page
 from xmppd.stanza.stanza import IQ, Message, Presence, Stanza
+from xmppd.stanza.stored import StanzaReader
 
 __all__ = [
     "IQ",
@@ -37,6 +38,7 @@ __all__ = [
     "ResultSetRequest",
     "Stanza",
     "StanzaError",
+    "StanzaReader",
     "attr",
     "child",
     "child_text",

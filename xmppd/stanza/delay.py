@@ -20,5 +20,9 @@ class Delay(Payload, ns=DELAY, name="delay"):
 
 
 def delay(stamp: datetime, from_: JID | None = None, reason: str = "") -> Element:
-    """The `<delay/>` to add to a stanza; `stamp` has a time zone."""
-    return Delay(stamp=stamp, from_=from_, reason=reason).element()
+    """The `<delay/>` to add to a stanza; `stamp` has a time zone. Made without the payload class,
+    which takes twice as long: whoever comes back gets one with each message.
+    """
+    attrs: dict[str, str] = {} if from_ is None else {"from": from_}
+    attrs["stamp"] = format_datetime(stamp)
+    return Element(DELAY, "delay", attrs, reason) if reason else Element(DELAY, "delay", attrs)
