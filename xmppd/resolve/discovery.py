@@ -19,6 +19,7 @@ from xmppd.resolve.targets import Service, Target, in_order, to_targets
 from xmppd.resolve.wire import Silence
 
 MOST_TARGETS = 12
+MOST_PLACE = 512  # characters, before anything is made of them
 STARTTLS, DIRECT = "_xmpp-server._tcp", "_xmpps-server._tcp"
 
 Found = Records[Service] | LookupFailed
@@ -55,6 +56,8 @@ async def find_others(place: str, resolver: Lookup, target: Target) -> list[Targ
     A port is taken as it is; without one the domain is looked up as any. The rules for addresses
     hold, whoever named the target. None for what is no place. Raises DialFailed.
     """
+    if len(place) > MOST_PLACE:
+        return []
     if ip_literal(place) is not None:
         return [Target(place.strip("[]"))]
     host, colon, port = place.rpartition(":")
