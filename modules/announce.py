@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
-from twisted.internet.defer import Deferred
 
 from xmppd.api import (
     JID,
@@ -177,9 +176,7 @@ class Announcements(Module):
         for number, user in enumerate(users, 1):
             await self._send(message.copy(to=user))
             if number % AT_ONCE == 0:
-                turn: Deferred[None] = Deferred()
-                self.host.clock.callLater(0, turn.callback, None)
-                await turn
+                await self.pause(0)
 
     async def _send(self, message: Message) -> None:
         done = self.host.router.route(message)

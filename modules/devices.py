@@ -34,6 +34,7 @@ from xmppd.api import (
     Session,
     StanzaError,
     StreamError,
+    check_account,
     command,
     events,
     format_datetime,
@@ -265,10 +266,9 @@ class ClientAccess(Module):
 
     @command("devices", "List the clients that have access to an account.", jid="Its bare JID.")
     async def show(self, jid: JID) -> Rows:
+        await check_account(self.host, jid)
         heads = ("id", "software", "device", "password", "first seen", "last seen")
         known = await self.devices.of(jid.local)
-        if not known and not await self.host.accounts.exists(jid.local):
-            raise CommandError(f"there is no account {jid.bare}")
         return Rows(heads, [_row(each) for each in known])
 
     @command(
@@ -278,11 +278,12 @@ class ClientAccess(Module):
         id="The client, as `devices` lists it.",
     )
     async def revoke_by_hand(self, jid: JID, id: str) -> str:
+        await check_account(self.host, jid)
         for each in await self.devices.of(jid.local):
             if each.id == id:
-                await self._shut_out(jid.bare, each)
-                return f"{id} of {jid.bare} is shut out"
-        raise CommandError(f"{jid.bare} has no client {id}")
+                await self._shut_out(jid, each)
+                return f"{id} of {jid} is shut out"
+        raise CommandError(f"{jid} has no client {id}")
 
 
 def _shown(client: Client, connected: bool, has_tokens: bool) -> Element:

@@ -1,8 +1,8 @@
 """Service discovery: what the host and its accounts are, can do and have (XEP-0030 2.5.0).
 
-With extensions in data forms (XEP-0128 1.0.1). What modules answer and name as their `features`
-is found here by itself; for all else this module offers hooks. A node exists if a handler of one
-of them knows it.
+With extensions in data forms (XEP-0128 1.0.1), and long lists in pages (XEP-0059 1.0). What
+modules answer and name as their `features` is found here by itself; for all else it offers hooks.
+A node exists if a handler of one of them knows it.
 
 An account is described only to those who may see its presence (§8). For all others, and for
 accounts that do not exist, disco#info is service-unavailable and disco#items an empty list.
@@ -31,6 +31,7 @@ from xmppd.api import (
     Host,
     Module,
     Options,
+    ResultSetRequest,
     Service,
     StanzaError,
     WaitingFilter,
@@ -39,9 +40,12 @@ from xmppd.api import (
     ns,
     on,
     option,
+    page,
     uses,
 )
 from xmppd.modules.roster import Roster
+
+MOST_LISTED = 1000  # items in one answer
 
 
 class Identity(NamedTuple):
@@ -75,6 +79,13 @@ class Item(NamedTuple):
         item.attrs |= {key: value for key in ("node", "name") if (value := getattr(self, key))}
         return item
 
+    def uid(self, entity: JID) -> str:
+        """What pages of `entity`'s items go by: of its nodes their names, of published items,
+        which have no node, their ids (XEP-0060 §5.5).
+        """
+        own = self.jid == entity and (self.node or self.name)
+        return own or " ".join(filter(None, self))
+
 
 @dataclass(slots=True)
 class Description:
@@ -105,6 +116,22 @@ class Description:
         query = _query(ns.DISCO_ITEMS, node)
         query.append(*[item.element() for item in dict.fromkeys(self.items)])
         return query
+
+    def paged(self, iq: IQ) -> Element:
+        """The answer to disco#items: a page where one is asked for, or where there is too much.
+
+        Raises StanzaError, as `page`.
+        """
+        request = ResultSetRequest.of(iq.payload)
+        known: dict[str, Item] = {}
+        for each in self.items:
+            known.setdefault(each.uid(iq.to), each)
+        items, asked = list(known.values()), request or ResultSetRequest()
+        found = page(items, asked, lambda item: item.uid(iq.to), at_most=MOST_LISTED)
+        answer = Description(items=found.items).listing(_node(iq))
+        if request is not None or not found.complete:
+            answer.append(found.element())
+        return answer
 
 
 # In all of these: the entity asked about (a domain or bare JID of the host), the node ("" for
@@ -175,13 +202,13 @@ class Disco(Module):
         if not entity.local:
             return Description(
                 [Identity("server", "im", self.options.name)],
-                iqs.namespaces(HOST, SELF) | self.host.modules.features(),
+                iqs.namespaces(HOST, SELF) | self.host.modules.features() | {ns.RSM},
                 items=[*self._components(), *map(Item, self.options.extra_items)],
             )
         own = asker.bare == entity
         return Description(
             [Identity("account", "registered")],
-            iqs.namespaces(ACCOUNT, SELF) if own else iqs.namespaces(ACCOUNT),
+            (iqs.namespaces(ACCOUNT, SELF) if own else iqs.namespaces(ACCOUNT)) | {ns.RSM},
             items=[Item(session.jid) for session in self.host.sessions.available(entity)],
         )
 
@@ -210,14 +237,14 @@ class Disco(Module):
     @iq_get(ns.DISCO_ITEMS, "query", at=ACCOUNT)
     async def account_items(self, iq: IQ) -> Element:
         if not await self.roster.may_see(iq.to, iq.from_):
-            return Description().listing(_node(iq))  # §8 rule 2
+            return Description().paged(iq)  # §8 rule 2
         return await self._list(iq)
 
     async def _info(self, iq: IQ) -> Element:
         return (await self._known(iq)).info(_node(iq))
 
     async def _list(self, iq: IQ) -> Element:
-        return (await self._known(iq)).listing(_node(iq))
+        return (await self._known(iq)).paged(iq)
 
     async def _known(self, iq: IQ) -> Description:
         """Raises item-not-found for a node that nobody knows (§7)."""
@@ -256,7 +283,7 @@ class DiscoService(Service):
     @iq_get(ns.DISCO_ITEMS, "query", at=SERVICE)
     @iq_get(ns.DISCO_ITEMS, "query", at=NODE)
     async def service_items(self, iq: IQ) -> Element:
-        return (await self._about(iq)).listing(_node(iq))
+        return (await self._about(iq)).paged(iq)
 
     async def _about(self, iq: IQ) -> Description:
         if iq.to == self.domain and (_node(iq) == ns.COMMANDS or self.adhoc.has(_node(iq))):
@@ -264,7 +291,7 @@ class DiscoService(Service):
         known = Description()
         if iq.to == self.domain and not _node(iq):
             known.identities.append(self.identity)
-            known.features.update(self.iqs.namespaces(SERVICE), self.features)
+            known.features.update(self.iqs.namespaces(SERVICE), self.features, (ns.RSM,))
         await self.about(iq.to, _node(iq), iq.from_, known)
         if not known.known:
             raise StanzaError("item-not-found")

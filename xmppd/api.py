@@ -1,6 +1,7 @@
 """All that a module may import from the server. `docs/writing-modules.rst` tells how to use it."""
 
 from xmppd import events, ns
+from xmppd.admin.accounts import check_account
 from xmppd.admin.commands import Command, CommandError, Secret, command
 from xmppd.admin.output import Result, Rows
 from xmppd.auth import AccountExists, AuthBusy, KeyUpgrade, PasswordRefused, network_of
@@ -213,6 +214,7 @@ __all__ = [
     "attr",
     "batch",
     "before_login",
+    "check_account",
     "child",
     "child_text",
     "child_texts",

@@ -128,6 +128,11 @@ user_receives: Filter[Stanza, [JID]] = Filter(
     "A stanza for the local account `user` or one of its resources, once, before it is decided "
     "who gets it (RFC 6121 §8.5). STOP swallows it; a StanzaError goes back to its sender."
 )
+account_bounced: Signal[[Message, JID]] = Signal(
+    "A message of type error for the bare JID of the local account `user`, after `user_receives`: "
+    "something that was sent in the account's name came back. It goes to no client (RFC 6121 "
+    "§8.5.2.1.1)."
+)
 session_receives: Filter[Stanza, ["Session"]] = Filter(
     "A stanza is about to be written to this session, once per session. STOP: this session does "
     "not get it, or gets it later from whoever stopped it."

@@ -95,7 +95,8 @@ class Reloader:
             old, self._settings.config = self._settings.config, new
             self._apply_options(old.server)
             sentences += await self._exchange_modules(old)
-            sentences += self._components.configure(new.server.components, new.components)
+            components = new.server.components, new.components
+            sentences += await self._components.configure(*components)
             return "\n".join(["The configuration is reloaded", *sentences])
         finally:
             self._ended()

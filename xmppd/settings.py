@@ -54,7 +54,7 @@ async def migrate(database: Database, classes: Iterable[type[Module]]) -> None:
     """Bring the tables of the accounts and of these modules up to date."""
     schemas = [Schema.of("accounts", xmppd.auth.tables), *schemas_of(classes)]
     for sentence in await database.migrate(schemas):
-        log.info("{sentence}", sentence=sentence)
+        log.info("Database: {sentence}", sentence=sentence)
 
 
 def make_attempts(options: ServerOptions, seconds: Callable[[], float]) -> Attempts:

@@ -1,15 +1,13 @@
 """``twistd xmppd``: builds the service tree; it knows every room, as reload.py does."""
 
 # isort: off
-from xmppd.transport.reactor import StreamReactor, install_first
+from xmppd.transport.reactor import install_first
 
 install_first()  # before the imports below bring Twisted's own
 # isort: on
 
 import datetime
 import os
-import resource
-import secrets
 import signal
 import sys
 import time
@@ -31,43 +29,24 @@ from xmppd.admin.context import Server
 from xmppd.admin.control import ControlServer, SocketError
 from xmppd.admin.manhole import ManholeError, ManholeServer, command_functions
 from xmppd.auth import HashPool, SQLAccounts
-from xmppd.c2s import ClientFactory, Extensions, Service
-from xmppd.components import ComponentCommands, Components, ComponentService
-from xmppd.components.service import ComponentFactory
 from xmppd.config import Config, ConfigErrors, ServerOptions
+from xmppd.connections import Connections
 from xmppd.hooks import HandlerCrashed, WaitingFilter, spawn
 from xmppd.host import Host, make_host
 from xmppd.jid import JID, jid
 from xmppd.logs import Log
+from xmppd.machine import exit_with_failure, kept_secret, private_folder, raise_descriptor_limit
 from xmppd.module import Catalogue, ModuleFault, ModuleHost
 from xmppd.reload import Reloader
-from xmppd.resolve.make import make_dialer, make_prover
 from xmppd.routing import Router, SessionPolicy
-from xmppd.s2s import Federation, FederationCommands, PeerFactory
-from xmppd.s2s import Service as PeerService
-from xmppd.settings import (
-    Settings,
-    admission_limits,
-    certificate_pairs,
-    make_attempts,
-    memory_pressure,
-    migrate,
-    peer_tls_settings,
-    tls_settings,
-)
+from xmppd.settings import Settings, migrate
 from xmppd.storage import Database, StorageError
 from xmppd.systemd import Notifier, Watchdog, forget_environment
-from xmppd.transport.admission import Admission
 from xmppd.transport.certificates import CertificateError
-from xmppd.transport.flusher import Flusher
-from xmppd.transport.listeners import Listener, ListenError
-from xmppd.transport.peer_tls import PeerTLS
-from xmppd.transport.store import CertificateStore
-from xmppd.transport.wheel import TimerWheel
+from xmppd.transport.listeners import ListenError
 from xmppd.watchdog import StallWatch
 
 DAY_S = 86400.0
-SECRET_BYTES = 32
 STORING_S = 3.0  # that modules have at the end to store what they must
 # What stops a start with a sentence; anything else is a bug and comes with its traceback.
 EXPECTED = (
@@ -179,11 +158,9 @@ class Process(MultiService):
         for host in self._hosts.values():
             await host.modules.start(self._settings.modules_of(host.name))
             await tell(host, events.host_started)
-        self._make_c2s()
-        self._make_components()
-        self._make_s2s()
+        self._make_connections()
         self._make_reloader()
-        self._add_services(options)
+        await self._add_services(options)
         self._watch_certificates()
         signal.signal(signal.SIGHUP, self._hung_up)
         for warning in self._settings.config.warnings:
@@ -221,111 +198,31 @@ class Process(MultiService):
         c2s = self._settings.config.server.c2s
         return SessionPolicy(c2s.sessions_per_account, c2s.conflict == "replace")
 
-    def _make_c2s(self) -> None:
-        options = self._settings.config.server
-        self._certificates = CertificateStore(
-            certificate_pairs(self._settings.config), tls_settings(options)
+    def _make_connections(self) -> None:
+        self._connections = Connections(
+            self._reactor, self._settings.config, hosts=self._hosts, router=self._router
         )
-        self._c2s = Service(
-            hosts=self._hosts,
-            options=options.c2s,
-            certificates=self._certificates,
-            flusher=self._make_flusher(),
-            wheel=TimerWheel(self._reactor),
-            clock=self._reactor,
-            admission=Admission(
-                self._reactor.seconds,
-                admission_limits(options.c2s.limits),
-                pressed=memory_pressure(options.c2s.limits, self._reactor.seconds),
-            ),
-            attempts=make_attempts(options, self._reactor.seconds),
-            extensions=Extensions(
-                early_iq=lambda host, ns, name: host.modules.early_iq(ns, name),
-                nonza=lambda host, ns, name: host.modules.nonza(ns, name),
-            ),
-        )
-        self._clients = ClientFactory(self._c2s)
-
-    def _make_components(self) -> None:
-        components = Components(
-            router=self._router,
-            hosts=self._hosts,
-            clock=self._reactor,
-            attempts=make_attempts(self._settings.config.server, self._reactor.seconds),
-        )
-        factory = ComponentFactory(
-            components,
-            router=self._router,
-            admission=self._c2s.admission,
-            flusher=self._c2s.flusher,
-            wheel=self._c2s.wheel,
-        )
-        self._components = ComponentService(self._reactor, factory, self._certificates)
-        self._server.commands.add_from(ComponentCommands(components, self._reactor))
-
-    def _start_components(self) -> None:
-        config = self._settings.config
-        self._components.setServiceParent(self)  # type: ignore[no-untyped-call]
-        refused = self._components.configure(config.server.components, config.components)
-        if refused:
-            raise ListenError("; ".join(refused))
-
-    def _make_s2s(self) -> None:
-        options = self._settings.config.server
-        self._peer_tls = PeerTLS(
-            certificate_pairs(self._settings.config), peer_tls_settings(options)
-        )
-        dialer = make_dialer(self._reactor, options.s2s)
-        self._s2s = PeerService(
-            hosts=self._hosts,
-            options=options.s2s,
-            router=self._router,
-            dialer=dialer,
-            contexts=self._peer_tls,
-            make_prover=lambda options: make_prover(self._reactor, dialer, options),
-            flusher=self._c2s.flusher,
-            wheel=self._c2s.wheel,
-            clock=self._reactor,
-            admission=Admission(
-                self._reactor.seconds,
-                admission_limits(options.s2s.limits),
-                pressed=memory_pressure(options.c2s.limits, self._reactor.seconds),
-            ),
-        )
-        self._federation = Federation(self._s2s)
-        self._router.elsewhere = self._federation.route
-        self._router.copies_elsewhere = self._federation.route_copies
-        self._server.commands.add_from(FederationCommands(self._federation))
+        for commands in self._connections.commands():
+            self._server.commands.add_from(commands)
 
     def _make_reloader(self) -> None:
         self._reloader = Reloader(
             self._settings,
             hosts=self._hosts,
             database=self._database,
-            c2s=self._c2s,
-            components=self._components,
-            federation=self._federation,
-            peer_tls=self._peer_tls,
+            c2s=self._connections.c2s,
+            components=self._connections.components,
+            federation=self._connections.federation,
+            peer_tls=self._connections.peer_tls,
             logs=self._log,
             clock=self._reactor,
             begins=self._notifier.reloading,
             ended=self._say_ready,
         )
 
-    def _make_flusher(self) -> Flusher:
-        flusher = Flusher(self._reactor)
-        if isinstance(self._reactor, StreamReactor):
-            self._reactor.flusher = flusher
-        return flusher
-
-    def _add_services(self, options: ServerOptions) -> None:
-        services: list[Any] = [
-            Listener(self._reactor, endpoint, self._clients) for endpoint in options.c2s.listen
-        ]
-        services += [
-            Listener(self._reactor, endpoint, self._clients, direct_tls=self._certificates.context)
-            for endpoint in options.c2s.direct_tls
-        ]
+    async def _add_services(self, options: ServerOptions) -> None:
+        connections = self._connections
+        services: list[Any] = [*connections.client_listeners(options)]
         path = options.admin_socket
         services.append(ControlServer(self._reactor, self._server.commands, path))
         if options.manhole.listen is not None:
@@ -336,26 +233,8 @@ class Process(MultiService):
             services.append(StallWatch(self._reactor, options.watchdog.blocked))
         for service in services:
             service.setServiceParent(self)  # it starts now, as its parent runs
-        self._start_components()
-        for listener in self._peer_listeners(options):
-            self._listen_to_peers(listener)
-
-    def _listen_to_peers(self, listener: Listener) -> None:
-        """Clients are served also where another program has the port of servers."""
-        try:
-            listener.setServiceParent(self)  # type: ignore[no-untyped-call]
-        except ListenError as error:
-            log.error("Other servers cannot connect: {error}", error=error)
-
-    def _peer_listeners(self, options: ServerOptions) -> list[Listener]:
-        if not options.s2s.enabled:
-            return []
-        peers = PeerFactory(self._federation)
-        listeners = [Listener(self._reactor, endpoint, peers) for endpoint in options.s2s.listen]
-        return listeners + [
-            Listener(self._reactor, endpoint, peers, direct_tls=self._peer_tls.server)
-            for endpoint in options.s2s.direct_tls
-        ]
+        await connections.listen_to_components(self, self._settings.config)
+        connections.listen_to_peers(self, options)
 
     def _manhole(self, options: ServerOptions) -> ManholeServer:
         manhole = options.manhole
@@ -377,14 +256,15 @@ class Process(MultiService):
         }
 
     def _watch_certificates(self) -> None:
-        for warning in self._certificates.mismatched():
+        for warning in self._connections.certificates.mismatched():
             log.warn("{warning}", warning=warning)
         loop = LoopingCall(self._warn_of_expiry)
         loop.clock = self._reactor
         _ = loop.start(DAY_S)
 
     def _warn_of_expiry(self) -> None:
-        for warning in self._certificates.expiring(datetime.datetime.now(datetime.UTC)):
+        now = datetime.datetime.now(datetime.UTC)
+        for warning in self._connections.certificates.expiring(now):
             log.warn("{warning}", warning=warning)
 
     def _hung_up(self, *_: object) -> None:
@@ -400,14 +280,8 @@ class Process(MultiService):
         """Clients are told first; what they sent before is committed last."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         await cast("Deferred[None]", super().stopService())  # type: ignore[no-untyped-call]
-        if hasattr(self, "_federation"):
-            self._federation.give_up()
-        if hasattr(self, "_clients"):
-            await self._clients.shutdown()
-        if hasattr(self, "_components"):
-            await self._components.factory.shutdown()
-        if hasattr(self, "_federation"):
-            await self._federation.shutdown()
+        if hasattr(self, "_connections"):
+            await self._connections.shutdown()
         self._database.hurry(STORING_S)
         for host in self._hosts.values():
             await tell(host, events.host_stopping)
@@ -438,52 +312,3 @@ def make_database(options: ServerOptions, reactor: Any) -> Database:
         waiting=database.queue,
         timeout_s=database.timeout,
     )
-
-
-def private_folder(path: Path) -> None:
-    """Keys and messages will lie in it. Raises OSError, which is a sentence."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise OSError(f"data_dir: {path} cannot be made: {problem.strerror}") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OSError(f"data_dir: {path} cannot be written to by this user")
-
-
-def kept_secret(path: Path) -> bytes:
-    """The secret that tokens and keys of this server are made with; a new one if there is none.
-
-    A lost file makes clients log in with their passwords once, no more. Raises OSError.
-    """
-    try:
-        kept = path.read_bytes()
-    except FileNotFoundError:
-        kept = b""
-    if len(kept) >= SECRET_BYTES:
-        return kept
-    made = secrets.token_bytes(SECRET_BYTES)
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(made)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    return made
-
-
-def raise_descriptor_limit() -> None:
-    """Each client is a descriptor; the soft limit is meant for programs that use select(2)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError) as error:
-            log.warn("At most {soft} descriptors: {error}", soft=soft, error=error)
-
-
-def exit_with_failure() -> None:
-    """twistd would exit with 0, and whoever restarts what failed would not know."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)

@@ -23,6 +23,7 @@ from xmppd.api import (
     SELF,
     STOP,
     Binding,
+    CommandError,
     Element,
     Host,
     Message,
@@ -33,6 +34,7 @@ from xmppd.api import (
     Stanza,
     StanzaError,
     Stop,
+    check_account,
     command,
     events,
     iq_get,
@@ -298,12 +300,7 @@ class Archive(Wishes):
                 continue
             session.send(message)
             while session.outlet is not None and session.outlet.buffered > MAX_UNREAD:
-                await self._pause(LOOK_S)  # too much would cost it its stream
-
-    def _pause(self, duration_s: float = PAUSE_S) -> "Deferred[None]":
-        pause: Deferred[None] = Deferred()
-        self.host.clock.callLater(duration_s, pause.callback, None)
-        return pause
+                await self.pause(LOOK_S)  # too much would cost it its stream
 
     def _note_read(self, session: Session, found: Found) -> None:
         if found.rows:
@@ -347,7 +344,7 @@ class Archive(Wishes):
 
     async def _trim(self, owner: str, until: int) -> None:
         while until and await self.store.trim(owner, until):
-            await self._pause()
+            await self.pause(PAUSE_S)
 
     @on(events.account_deleting)
     async def erase(self, user: JID) -> None:
@@ -397,13 +394,21 @@ class Archive(Wishes):
         "archive-size", "How large the archive of an account or room is.", jid="Its bare JID."
     )
     async def show_size(self, jid: JID) -> Rows:
-        await self.journal.settle()
-        count, size = await self.store.size(jid.bare)
-        return Rows(("archive", "messages", "bytes"), [(jid.bare, count, size)])
+        count, size = await self._measured(jid)
+        return Rows(("archive", "messages", "bytes"), [(jid, count, size)])
 
     @command("archive-erase", "Remove the archive of an account or room.", jid="Its bare JID.")
     async def erase_by_hand(self, jid: JID) -> str:
+        count, _ = await self._measured(jid)
+        await self.drop(jid)
+        return f"{count} messages of {jid} are gone"
+
+    async def _measured(self, owner: JID) -> tuple[int, int]:
+        """Messages and bytes. Raises CommandError where there is neither account nor archive."""
+        if owner.domain == self.host.name or not owner.local or not owner.is_bare:
+            await check_account(self.host, owner)
         await self.journal.settle()
-        count, _ = await self.store.size(jid.bare)
-        await self.drop(jid.bare)
-        return f"{count} messages of {jid.bare} are gone"
+        count, size = await self.store.size(owner)
+        if not count and owner.domain != self.host.name:  # which rooms there are, others know
+            raise CommandError(f"there is no archive of {owner}")
+        return count, size

@@ -3,7 +3,17 @@
 import time
 from datetime import UTC, datetime
 
-from xmppd.api import JID, CommandError, JIDError, Rows, StanzaError, command, jid, make_jid
+from xmppd.api import (
+    JID,
+    CommandError,
+    JIDError,
+    Rows,
+    StanzaError,
+    check_account,
+    command,
+    jid,
+    make_jid,
+)
 from xmppd.modules.muc import config, configuring, governing, offered, store
 from xmppd.modules.muc.governing import Change
 from xmppd.modules.muc.names import AFFILIATIONS, Affiliation
@@ -41,6 +51,8 @@ class RoomCommands(RoomWizards):
     async def list_unused(self, days: int, *, after: str = "") -> Rows:
         """Of 1000 rooms at a time those that may go, for room-destroy."""
         begin = (await self._named(after)).created if after else -1
+        if days < 0:
+            raise CommandError("days is 0 or more")
         old = time.time() - days * DAY_S
         lines: list[tuple[str | int | float | bool | None, ...]] = []
         for each in await self.stored.all(begin, MOST_LISTED):
@@ -83,6 +95,7 @@ class RoomCommands(RoomWizards):
     )
     async def create_room(self, room: str, owner: str) -> str:
         name, user = self._prepared(room), _bare(owner)
+        await self._check_member(user)
         if await self.rooms.find(name) is not None:
             raise CommandError(f"there is a room {name} already")
         made = self.new_room(name)
@@ -111,7 +124,7 @@ class RoomCommands(RoomWizards):
         try:
             await self.configure(found, config.change(setting, value))
         except StanzaError as refused:
-            raise CommandError(refused.text or refused.condition) from None
+            raise CommandError(f"{setting}: {refused.text or refused.condition}") from None
         return f"{found.jid}: {setting} is changed"
 
     @command("room-destroy", "Destroy a room.", room=ROOM, reason="What its occupants are told.")
@@ -133,6 +146,8 @@ class RoomCommands(RoomWizards):
         if affiliation not in AFFILIATIONS:
             raise CommandError(f"an affiliation is one of {', '.join(AFFILIATIONS)}")
         new = AFFILIATIONS[affiliation]
+        if new > Affiliation.NONE:
+            await self._check_member(who)
         async with found.changing:
             nick = found.nick_of(who) if new > Affiliation.NONE else ""
             standing = Standing(new, nick, reason)
@@ -160,10 +175,16 @@ class RoomCommands(RoomWizards):
         self.conclude(found, governing.kick(found, occupant, Why(reason=reason)), ())
         return f"{nick} is out of {found.jid}"
 
+    async def _check_member(self, user: JID) -> None:
+        """Others' users are known to others only."""
+        if not user.local or user.domain == self.host.name:
+            await check_account(self.host, user)
+
     async def _named(self, room: str) -> Room:
-        found = await self.rooms.find(self._prepared(room))
+        name = self._prepared(room)
+        found = await self.rooms.find(name)
         if found is None:
-            raise CommandError(f"there is no room {room} at {self.domain}")
+            raise CommandError(f"there is no room {name} at {self.domain}")
         return found
 
     def _prepared(self, room: str) -> str:
@@ -195,4 +216,6 @@ def _plain(room: Room) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is written in room-configure
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -15,6 +15,7 @@ NO_LIMIT = "none"
 SLOW_MODE = "muc#roomconfig_slow_mode_duration"
 MAX_USERS = "muc#roomconfig_maxusers"
 SLOWEST = 86400
+BOOLEANS = ("true", "false", "1", "0")
 SIZES = ("10", "20", "30", "50", "100", "200", "500", "1000", "5000", NO_LIMIT)
 MOST_HISTORY = 500
 
@@ -215,7 +216,12 @@ def change(name: str, value: str) -> Form:
     """
     setting = next((each for each in SETTINGS if each.attribute == name), None)
     if setting is None:
-        raise StanzaError("bad-request", f"there is no setting {name}")
+        known = ", ".join(each.attribute for each in SETTINGS)
+        raise StanzaError("bad-request", f"no such setting; there is {known}")
+    if setting.type is BOOLEAN:
+        value = value.lower()
+        if value not in BOOLEANS:
+            raise StanzaError("not-acceptable", "it is true or false")
     several = [part.strip() for part in value.split(",") if part.strip()]
     field = forms.field(setting.var, several if setting.type is MANY else value)
     return Form(type=FormType.SUBMIT, fields=[field])

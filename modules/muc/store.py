@@ -26,6 +26,7 @@ from xmppd.api import (
     transaction,
     upsert,
 )
+from xmppd.modules.muc import steps as steps  # loaded with the tables that they lead to
 from xmppd.modules.muc.config import Config
 from xmppd.modules.muc.history import Said, Tail
 from xmppd.modules.muc.names import AFFILIATIONS

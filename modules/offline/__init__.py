@@ -186,9 +186,7 @@ class OfflineMessages(Parking):
     async def _room(self, session: Session) -> None:
         """Wait while the client is far behind with reading: too much would cost it its stream."""
         while session.outlet is not None and _far_behind(session):
-            pause: Deferred[None] = Deferred()
-            self.host.clock.callLater(PAUSE_S, pause.callback, None)
-            await pause
+            await self.pause(PAUSE_S)
 
     def _give(self, going: Delivery, at: int, xml: bytes) -> None:
         going.given = at

@@ -22,6 +22,7 @@ from xmppd.api import (
     ScramKeys,
     StanzaError,
     Stop,
+    check_account,
     command,
     events,
     make_jid,
@@ -128,8 +129,7 @@ class Portable(Module):
         file="The name of the file, in the folder for exports.",
     )
     async def export_account(self, jid: JID, file: str) -> str:
-        if jid.domain != self.host.name or not await self.host.accounts.exists(jid.local):
-            raise CommandError(f"there is no account {jid}")
+        await check_account(self.host, jid)
         return await self._export([jid.local], file)
 
     @command(
@@ -193,9 +193,8 @@ class Portable(Module):
         try:
             await self._take_all(read(path), notes, only)
         except Unreadable as problem:
-            raise CommandError(
-                f"{problem}; {notes.imported} accounts were imported before that"
-            ) from None
+            done = f"; {notes.imported} accounts were imported before that"
+            raise CommandError(f"{problem}{done if notes.imported else ''}") from None
         self.log.info("{count} accounts came from {path}", count=notes.imported, path=str(path))
         return notes
 

@@ -16,6 +16,7 @@ from xmppd.api import (
     Run,
     StanzaError,
     adhoc,
+    check_account,
     command,
     forms,
     jid,
@@ -115,6 +116,8 @@ class NodeCommands(DiscoService):
         owner="Bare JID of its owner.",
     )
     async def create_node(self, node: str, owner: JID) -> str:
+        if owner.domain == self.host.name:
+            await check_account(self.host, owner)
         try:
             await self.engine.create(self.domain, node, owner)
         except StanzaError as error:

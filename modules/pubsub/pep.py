@@ -16,6 +16,7 @@ from xmppd.api import (
     Element,
     Filter,
     Host,
+    Message,
     Options,
     PerSession,
     Presence,
@@ -151,7 +152,7 @@ class Pep(AccountNodes):
         if not entity.local:
             return None
         if not node:
-            known.items += (await self.reading.nodes(entity, asker)).items
+            known.items += await self.reading.all_nodes(entity, asker)
         elif not known.known and await self.engine.find(entity, node) is not None:
             await self.reading.describe(entity, node, asker, known, features=())
         return known
@@ -382,6 +383,12 @@ class Pep(AccountNodes):
             names = names if among is None else names & among
             if names:
                 await self._send_last([user], who, names, when=NEWLY)
+
+    # Errors come to the bare JID that notifications are from (§4.3.1)
+
+    @on(events.account_bounced)
+    def take_error(self, message: Message, user: JID) -> None:
+        self.background(self.subscribing.bounced(user, message))
 
     # Owners' answers (XEP-0060 §8.6)
 

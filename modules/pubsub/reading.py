@@ -162,6 +162,17 @@ class Reading:
         count = await self.engine.store.count(service)
         return _page_of(shown, most, count, more=more, backwards=backwards)
 
+    async def all_nodes(self, service: JID, asker: JID) -> list[DiscoItem]:
+        """As `nodes`, with all of them: of an account, which has not many."""
+        found: list[DiscoItem] = []
+        request = None
+        while True:
+            page = await self.nodes(service, asker, request)
+            found += page.items
+            if page.complete or page.last is None:
+                return found
+            request = ResultSetRequest(after=page.last)
+
     async def _may_know(
         self, service: JID, row: Listed, asker: JID, its: Mapping[str, Affiliation]
     ) -> bool:

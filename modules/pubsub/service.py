@@ -58,9 +58,6 @@ NS = ns.PUBSUB
 SWEEP_S = 600.0
 PROBE_S, PROBES = 10.0, 100
 MOST_AWAITED = 10_000
-# What an error says that will not get better: the subscription ends (§12.3). Others of type cancel
-# may come from a client that is merely offline.
-FINAL = frozenset(("gone", "item-not-found", "jid-malformed"))
 FEATURES = (
     *("config-node", "config-node-max", "create-and-configure", "create-nodes", "delete-items"),
     *("delete-nodes", "get-pending", "instant-nodes", "item-ids", "leased-subscription"),
@@ -225,7 +222,7 @@ class Pubsub(NodeCommands):
     async def service_items(self, iq: IQ) -> Element:
         """Without a node, the nodes there are (§5.2), in pages where there are many."""
         if iq.payload.get("node"):
-            return (await self._about(iq)).listing(iq.payload.get("node") or "")
+            return (await self._about(iq)).paged(iq)
         request = ResultSetRequest.of(iq.payload)
         page = await self.reading.nodes(self.domain, iq.from_, request)
         answer = Description(items=page.items).listing()
@@ -241,7 +238,7 @@ class Pubsub(NodeCommands):
             return None
         if isinstance(stanza, Message) and stanza.to == self.domain:
             if stanza.type == "error":
-                self._bounced(stanza)
+                self.background(self.subscribing.bounced(self.domain, stanza))
                 return None
             form = stanza.child(ns.FORMS, "x")
             if form is not None:
@@ -255,17 +252,6 @@ class Pubsub(NodeCommands):
             await self.subscribing.authorize(self.domain, message.from_, form)
         except StanzaError as error:
             self.host.router.bounce(message, error)
-
-    def _bounced(self, message: Message) -> None:
-        """A notification came back (§12.3)."""
-        about, error = self.engine.notified(message.id), message.error
-        if about is not None and error is not None and error.condition in FINAL:
-            self.background(self._end(about[1], message.from_))
-
-    async def _end(self, name: str, who: JID) -> None:
-        node = await self.engine.find(self.domain, name)
-        if node is not None:
-            await self.subscribing.end(node, *node.held(who))
 
     # Rosters of owners
 

@@ -30,6 +30,9 @@ from xmppd.modules.pubsub.store import TooMany
 NS = ns.PUBSUB
 FORM_TYPE = forms.FORM_TYPE
 MOST_OWNERS: Final = 20  # that are asked or told of one subscriber
+# What an error says that will not get better. Others of type cancel may come from a client that is
+# merely offline.
+FINAL: Final = frozenset(("gone", "item-not-found", "jid-malformed"))
 AUTHORIZATION = f"{NS}#subscribe_authorization"
 
 
@@ -151,6 +154,17 @@ class Subscribing:
 
     async def end(self, node: Node, *gone: Subscription) -> None:
         await self.engine.end(node, gone)
+
+    async def bounced(self, service: JID, message: Message) -> None:
+        """A notification of that service came back: the subscription of the JID that it went to
+        ends, if there is nobody (§12.3). Those of other resources of it are not concerned.
+        """
+        about, error = self.engine.notified(message.id), message.error
+        if about is None or about[0] != service or error is None or error.condition not in FINAL:
+            return
+        node = await self.engine.find(*about)
+        if node is not None:
+            await self.end(node, *node.held(message.from_))
 
     def _own(self, node: Node, ask: Ask, error_type: str) -> Subscription:
         """The subscription that a subscriber speaks of (§6.2.3, §6.3.4). The subid may be left

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from xmppd.api import row_id, table
+from xmppd.modules.pubsub import steps as steps  # loaded with the tables that they lead to
 
 nodes = table(
     "pubsub_node",

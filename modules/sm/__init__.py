@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import succeed
 
 from xmppd.api import (
     IQ,
@@ -513,12 +513,7 @@ class StreamManagement(Module):
             or self.host.delivery.waits
             or any(session.undurable is not None for session in self.host.sessions)
         ):
-            await self._pause()
-
-    def _pause(self) -> Deferred[None]:
-        over: Deferred[None] = Deferred()
-        self.host.clock.callLater(BUSY_S, over.callback, None)
-        return over
+            await self.pause(BUSY_S)
 
     def _whole(self, session: Session) -> Ended | None:
         ended = self._count(session)
@@ -533,7 +528,7 @@ class StreamManagement(Module):
             try:
                 await self.store.put_all(ended)
             except DatabaseBusy:
-                await self._pause()
+                await self.pause(BUSY_S)
             else:
                 return
 

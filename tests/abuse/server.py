@@ -146,15 +146,15 @@ class Server:
         self.bystander.sync()
 
 
-def refused(server: Server, wire: Wire, *conditions: str) -> str:
-    """The stream was ended as it has to be: a stream error, the end of the stream, FIN in time,
-    and one line for the operator with the address. Returns the condition.
+def refusal(server: Server, wire: Wire) -> str:
+    """The condition by which the stream was ended, as it has to be: a stream error, the end of the
+    stream, FIN in time, and one line for the operator with the address.
     """
     received = wire.until_closed()
     assert wire.ended == "fin", f"{wire.ended}: {received!r:.2000}"
     assert received.endswith(END), received[-2000:]
     condition = stream_error(received)
-    assert condition in conditions, received[-2000:]
+    assert condition, received[-2000:]
     lines = server.logged(wire.source).splitlines()
     told = [line for line in lines if condition in line]
     assert len(told) == 1, lines

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from tests.abuse.server import Server, refused
+from tests.abuse.server import Server, refusal
 from tests.abuse.wire import CLIENT, HEADER, Wire, error_condition, stream_error
 
 ROSTER = "{jabber:iq:roster}"
@@ -42,7 +42,7 @@ def juliet(server: Server) -> Iterator[Wire]:
 def test_between_login_and_bind_nothing_is_routed(
     server: Server, wire: Wire, juliet: Wire, sent: str
 ) -> None:
-    refused(server, wire.login("romeo").send(sent), "not-authorized")
+    assert refusal(server, wire.login("romeo").send(sent)) == "not-authorized"
     got = juliet.sync().stanzas()
     assert [s.tag for s in got if s.tag != f"{CLIENT}presence"] == [f"{CLIENT}iq"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.abuse.server import Server, refused
+from tests.abuse.server import Server, refusal
 from tests.abuse.wire import END, HEADER, SASL, Wire, elements, stream_error
 
 START = HEADER.removeprefix("<?xml version='1.0'?>")
@@ -36,7 +36,7 @@ TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(32) + b"\x20" * 160
     ],
 )
 def test_another_protocol_is_not_well_formed(server: Server, wire: Wire, data: bytes) -> None:
-    refused(server, wire.send(data), *MALFORMED)
+    assert refusal(server, wire.send(data)) in MALFORMED
 
 
 def header(
@@ -67,12 +67,12 @@ def header(
     ],
 )
 def test_a_header_in_other_namespaces_is_refused(server: Server, wire: Wire, sent: str) -> None:
-    refused(server, wire.send(sent), *FOREIGN)
+    assert refusal(server, wire.send(sent)) in FOREIGN
 
 
 def test_a_header_with_an_undeclared_prefix_is_refused(server: Server, wire: Wire) -> None:
     wire.send("<stream:stream to='example.org' version='1.0' xmlns='jabber:client'>")
-    refused(server, wire, "bad-namespace-prefix", "not-well-formed", "invalid-namespace")
+    assert refusal(server, wire) in ("bad-namespace-prefix", *MALFORMED, "invalid-namespace")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_host_that_is_not_ours_is_unknown_and_never_echoed(
     server: Server, wire: Wire, to: str | None
 ) -> None:
     wire.send(header(to=to))
-    refused(server, wire, "host-unknown", "improper-addressing")
+    assert refusal(server, wire) in ("host-unknown", "improper-addressing")
     if to:
         assert to.encode() not in wire.received
     (line,) = server.logged(wire.source).splitlines()
@@ -106,7 +106,8 @@ def test_a_host_that_is_not_ours_is_unknown_and_never_echoed(
 
 
 def test_a_host_is_found_by_its_prepared_name(wire: Wire) -> None:
-    wire.header(header(to="EXAMPLE.org."))
+    answer = wire.header(header(to="EXAMPLE.org.")).received
+    assert b" from='example.org'" in answer
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,13 @@ def test_any_version_is_answered_with_our_own_or_refused(
 ) -> None:
     wire.send(header(version=version)).until("</stream:features>", "</stream:stream>")
     if stream_error(wire.received):
-        refused(server, wire, "unsupported-version")
+        assert refusal(server, wire) == "unsupported-version"
     else:
         assert b"version='1.0'" in wire.received
 
 
 def test_a_second_header_without_a_restart_is_bad_format(server: Server, wire: Wire) -> None:
-    refused(server, wire.header().send(START), "bad-format")
+    assert refusal(server, wire.header().send(START)) == "bad-format"
 
 
 @pytest.mark.parametrize("before", ["", "   \n"])
@@ -160,7 +161,7 @@ def test_comments_and_instructions_are_restricted_xml(
         "iq": f"{HEADER}<iq type='get' id='1'>{what}<x xmlns='x'/></iq>",
         "deep": f"{HEADER}<iq type='get' id='1'><x xmlns='x'>text{what}</x></iq>",
     }
-    refused(server, wire.send(places[where]), *RESTRICTED)
+    assert refusal(server, wire.send(places[where])) in RESTRICTED
 
 
 LAUGHS = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 10))
@@ -183,9 +184,9 @@ LAUGHS = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 10))
 def test_a_document_type_is_refused_at_its_first_bytes(
     server: Server, wire: Wire, doctype: str
 ) -> None:
-    refused(server, wire.send("<?xml version='1.0'?>" + doctype), *RESTRICTED)
+    assert refusal(server, wire.send("<?xml version='1.0'?>" + doctype)) in RESTRICTED
     inside = Wire(server).header().send(f"<iq type='get' id='1'>{doctype}&l9;&a;")
-    refused(server, inside, *RESTRICTED)
+    assert refusal(server, inside) in RESTRICTED
 
 
 def test_nothing_that_a_document_names_is_fetched(server: Server, wire: Wire) -> None:
@@ -193,9 +194,9 @@ def test_nothing_that_a_document_names_is_fetched(server: Server, wire: Wire) ->
         where = f"http://127.0.0.1:{listening.getsockname()[1]}/x"
         inside = f"<!ENTITY % a SYSTEM '{where}'> %a; <!ENTITY b SYSTEM '{where}'>"
         wire.send(f"<!DOCTYPE s SYSTEM '{where}' [{inside}]>{START}&b;")
-        refused(server, wire, *RESTRICTED)
+        assert refusal(server, wire) in RESTRICTED
         styled = Wire(server).send(f"<?xml-stylesheet href='{where}'?>{START}")
-        refused(server, styled, *RESTRICTED)
+        assert refusal(server, styled) in RESTRICTED
         assert not select.select([listening], [], [], 0.2)[0]
 
 
@@ -216,7 +217,7 @@ def test_nothing_that_a_document_names_is_fetched(server: Server, wire: Wire) ->
     ],
 )
 def test_other_encodings_are_unsupported(server: Server, wire: Wire, data: bytes) -> None:
-    refused(server, wire.send(data), "unsupported-encoding", "not-well-formed")
+    assert refusal(server, wire.send(data)) in ("unsupported-encoding", "not-well-formed")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,8 @@ def test_other_encodings_are_unsupported(server: Server, wire: Wire, data: bytes
     ],
 )
 def test_legal_headers_are_answered(wire: Wire, sent: str) -> None:
-    wire.header(sent)
+    (features,) = elements(wire.header(sent).received)
+    assert features.tag.endswith("}features")
 
 
 @pytest.mark.parametrize(
@@ -272,10 +274,8 @@ def test_legal_text_is_understood(wire: Wire, body: str) -> None:
     ],
 )  # fmt: skip
 def test_malformed_xml_ends_the_stream(server: Server, wire: Wire, body: str) -> None:
-    refused(
-        server, wire.header().send(body + "<x/>>"), "not-well-formed", "bad-format",
-        "bad-namespace-prefix", "restricted-xml",
-    )  # fmt: skip
+    wire.header().send(body + "<x/>>")
+    assert refusal(server, wire) in (*RESTRICTED, "bad-format", "bad-namespace-prefix")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_bytes_that_are_no_utf_8_end_the_stream(
         "attribute": b"<iq type='get' id='" + bad + b"'><x xmlns='x'/></iq>",
         "name": b"<iq type='get' id='1'><" + bad + b" xmlns='x'/></iq>",
     }
-    refused(server, wire.header().send(places[place]), *MALFORMED)
+    assert refusal(server, wire.header().send(places[place])) in MALFORMED
 
 
 @pytest.mark.parametrize("bad", [b"\0", b"\x1b", b"\xff", b"\xc0\xaf", b"\xf8\x88"], ids=bytes.hex)
@@ -306,7 +306,7 @@ def test_a_byte_that_no_xml_contains_is_not_waited_with(
     server: Server, wire: Wire, bad: bytes, place: bytes
 ) -> None:
     """Nothing completes its token."""
-    refused(server, wire.header().send(place + b"a" + bad + b"b"), *MALFORMED)
+    assert refusal(server, wire.header().send(place + b"a" + bad + b"b")) in MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_byte_that_no_xml_contains_is_not_waited_with(
 )
 def test_a_namespace_that_looks_like_ours_is_another(server: Server, wire: Wire, uri: str) -> None:
     wire.header().send(f"<iq xmlns='{uri}' type='get' id='1'><x xmlns='x'/></iq>")
-    refused(server, wire, "unsupported-stanza-type", "invalid-namespace")
+    assert refusal(server, wire) in ("unsupported-stanza-type", "invalid-namespace")
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "TLS"])
@@ -343,7 +343,7 @@ def test_before_login_nothing_is_routed(
     wires.append(quiet)
     quiet.new_stream()
     (wire.secured() if tls else wire.header()).send(stanza)
-    refused(server, wire, "not-authorized")
+    assert refusal(server, wire) == "not-authorized"
     assert len(quiet.sync().stanzas()) == 1
 
 
@@ -353,7 +353,7 @@ def test_registering_in_the_clear_is_refused(server: Server, wire: Wire, user: s
         "<iq type='set' id='1'><query xmlns='jabber:iq:register'>"
         f"<username>{user}</username><password>stolen</password></query></iq>"
     )
-    refused(server, wire, "not-authorized")
+    assert refusal(server, wire) == "not-authorized"
     login = Wire(server).secured().auth("PLAIN", f"\0{user}\0stolen".encode())
     assert login.outcome() == "not-authorized"
 
@@ -397,17 +397,15 @@ def test_each_limit_before_login_holds_to_the_last_one(
     server: Server, wire: Wire, name: str, over: int
 ) -> None:
     limit, make = L1_LIMITS[name]
-    refused(
-        server, wire.header().send(make(limit + over)),
-        "policy-violation" if over > 0 else "not-authorized",
-    )  # fmt: skip
+    wire.header().send(make(limit + over))
+    assert refusal(server, wire) == ("policy-violation" if over > 0 else "not-authorized")
 
 
 @pytest.mark.parametrize("over", [-1, 0, 1])
 def test_the_header_has_the_limit_of_a_stanza(server: Server, wire: Wire, over: int) -> None:
     sent = padded(L1_BYTES + over, START[:-1] + " pad='", "'>")
     if over > 0:
-        refused(server, wire.send(sent), "policy-violation")
+        assert refusal(server, wire.send(sent)) == "policy-violation"
     else:
         wire.header(sent.decode())
 
@@ -442,20 +440,20 @@ def test_what_never_ends_is_cut_off(server: Server, wire: Wire, name: str) -> No
         wire.send("".join(more.replace("{n}", str(n)) for n in range(part, part + 100)))
         if select.select([wire.socket], [], [], 0.02)[0]:
             break
-    refused(server, wire, "policy-violation", "not-well-formed", "restricted-xml", "bad-format")
+    assert refusal(server, wire) in ("policy-violation", *RESTRICTED, "bad-format")
     assert part * len(more) <= 50 * L1_BYTES
 
 
 def test_stanzas_without_end_meet_the_first_refusal(server: Server, wire: Wire) -> None:
     wire.header().send("<message><body>x</body></message>" * 2000)
-    refused(server, wire, "not-authorized")
+    assert refusal(server, wire) == "not-authorized"
 
 
 def test_a_large_token_in_small_writes_is_cheap(server: Server, wire: Wire) -> None:
     wire.header()
     spent = server.processor_s()
     wire.trickle(padded(L1_BYTES + 1, "<iq a='", "'/>"), 16)
-    refused(server, wire, "policy-violation")
+    assert refusal(server, wire) == "policy-violation"
     assert server.processor_s() - spent < 1.0  # 50 ms where nobody else works; quadratic: seconds
 
 
@@ -464,7 +462,7 @@ def test_a_long_namespace_on_many_names_is_cut_off_and_holds_no_memory(
 ) -> None:
     before = server.resident()
     wire.header().send(f"<iq xmlns:a='{'u' * 1000}'>" + "<a:x a:y=''/>" * 20_000)
-    refused(server, wire, "policy-violation")
+    assert refusal(server, wire) == "policy-violation"
     assert server.resident() - before < 48 * 2**20
 
 

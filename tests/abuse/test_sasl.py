@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from OpenSSL import SSL
 
-from tests.abuse.server import Server, refused
+from tests.abuse.server import Server, refusal
 from tests.abuse.wire import (
     SASL,
     Scram,
@@ -100,7 +100,7 @@ def test_a_message_of_sasl_has_10_kib_at_most(wire: Wire, size: int) -> None:
 
 def test_a_payload_of_2_mib_is_cut_off(server: Server, wire: Wire) -> None:
     wire.secured().auth("PLAIN", b"\0romeo\0" + b"x" * 2**21)
-    refused(server, wire, "policy-violation")
+    assert refusal(server, wire) == "policy-violation"
 
 
 @pytest.mark.parametrize(
@@ -348,14 +348,14 @@ def test_a_stanza_before_the_restart_ends_the_stream(
     server: Server, wire: Wire, sent: str
 ) -> None:
     assert wire.secured().auth("PLAIN", PLAIN).outcome() == "success"
-    refused(server, wire.new_stream().send(sent), "not-authorized", "invalid-namespace")
+    assert refusal(server, wire.new_stream().send(sent)) in ("not-authorized", "invalid-namespace")
 
 
 def test_a_second_login_is_not_authorized(server: Server, wire: Wire) -> None:
     wire.login("romeo").send(
         f"<auth {XMLNS} mechanism='PLAIN'>{base64.b64encode(PLAIN).decode()}</auth>"
     )
-    refused(server, wire, "not-authorized", "policy-violation")
+    assert refusal(server, wire) in ("not-authorized", "policy-violation")
 
 
 def test_a_login_succeeds_while_50_others_fail(server: Server, wires: list[Wire]) -> None:

@@ -77,7 +77,7 @@ def test_a_forged_sender_ends_the_stream(
 
 
 def refused_session(server: Server, wire: Wire) -> str:
-    """As `refused`; the log tells also that the session was opened and closed."""
+    """As `refusal`; the log tells also that the session was opened and closed."""
     received = wire.until_closed()
     assert wire.ended == "fin"
     assert received.endswith(END)

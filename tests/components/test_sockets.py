@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ secret = "sesame"
 [components."third.example.net"]
 secret = "another"
 """
+TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TRUSTING.check_hostname = False
+TRUSTING.verify_mode = ssl.CERT_NONE
 PING = (
     "<iq type='get' id='{id}' from='{from_}' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>"
 )
@@ -190,33 +194,43 @@ def test_cut_connections_leave_nothing_behind(yard: Yard) -> None:
 # Reload, stop
 
 
+def reload(server: ServerProcess, text: str) -> None:
+    mark = server.log_lines
+    server.config.write_text(text)
+    server.send_signal(signal.SIGHUP)
+    server.wait_for_log("The configuration is reloaded", since=mark)
+
+
+def test_a_port_begins_with_tls_after_a_reload_that_says_so() -> None:
+    (port,) = free_ports(1)
+    place = f'["tcp:{port}:interface=127.0.0.1"]\n[components."a.example.org"]\nsecret = "x"\n'
+    with ServerProcess() as server:
+        text = server.config.read_text()
+        reload(server, f"{text}[components]\nlisten = {place}")
+        reload(server, f"{text}[components]\ndirect_tls = {place}")
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        with TRUSTING.wrap_socket(plain) as secure:
+            assert secure.version() == "TLSv1.3"
+
+
 def test_components_come_change_and_go_by_a_reload() -> None:
     (port,) = free_ports(1)
     with ServerProcess() as server:
         text = server.config.read_text()
-
-        def reload(more: str) -> None:
-            mark = server.log_lines
-            server.config.write_text(text + more)
-            server.send_signal(signal.SIGHUP)
-            server.wait_for_log("The configuration is reloaded", since=mark)
-
         assert server.run("components") == []
         listen = f'[components]\nlisten = ["tcp:{port}:interface=127.0.0.1"]\n'
-        reload(f'{listen}[components."a.example.org"]\nsecret = "sesame"\n')
+        first = f'{text}{listen}[components."a.example.org"]\nsecret = "sesame"\n'
+        reload(server, first)
         with Wire(port).proves("a.example.org") as wire:
-            reload(
-                f'{listen}[components."a.example.org"]\nsecret = "sesame"\n'
-                '[components."b.example.org"]\nsecret = "sesame"\n'
-            )
+            reload(server, f'{first}[components."b.example.org"]\nsecret = "sesame"\n')
             with Wire(port).proves("b.example.org"):
                 pass
             wire.sends(PING.format(id="1", from_="a.example.org"))
             wire.hears("id='1'")
-            reload(f'{listen}[components."a.example.org"]\nsecret = "other"\n')
+            reload(server, first.replace("sesame", "other"))
             assert "<reset " in wire.ends()
         with Wire(port).proves("a.example.org", "other") as wire:
-            reload("")
+            reload(server, text)
             assert "<host-gone " in wire.ends()
         with pytest.raises(ConnectionRefusedError):
             Wire(port)

@@ -13,6 +13,7 @@ OWNING, READING = "juliet@example.org/balcony", "romeo@example.net/orchard"
 JULIET, ROMEO = "juliet@example.org", "romeo@example.net"
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
+RSM = "http://jabber.org/protocol/rsm"
 CLIENT = f"<query xmlns='{INFO}'><feature var='urn:example:entry+notify'/></query>"
 VER = b64encode(hashlib.sha1(b"urn:example:entry+notify<").digest()).decode()
 ITEM = f"<item id='current'>{PAYLOAD}</item>"
@@ -254,6 +255,74 @@ def test_nodes_are_told_to_who_may_subscribe(talk: Stage[Actor]) -> None:
             "<identity category='pubsub' type='leaf'/></query></iq>"
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("<max>2</max>", ["n1", "n2"]),
+        ("<max>2</max><after>n2</after>", ["n3"]),
+        ("<max>2</max><before/>", ["n2", "n3"]),
+        ("<max>1</max><before>n3</before>", ["n2"]),
+        ("<max>5</max><after>n1</after><before>n3</before>", ["n2"]),
+        ("<max>1</max><index>1</index>", ["n2"]),
+    ],
+)
+def test_the_nodes_of_an_account_come_in_pages(
+    talk: Stage[Actor], asked: str, found: list[str]
+) -> None:
+    """XEP-0060 §5.2; those that may not be seen leave no gap."""
+    talk.befriend(READING, OWNING)
+    juliet, romeo = talk.bind(OWNING), talk.bind(READING)  # no presence: her items are nodes
+    for node in ("n1", "hidden", "n2", "n3"):
+        publish(juliet, node, access_model="whitelist" if node == "hidden" else "open")
+        juliet.receives(DONE)
+    nodes, page = listed(romeo, asked)
+    assert nodes == found
+    assert [page.child_text(RSM, name) for name in ("first", "last", "count")] == [
+        found[0],
+        found[-1],
+        "3",
+    ]
+
+
+def listed(client: Actor, asked: str) -> tuple[list[str | None], Element]:
+    """The nodes on a page of Juliet's, and what says where it stands."""
+    query = f"<query xmlns='{ITEMS}'><set xmlns='{RSM}'>{asked}</set></query>"
+    client.sends(f"<iq type='get' id='d' to='{JULIET}'>{query}</iq>")
+    answer = client.receives(like(f"<iq type='result' id='d'><query xmlns='{ITEMS}'/></iq>"))
+    told = answer.elements[0]
+    page = told.child(RSM, "set")
+    assert page is not None
+    return [item.get("node") for item in told.all(ITEMS, "item")], page
+
+
+def test_a_page_behind_what_is_no_node_of_an_account_is_not_found(juliet: Actor) -> None:
+    page = f"<set xmlns='{RSM}'><after>never</after></set>"
+    juliet.sends(f"<iq type='get' id='a' to='{JULIET}'><query xmlns='{ITEMS}'>{page}</query></iq>")
+    juliet.receives(refused("cancel", "item-not-found"))
+
+
+def test_who_may_not_see_an_account_sees_an_empty_page(talk: Stage[Actor]) -> None:
+    """The same of an account that is not there (XEP-0030 §8)."""
+    romeo = talk.bind(READING)
+    juliet = talk.bind(OWNING)
+    publish(juliet, "open", access_model="open")
+    juliet.receives(DONE)
+    assert listed(romeo, "<max>2</max>")[0] == []
+
+
+def test_the_items_of_a_node_come_in_pages(juliet: Actor) -> None:
+    for id_ in ("a", "b", "c"):
+        publish(juliet, "n", f"<item id='{id_}'>{PAYLOAD}</item>", max_items="5")
+        juliet.receives(DONE)
+    page = f"<set xmlns='{RSM}'><max>1</max><after>b</after></set>"
+    query = f"<query xmlns='{ITEMS}' node='n'>{page}</query>"
+    juliet.sends(f"<iq type='get' id='d' to='{JULIET}'>{query}</iq>")
+    told = juliet.receives(like("<iq type='result' id='d'/>")).elements[0]
+    assert told.get("node") == "n"
+    assert [item.get("name") for item in told.all(ITEMS, "item")] == ["c"]
+    assert told.child(RSM, "set") is not None
 
 
 def test_owners_delete_and_configure_their_nodes(juliet: Actor) -> None:

@@ -61,8 +61,10 @@ def test_administrators_list_show_and_delete_nodes(talk: Stage[Actor], admin: Ac
 
 def test_administrators_create_nodes_for_others(talk: Stage[Actor], admin: Actor) -> None:
     fills_in(admin, "create-node", node="news", owner=JULIET)
-    admin.receives(completed("<note type='info'/>"))
+    admin.receives(completed("<note type='error'>there is no account juliet@example.org</note>"))
     juliet = talk.bind(f"{JULIET}/balcony")
+    fills_in(admin, "create-node", node="news", owner=JULIET)
+    admin.receives(completed("<note type='info'/>"))
     owner = "http://jabber.org/protocol/pubsub#owner"
     configure = f"<pubsub xmlns='{owner}'><configure node='news'/></pubsub>"
     juliet.sends(f"<iq type='get' id='a' to='{SERVICE}'>{configure}</iq>")

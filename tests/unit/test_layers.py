@@ -15,9 +15,9 @@ LINES = [
     {"auth"},
     {"host", "module", "modules"},
     {"transport", "resolve"},
-    {"c2s", "s2s", "components", "admin", "systemd", "watchdog", "logs", "memory"},
+    {"c2s", "s2s", "components", "admin", "systemd", "watchdog", "logs", "memory", "machine"},
     {"api", "testing"},
-    {"tap", "reload", "settings", "__main__"},
+    {"tap", "connections", "reload", "settings", "__main__"},
 ]
 # admin/output.py and admin/commands.py are what a module says and declares: they stand above
 # the module room, though they lie in the same folder as those who show them.

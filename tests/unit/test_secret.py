@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xmppd.tap import SECRET_BYTES, kept_secret, private_folder
+from xmppd.machine import SECRET_BYTES, kept_secret, private_folder
 
 
 def test_it_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """The commands of the core: accounts, sessions, modules and the process itself."""
 
 import os
+import re
 import resource
 import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from xmppd import events
+from xmppd.admin.accounts import check_account
 from xmppd.admin.commands import CommandError, Secret, UsageError, command
 from xmppd.admin.context import Server
 from xmppd.admin.output import Result, Rows, Scalar
@@ -15,6 +17,8 @@ from xmppd.host import Host, remove_account
 from xmppd.jid import JID, make_jid
 from xmppd.sessions import Session
 from xmppd.xml import StreamError
+
+SENTENCE_ENDS = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 class AccountCommands:
@@ -66,8 +70,7 @@ class AccountCommands:
 
     async def _existing(self, user: JID) -> Host:
         host = self._server.host_of(user)
-        if not await host.accounts.exists(user.local):
-            raise CommandError(f"there is no account {user}")
+        await check_account(host, user)
         return host
 
 
@@ -97,10 +100,11 @@ class SessionCommands:
         jid="A bare or full JID.",
         reason="Told to the client.",
     )
-    def kick(self, jid: JID, reason: str | None = None) -> str:
-        host = self._server.host(jid.domain)
+    async def kick(self, jid: JID, reason: str | None = None) -> str:
+        host = self._server.host_of(jid.bare)
         sessions = [s for s in host.sessions.of(jid.bare) if jid.is_bare or s.jid == jid]
         if not sessions:
+            await check_account(host, jid.bare)
             raise CommandError(f"{jid} has no session")
         for session in sessions:
             error = StreamError("policy-violation", reason)
@@ -142,7 +146,7 @@ class ServerCommands:
     @command("modules", "List the running modules.", host="Of this virtual host only.")
     def modules(self, host: str | None = None) -> Rows:
         rows: list[tuple[Scalar, ...]] = [
-            (served.name, module.name, first_line(type(module)))
+            (served.name, module.name, first_sentence(type(module)))
             for served in chosen(self._server, host)
             for module in served.modules
         ]
@@ -195,13 +199,14 @@ def own_version() -> str:
         return "unknown"
 
 
-def first_line(kind: type) -> str:
-    """The first line of its docstring, or of its file's."""
+def first_sentence(kind: type) -> str:
+    """The first sentence of its docstring, or of its file's."""
     docs: Iterable[str | None] = (
         kind.__dict__.get("__doc__"),
         sys.modules[kind.__module__].__doc__,
     )
-    return next((doc.strip().partition("\n")[0] for doc in docs if doc), "")
+    text = next((" ".join(doc.split()) for doc in docs if doc), "")
+    return SENTENCE_ENDS.split(text, maxsplit=1)[0]
 
 
 def memory_mib() -> int:

@@ -141,19 +141,41 @@ class Command:
         return {p.name: p.read(given[p.name]) for p in self.parameters if p.name in given}
 
     def call_for(self, host: object, arguments: Mapping[str, Value]) -> Call:
-        """The callable of the host that was named, that owns the first JID, or that is alone."""
+        """The callable of the host that was named, that serves the first JID, or that is alone.
+
+        A room's JID is served by the host that it is below of. So is an address that is text, if
+        it comes first.
+        """
         if not self.per_host:
             return self.calls[None]
-        if host is None:
-            host = next((v.domain for v in arguments.values() if isinstance(v, JID)), None)
-        if host is None and len(self.calls) == 1:
-            return next(iter(self.calls.values()))
-        for name, call in self.calls.items():
-            if name == host:
-                return call
+        named = None if host is None else prepared_host(str(host))
+        domain = named or next((v.domain for v in arguments.values() if isinstance(v, JID)), None)
+        if named is not None:
+            found = self.calls.get(named)
+        else:
+            found = self._serving(domain or self._address(arguments))
+        if found is None and domain is None and len(self.calls) == 1:
+            found = next(iter(self.calls.values()))
+        if found is None:
+            raise UsageError(f"{self.name}: {self._which(domain)}")
+        return found
+
+    def _serving(self, domain: str) -> Call | None:
+        """The longest name that `domain` is, or is below of."""
+        names = [name for name in self.calls if name and f".{domain}".endswith(f".{name}")]
+        return self.calls[max(names, key=len)] if names else None
+
+    def _address(self, arguments: Mapping[str, Value]) -> str:
+        """The domain of what was said first, if that is an address."""
+        first = arguments.get(self.parameters[0].name) if self.parameters else None
+        local, _, domain = first.rpartition("@") if isinstance(first, str) else ("", "", "")
+        return prepared_host(domain) if local else ""
+
+    def _which(self, domain: str | None) -> str:
         names = ", ".join(sorted(filter(None, self.calls)))
-        asked = f"no virtual host {host} with it" if host else "name the virtual host"
-        raise UsageError(f"{self.name}: {asked} (there is: {names})")
+        if domain:
+            return f"no virtual host {domain} with it (there is: {names}; --host names one)"
+        return f"name the virtual host with --host (there is: {names})"
 
 
 class Commands:
@@ -223,6 +245,14 @@ class Commands:
         arguments = known.read(given)
         answer = known.call_for(host, arguments)(**arguments)
         return await answer if isinstance(answer, Awaitable) else answer
+
+
+def prepared_host(name: str) -> str:
+    """The name of a host as an operator writes it, in the form in which hosts are known."""
+    try:
+        return jid(name).domain
+    except JIDError:
+        return name
 
 
 def declaration(call: Call) -> Declaration:

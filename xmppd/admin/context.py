@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from xmppd.admin.commands import CommandError, Commands
+from xmppd.admin.commands import CommandError, Commands, prepared_host
 from xmppd.admin.reactor import Clock
 from xmppd.config import Config
 from xmppd.host import Host
@@ -27,7 +27,7 @@ class Server:
 
     def host(self, name: str) -> Host:
         """Raises CommandError for a domain that is not served here."""
-        found = self.hosts.get(name)
+        found = self.hosts.get(prepared_host(name))
         if found is None:
             raise CommandError(f"{name} is not served here: {', '.join(sorted(self.hosts))}")
         return found

@@ -26,6 +26,7 @@ LOCAL_SOCKET = Path("var/ctl.sock")
 SOCKET_VARIABLE = "XMPPD_SOCKET"
 SYSTEM_CONFIG = Path("/etc/xmppd/xmppd.toml")
 TIMEOUT_S = 120.0
+HOST_TOO = "host_option"  # where HOST is an argument, for who writes it as for other commands
 FAILED, WRONG, UNREACHABLE = 1, 2, 3
 Answer = dict[str, Any]  # JSON from the server; looked at where it is used
 
@@ -110,6 +111,12 @@ class ServerGroup(click.Group):
         told = control_of(ctx).commands.get(cmd_name)
         return None if told is None else as_click(told)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does, but sentences are whole."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, (c.help or "").partition("\n\n")[0]) for n, c in found if c])
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -160,9 +167,22 @@ def as_click(told: Answer) -> click.Command:
     name: str = told["name"]
     secrets = [p["name"] for p in told["parameters"] if p["kind"] == "secret"]
 
+    if any(
+        isinstance(parameter, click.Argument) and parameter.name == "host"
+        for parameter in parameters
+    ):
+        parameters.append(click.Option(["--host", HOST_TOO], help="The same."))
+
     @click.pass_context
     def run(ctx: click.Context, /, **given: object) -> None:
-        arguments = {key: value for key, value in given.items() if value not in (None, False)}
+        if (host := given.pop(HOST_TOO, None)) is not None:
+            if given["host"] is not None:
+                raise click.UsageError("the host is named twice", ctx)
+            given["host"] = host
+        # by identity: 0 is a number that was given
+        arguments = {
+            k: value for k, value in given.items() if value is not None and value is not False
+        }
         for secret in secrets:
             arguments[secret] = read_secret(secret, bool(arguments.pop(f"{secret}_stdin", False)))
         control_of(ctx.find_root()).run(name, arguments)

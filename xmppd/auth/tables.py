@@ -1,6 +1,7 @@
 """The tables of accounts, and their SQL."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Tx
@@ -56,13 +57,7 @@ class AccountTable(Repository):
     def keys(self, tx: Tx, user: str) -> dict[str, ScramKeys]:
         """All, by hash, with the refusal of an account that is disabled."""
         return {
-            row.hash: ScramKeys(
-                row.salt,
-                row.iterations,
-                row.stored_key,
-                row.server_key,
-                None if row.disabled is None else "account-disabled",
-            )
+            row.hash: _keys_of(row, None if row.disabled is None else "account-disabled")
             for row in tx.execute(_KEYS, {"host": self.host, "user": user})
         }
 
@@ -72,10 +67,7 @@ class AccountTable(Repository):
 
     def _all_keys(self, tx: Tx, user: str) -> dict[str, ScramKeys]:
         found = sa.select(credentials).where(self.mine(credentials, user=user))
-        return {
-            row.hash: ScramKeys(row.salt, row.iterations, row.stored_key, row.server_key)
-            for row in tx.execute(found)
-        }
+        return {row.hash: _keys_of(row) for row in tx.execute(found)}
 
     @transaction
     def create(self, tx: Tx, user: str, created: int, keys: KeySet) -> None:
@@ -151,3 +143,7 @@ class AccountTable(Repository):
                 server_key=each.server_key,
             )
             tx.execute(row)
+
+
+def _keys_of(row: Any, refusal: str | None = None) -> ScramKeys:
+    return ScramKeys(row.salt, row.iterations, row.stored_key, row.server_key, refusal)

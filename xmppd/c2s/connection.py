@@ -1,7 +1,6 @@
 """One client: its connection, its stream, and after the bind its session."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -20,7 +19,6 @@ from xmppd.stream.events import (
     StreamNonza,
 )
 from xmppd.stream.states import State
-from xmppd.transport.connection import CLOSE_TIMEOUT_S
 from xmppd.transport.driver import SHOWN, detail_of
 from xmppd.xml import Element, StreamError, to_xml
 
@@ -38,13 +36,13 @@ RESUMABLE = frozenset(("connection-timeout", "system-shutdown"))
 class ClientConnection(Negotiation):
     """Drives a `ClientStream`: once a session is open, its stanzas are handed on."""
 
-    __slots__ = ("_factory", "_heard_at", "_left", "_unfinished")
+    __slots__ = ("_heard_at", "_left", "_unfinished")
 
     def __init__(self, factory: "ClientFactory", service: Service) -> None:
         super().__init__(service)
         self.max_buffered = service.options.limits.outbound_bytes
         self.max_waiting = service.options.limits.outbound_stanzas
-        self._factory: ClientFactory = factory
+        self._factory = factory
         self._left: Deferred[None] | None = None  # fires when that is done, if nobody is here
         self._unfinished = True  # the stream was not closed: the session may be resumed
         self._heard_at = 0.0
@@ -71,27 +69,6 @@ class ClientConnection(Negotiation):
             self._queue = [*self._queue, *happened]
         else:
             self._handle(happened)
-
-    def tls_failed(self, why: str) -> None:
-        self.say("TLS failed: {why}", why=why)
-
-    def overflowed(self) -> None:
-        error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
-        # Not now: whoever wrote may be in the middle of telling many sessions something.
-        self._flusher.call_soon(partial(self.end, error))
-
-    def close(self, timeout_s: float = CLOSE_TIMEOUT_S, why: str = "closed by us") -> None:
-        """As the transport's; the session goes at once, for what is written now is dropped."""
-        self._leave(why)
-        super().close(timeout_s, why)
-
-    def lost(self, why: str) -> None:
-        self._factory.gone(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._queue = ()
-        self.stream.close()
-        self._leave(why)
 
     def _leave(self, why: str) -> None:
         session, self.session = self.session, None

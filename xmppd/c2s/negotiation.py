@@ -39,8 +39,8 @@ from xmppd.stream.negotiating import Door
 from xmppd.stream.sasl import AskKeys, AskPassword, AskToken, Channel, SASLFailure
 from xmppd.stream.sasl2 import Authenticate
 from xmppd.stream.states import State
-from xmppd.transport.driver import SHOWN, StreamDriver
-from xmppd.transport.wheel import Timer
+from xmppd.transport.driver import SHOWN
+from xmppd.transport.serving import ServedConnection
 from xmppd.xml import Element, StreamError
 
 _ASK = (AskKeys, AskPassword, AskToken)
@@ -48,12 +48,12 @@ _TASK = (TaskBegun, TaskData)
 RESTART_S = 0.002  # from the header of a restarted stream to our answer
 
 
-class Negotiation(StreamDriver[Event]):
+class Negotiation(ServedConnection[Event]):
     """Asks accounts and modules what the stream wants to know; opens or resumes the session."""
 
     stream: ClientStream
 
-    __slots__ = ("_intake", "_seconds", "_service", "_tasks", "_timer", "_trying", "session")
+    __slots__ = ("_intake", "_seconds", "_service", "_tasks", "_trying", "session")
 
     def __init__(self, service: Service) -> None:
         super().__init__(service.flusher, service.wheel)
@@ -61,14 +61,9 @@ class Negotiation(StreamDriver[Event]):
         self._service = service
         self._intake: Intake  # once there is a session
         self._seconds = service.clock.seconds
-        self._timer: Timer | None = None
         self._trying = ""  # the account that somebody tries to log in to
         self._tasks: Tasks | None = None  # of a login that is not finished
         self.stream = self._new_stream(secure=False)
-
-    @abstractmethod
-    def _leave(self, why: str) -> None:
-        """The session has this connection no more."""
 
     @abstractmethod
     def yield_session(self) -> None:

@@ -8,7 +8,6 @@ from xmppd.auth import Attempts
 from xmppd.c2s.login import offer_inline
 from xmppd.clock import Clock
 from xmppd.config.server import C2SOptions
-from xmppd.config.streams import StreamLimits
 from xmppd.hooks import Hooks
 from xmppd.host import Host
 from xmppd.sessions import Session
@@ -16,9 +15,10 @@ from xmppd.stanza import IQ
 from xmppd.stream.features import StreamPolicy, written
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
+from xmppd.transport.limits import limits_of
 from xmppd.transport.store import CertificateStore
 from xmppd.transport.wheel import TimerWheel
-from xmppd.xml import Element, Limits
+from xmppd.xml import Element
 
 # Answers an IQ before login: the payload of the result, or None; may raise StanzaError. The
 # second argument is the IP address of the client, "" for a Unix socket.
@@ -110,17 +110,8 @@ def policy_of(options: C2SOptions) -> StreamPolicy:
         tls_required=not options.plaintext_auth,
         mechanisms=tuple(options.mechanisms),
         sasl_failures=options.attempts,
-        before_login=_limits(options.limits.before_login),
-        after_login=_limits(options.limits.after_login),
+        before_login=limits_of(options.limits.before_login),
+        after_login=limits_of(options.limits.after_login),
         idle_s=int(options.idle_ping),
-    )
-
-
-def _limits(options: StreamLimits) -> Limits:
-    return Limits(
-        stanza_bytes=options.stanza,
-        elements=options.elements,
-        depth=options.depth,
-        attributes=options.attributes,
-        uri_bytes=options.uri,
+        login_s=int(options.login_timeout),
     )

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Container, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -14,8 +13,8 @@ from xmppd.routing.router import Done
 from xmppd.stanza import Stanza
 from xmppd.stream.component import Accepted, ComponentStream, Event
 from xmppd.stream.events import Closed
-from xmppd.transport.connection import CLOSE_TIMEOUT_S
-from xmppd.transport.driver import SHOWN, StreamDriver, detail_of
+from xmppd.transport.driver import SHOWN, detail_of
+from xmppd.transport.serving import ServedConnection
 from xmppd.transport.wheel import Timer
 from xmppd.xml import StreamError
 
@@ -31,10 +30,11 @@ KEEPALIVE_S = 60.0
 UNACKNOWLEDGED_MS = 60_000
 
 
-class ComponentConnection(StreamDriver[Event]):
+class ComponentConnection(ServedConnection[Event]):
     """Drives a `ComponentStream`: hands its stanzas to the router, and is a `Link`."""
 
     stream: ComponentStream
+    _factory: "ComponentFactory"
 
     def __init__(self, factory: "ComponentFactory", components: Components) -> None:
         super().__init__(factory.flusher, factory.wheel)
@@ -47,7 +47,6 @@ class ComponentConnection(StreamDriver[Event]):
         self.stream = ComponentStream(self, *factory.limits(options))
         self._dozing = False
         self._reads: Deferred[None] | None = None  # fires when it reads again
-        self._timer: Timer | None = None
         self._stall_timer: Timer | None = None
 
     # The door: as the registry's, which must know the address
@@ -72,27 +71,8 @@ class ComponentConnection(StreamDriver[Event]):
         self._dozing = False
         super().received(data)
 
-    def tls_failed(self, why: str) -> None:
-        self.say("TLS failed: {why}", why=why)
-
-    def overflowed(self) -> None:
-        error = StreamError("policy-violation", f"reads too slowly: {self.buffered} bytes wait")
-        self._flusher.call_soon(partial(self.end, error))
-
     def drained(self) -> None:
         self._release_senders()
-
-    def close(self, timeout_s: float = CLOSE_TIMEOUT_S, why: str = "closed by us") -> None:
-        self._leave(why)
-        super().close(timeout_s, why)
-
-    def lost(self, why: str) -> None:
-        self._factory.gone(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._queue = ()
-        self.stream.close()
-        self._leave(why)
 
     def _leave(self, why: str) -> None:
         component, self._component = self._component, None

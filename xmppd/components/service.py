@@ -4,32 +4,25 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
 
 from xmppd.components.connection import ComponentConnection
 from xmppd.components.registry import Components
 from xmppd.config import ComponentConfig, ComponentsOptions
-from xmppd.config.streams import StreamLimits
 from xmppd.routing import Router
 from xmppd.routing.router import Done
 from xmppd.stanza import Stanza
 from xmppd.transport.admission import Admission
 from xmppd.transport.flusher import Flusher
+from xmppd.transport.limits import limits_of
 from xmppd.transport.listeners import Listener, ListenError
+from xmppd.transport.serving import ServingFactory
 from xmppd.transport.store import CertificateStore
 from xmppd.transport.wheel import TimerWheel
-from xmppd.xml import Limits, StreamError
-
-log = Logger()
+from xmppd.xml import Limits
 
 
-class ComponentFactory(ServerFactory):
-    """Makes a `ComponentConnection` for whom `Admission` admits; knows those that are there."""
-
-    noisy = False
+class ComponentFactory(ServingFactory[ComponentConnection]):
+    """Its connections are `ComponentConnection`s, whose stanzas it routes."""
 
     def __init__(
         self,
@@ -40,24 +33,14 @@ class ComponentFactory(ServerFactory):
         flusher: Flusher,
         wheel: TimerWheel,
     ) -> None:
+        super().__init__(admission)
         self.components = components
-        self.connections: set[ComponentConnection] = set()
         self.flusher = flusher
         self.wheel = wheel
         self._router = router
-        self._admission = admission
-        self._stopping: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> ComponentConnection | None:
-        if self._stopping is not None:
-            return None
-        ticket = self._admission.admit(getattr(addr, "host", ""))
-        if ticket is None:
-            return None
-        connection = ComponentConnection(self, self.components)
-        connection.factory = self
-        connection.ticket = ticket
-        return connection
+    def make(self) -> ComponentConnection:
+        return ComponentConnection(self, self.components)
 
     @staticmethod
     def limits(options: ComponentsOptions) -> tuple[Limits, Limits]:
@@ -69,22 +52,6 @@ class ComponentFactory(ServerFactory):
         if stanza.fault is not None:
             return self._router.bounce(stanza, stanza.fault)
         return self._router.route(stanza)
-
-    def gone(self, connection: ComponentConnection) -> None:
-        """The connection is lost."""
-        self.connections.discard(connection)
-        if self._stopping is not None and not self.connections and not self._stopping.called:
-            self._stopping.callback(None)
-
-    def shutdown(self) -> "Deferred[None]":
-        """Send all away with system-shutdown; fires when they are gone, in 5 s at most."""
-        if self._stopping is None:
-            self._stopping = Deferred()
-        if not self.connections:
-            return succeed(None)
-        for connection in list(self.connections):
-            connection.end(StreamError("system-shutdown"))
-        return self._stopping
 
 
 class ComponentService(MultiService):
@@ -98,7 +65,7 @@ class ComponentService(MultiService):
         self._reactor = reactor
         self._certificates = certificates
 
-    def configure(
+    async def configure(
         self, options: ComponentsOptions, components: Mapping[str, ComponentConfig]
     ) -> list[str]:
         """Take a new configuration; sentences say what could not be done of it."""
@@ -107,17 +74,17 @@ class ComponentService(MultiService):
         wanted += [(text, True) for text in options.direct_tls]
         for listener in self._listeners():
             if (listener.description, listener.direct_tls) not in wanted or not components:
-                _ = listener.disownServiceParent()  # type: ignore[no-untyped-call]
+                await listener.leave()  # its port may be wanted at once, with TLS
         there = [(each.description, each.direct_tls) for each in self._listeners()]
         for place in wanted if components else ():
             if place not in there:
-                refused += self._listen(*place)
+                refused += await self._listen(*place)
         return refused
 
     def _listeners(self) -> "list[ComponentListener]":
         return cast("list[ComponentListener]", list(self))
 
-    def _listen(self, description: str, direct_tls: bool) -> list[str]:
+    async def _listen(self, description: str, direct_tls: bool) -> list[str]:
         context = self._certificates.context if direct_tls else None
         try:
             listener = ComponentListener(
@@ -128,7 +95,7 @@ class ComponentService(MultiService):
         except ListenError as error:
             for each in self._listeners():
                 if each.port is None:
-                    _ = each.disownServiceParent()  # type: ignore[no-untyped-call]
+                    await each.leave()
             return [str(error)]
         return []
 
@@ -138,13 +105,8 @@ class ComponentListener(Listener):
 
     direct_tls = False
 
-
-def limits_of(options: StreamLimits) -> Limits:
-    """What these options mean to a parser."""
-    return Limits(
-        stanza_bytes=options.stanza,
-        elements=options.elements,
-        depth=options.depth,
-        attributes=options.attributes,
-        uri_bytes=options.uri,
-    )
+    async def leave(self) -> None:
+        """Listen no more; done when the port is free."""
+        stopped = self.disownServiceParent()  # type: ignore[no-untyped-call]
+        if stopped is not None:
+            await stopped

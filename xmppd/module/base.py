@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -183,6 +184,16 @@ class Module:
         uses costs a stanza nothing. They are called until this says otherwise.
         """
         self.host.hooks.of(hook).rest(self.name, not wanted)  # type: ignore[call-overload]
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        """To await: let so much time pass; with 0, only what else has to be done now.
+
+        It ends also where the module is stopped meanwhile, for what is half done wants to be ended
+        well. Who shall not go on then looks afterwards whether it is still in charge.
+        """
+        over: Deferred[None] = Deferred()
+        self.host.clock.callLater(seconds, over.callback, None)
+        return over
 
     def background(self, work: Awaitable[object]) -> None:
         """Let something asynchronous go on by itself; a failure is logged, never lost."""

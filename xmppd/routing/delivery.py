@@ -60,6 +60,7 @@ class Delivery:
         self._host_receives = hooks.of(events.host_receives)
         self._storing = hooks.of(events.message_storing)
         self._delivered = hooks.of(events.message_delivered)
+        self._bounced = hooks.of(events.account_bounced)
         self._subscribing = hooks.of(events.subscription_arriving)
         self._probing = hooks.of(events.probe_arriving)
         self._by_kind: dict[str, Callable[[Stanza, JID], Done]] = {
@@ -185,6 +186,8 @@ class Delivery:
     def _message_to_account(self, message: Stanza, user: JID) -> Done:
         """To all resources of non-negative priority; where there is none, keep or refuse it."""
         if message.type == "error":
+            assert isinstance(message, Message)
+            self._bounced.signal(message, user)
             return None
         if message.type == "groupchat":
             raise StanzaError("service-unavailable")

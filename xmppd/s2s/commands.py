@@ -65,5 +65,5 @@ class FederationCommands:
     def s2s_close(self, domain: JID) -> str:
         count = self._federation.close(domain.domain)
         if not count:
-            raise CommandError(f"there is no connection with {domain}")
+            raise CommandError(f"there is no connection with {domain.domain}")
         return f"{count} closed"

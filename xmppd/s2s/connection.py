@@ -102,9 +102,6 @@ class PeerConnection(StreamDriver[PeerEvent]):
         self.sent_bytes += len(data)
         super().write(data)
 
-    def tls_failed(self, why: str) -> None:
-        self.say("TLS failed: {why}", why=why)
-
     def drained(self) -> None:
         self.federation.drained(self)
 

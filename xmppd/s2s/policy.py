@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from xmppd.config.s2s import HostS2SOptions, PeerOptions, S2SOptions
-from xmppd.config.streams import StreamLimits
 from xmppd.stream.peer import PeerPolicy
-from xmppd.xml import Limits
+from xmppd.transport.limits import limits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,8 @@ class Policy:
         self._options = options
         self._options_of = options_of
         limits = options.limits
-        self._before = to_limits(limits.before_auth)
-        self._after = to_limits(limits.after_auth)
+        self._before = limits_of(limits.before_auth)
+        self._after = limits_of(limits.after_auth)
 
     def rules(self, ours: str, theirs: str) -> Rules:
         """The longest entry of `peers` counts before the host's word, and that before `[s2s]`."""
@@ -76,13 +75,3 @@ class Policy:
 def covers(domains: Iterable[str], theirs: str) -> bool:
     """Whether one of these is the domain, or stands above it."""
     return any(theirs == domain or theirs.endswith(f".{domain}") for domain in domains)
-
-
-def to_limits(options: StreamLimits) -> Limits:
-    return Limits(
-        stanza_bytes=options.stanza,
-        elements=options.elements,
-        depth=options.depth,
-        attributes=options.attributes,
-        uri_bytes=options.uri,
-    )

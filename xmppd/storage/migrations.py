@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from xmppd.storage.errors import MigrationFailed, SchemaTooNew
+from xmppd.storage.shape import differences
 from xmppd.storage.tables import upsert
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 FIRST = 1
 PATIENCE_MS = 60_000  # for another process that is upgrading
 ADVISORY_LOCK = 0x786D707064  # "xmppd": PostgreSQL's locks of this kind go by number
+
+UNKNOWN_SHAPE = (
+    "no version of this program makes that; restore a backup, or mend it by hand"
+    " (for module writers: a table that is changed wants a step)"
+)
 
 # Kept out of `metadata`: it belongs to no module.
 versions = sa.Table(
@@ -71,15 +77,23 @@ class Schema:
 
     @classmethod
     def of(cls, module: str, *sources: ModuleType) -> Self:
-        """What stands at the top of these Python modules: tables, and a list `MIGRATIONS`."""
+        """What stands at the top of these Python modules: tables, and a list `MIGRATIONS`.
+
+        It may be in several: where it is imported it is the same, and a package may have its
+        steps in several files.
+        """
         found = [each for source in sources for each in vars(source).values()]
         tables = dict.fromkeys(each for each in found if isinstance(each, sa.Table))
-        steps = [step for source in sources for step in getattr(source, "MIGRATIONS", ())]
-        return cls(module, tuple(tables), tuple(steps))
+        lists = [getattr(source, "MIGRATIONS", ()) for source in sources]
+        steps = dict.fromkeys(step for each in lists for step in each)
+        return cls(module, tuple(tables), tuple(sorted(steps, key=lambda step: step.number)))
 
 
 def upgrade(engine: Engine, schemas: Sequence[Schema]) -> list[str]:
-    """Bring all `schemas` to their versions; what was done, in sentences. Blocks."""
+    """Bring all `schemas` to their versions; what was done, in sentences. Blocks.
+
+    Raises MigrationFailed, also where the tables are not what their version says.
+    """
     _check_owners(schemas)
     with engine.connect() as connection:
         known = _known(connection)
@@ -89,6 +103,9 @@ def upgrade(engine: Engine, schemas: Sequence[Schema]) -> list[str]:
     for schema in schemas:
         if known.get(schema.module) != schema.version and schema.tables:
             done += _bring_up(engine, schema)
+    with engine.connect() as connection:
+        if wrong := differences(connection, schemas):
+            raise MigrationFailed(f"{'; '.join(wrong)}: {UNKNOWN_SHAPE}")
     return done
 
 
@@ -106,8 +123,9 @@ def _check_owners(schemas: Sequence[Schema]) -> None:
 def _check_age(schema: Schema, version: int) -> None:
     if version > schema.version:
         raise SchemaTooNew(
-            f"{schema.module}: its tables have version {version}, and this program knows them up"
-            f" to version {schema.version}; install the newer program again, or restore a backup"
+            f"the database is newer than this program: {schema.module}: its tables have version"
+            f" {version}, and this program knows them up to version {schema.version};"
+            " install the newer program again, or restore a backup"
         )
 
 

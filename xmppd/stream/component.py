@@ -137,7 +137,8 @@ class ComponentStream(HoldingStream[Event]):
 
     def _end(self, closed: Closed) -> list[Event]:
         self.state = State.CLOSED
-        return [*self._over(closed)]
+        self._over()
+        return [closed]
 
     # What comes in
 

@@ -62,11 +62,6 @@ class ClientStream(AuthenticatingStream):
 
     # What comes in
 
-    @property
-    def waits(self) -> bool:
-        """Whether an answer is owed to it; it is better to read nothing until then."""
-        return self._waits
-
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes from the client. Never raises for anything that a peer can send."""
         if self.state is _CLOSED or self.state is _SECURING:

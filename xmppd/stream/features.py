@@ -17,7 +17,8 @@ class StreamPolicy:
     """What a listener demands of its clients; one object for all of its streams.
 
     `sasl_failures` a stream, then policy-violation (RFC 6120 §6.4.5 wants 3 to 6 attempts);
-    `bind_failures` likewise (§7.7.3: 5 to 10). `idle_s` is announced by XEP-0478, None: not.
+    `bind_failures` likewise (§7.7.3: 5 to 10). `idle_s` is announced by XEP-0478, and
+    before login `login_s`, after which the stream ends in any case; None: not.
     """
 
     tls_required: bool = True
@@ -33,6 +34,7 @@ class StreamPolicy:
     before_login: Limits = BEFORE_LOGIN
     after_login: Limits = AFTER_LOGIN
     idle_s: int | None = None
+    login_s: int | None = None
 
 
 # What is written here depends on the configuration and on what TLS has come to, so there are few

@@ -6,7 +6,6 @@ from typing import ClassVar, Generic, TypeVar
 
 from xmppd.ns import STREAM_ERRORS
 from xmppd.stanza import Stanza
-from xmppd.stream.events import Closed
 from xmppd.stream.unread import Unread
 from xmppd.xml import Element, Limits, Nonza, StreamClose, StreamError, StreamOpen, StreamParser
 
@@ -53,14 +52,12 @@ class HoldingStream(ABC, Generic[E]):
         items = self._parse(data)
         return self._hold(items, len(data)) if self._waits else self._take_all(items)
 
-    def _parse(self, data: bytes) -> list[Item]:
+    def _parse(self, data: bytes) -> Sequence[Item]:
         parser = self._parser or self._wake()
-        items: list[Item]
         try:
-            items = [*parser.feed(data)]
+            return parser.feed(data)
         except StreamError as error:
-            items = [*parser.pending, error]
-        return items
+            return [*parser.pending, error]
 
     def _wake(self) -> StreamParser[Read]:
         """A parser for a stream that has given its own back while it was silent."""
@@ -114,13 +111,12 @@ class HoldingStream(ABC, Generic[E]):
         self.outgoing.clear()
         return data
 
-    def _over(self, closed: Closed) -> list[Closed]:
+    def _over(self) -> None:
         """Nothing is held or parsed any more."""
         self._waits = False
         self._held = ()
         if self._parser is not None:
             self._parser.close()  # expat and it refer to each other: 11 kB till they are collected
-        return [closed]
 
 
 def condition_of(error: Element) -> str:

@@ -130,7 +130,8 @@ class NegotiatingStream(HoldingStream[Event]):
     def _end(self, closed: Closed) -> list[Event]:
         self._move(Input.CLOSE)
         self._forget()
-        return [*self._over(closed)]
+        self._over()
+        return [closed]
 
     def _forget(self) -> None:
         """Let go of all that served the negotiation."""
@@ -171,7 +172,7 @@ class NegotiatingStream(HoldingStream[Event]):
             offer = features.starttls(required=policy.tls_required)
         if self.secure or not policy.tls_required:
             offer += self._modules_offer() + self._sasl_offer()
-        offer += features.limits(policy.before_login.stanza_bytes, policy.idle_s)
+        offer += features.limits(policy.before_login.stanza_bytes, policy.login_s)
         if self._offered is None or not self._offered.offered:
             return offer
         self._version = features.version_of(offer)

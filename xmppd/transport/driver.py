@@ -61,6 +61,9 @@ class StreamDriver(StreamTransport, Generic[E]):
     def say(self, message: str, **values: object) -> None:
         """One line for the operator; peers' data only cut."""
 
+    def tls_failed(self, why: str) -> None:
+        self.say("TLS failed: {why}", why=why)
+
     def flush_stream(self) -> None:
         data = self.stream.take()
         if data:

@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 
 from OpenSSL import SSL
 
-from xmppd.transport import openssl_engine
+from xmppd.transport import openssl_direct
 from xmppd.transport.certificates import CertificateError, Credentials, ascii_domain
-from xmppd.transport.openssl_engine import OpenSSLContext, PyOpenSSLEngine
+from xmppd.transport.openssl_context import OpenSSLContext
+from xmppd.transport.openssl_engine import PyOpenSSLEngine
 from xmppd.transport.store import CertificateStore, Pairs, TLSSettings
 from xmppd.transport.tls import CIPHERS
 from xmppd.transport.trust import Trust
@@ -70,7 +71,7 @@ class _ClientContext:
         self._name = name
 
     def engine(self) -> PyOpenSSLEngine:
-        return openssl_engine.ENGINE(self._context, server_name=self._name)
+        return openssl_direct.ENGINE(self._context, server_name=self._name)
 
 
 class PeerTLS:

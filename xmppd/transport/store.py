@@ -12,7 +12,7 @@ from xmppd.transport.certificates import (
     ascii_domain,
     certificate_names,
 )
-from xmppd.transport.openssl_engine import OpenSSLContext
+from xmppd.transport.openssl_context import OpenSSLContext
 from xmppd.transport.stdlib_engine import StdlibContext
 from xmppd.transport.tls import CIPHERS
 

@@ -10,7 +10,8 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from xmppd.transport.certificates import CertificateError
-from xmppd.transport.openssl_engine import LIB, UNCHECKED
+from xmppd.transport.openssl_binding import LIB
+from xmppd.transport.openssl_engine import Verdict
 
 SHARING = ("SSL_CTX_get_cert_store", "SSL_CTX_set_cert_store", "X509_STORE_up_ref")
 SUFFIXES = (".pem", ".crt", ".cer", ".crl")
@@ -80,12 +81,11 @@ def note_peer_verdict(
     """Keep the first problem, in words. Whether the peer's own certificate has the right usage is
     judged later, by its role (see `proof`).
     """
-    verdict = connection.get_app_data()
-    if not ok and error not in HARMLESS and not (error == INVALID_PURPOSE and depth == 0):
-        if verdict.problem in ("", UNCHECKED):
-            verdict.problem = problem_in_words(error, depth)
-    elif depth == 0 and verdict.problem == UNCHECKED:
-        verdict.problem = ""
+    verdict: Verdict = connection.get_app_data()
+    if ok or error in HARMLESS or (error == INVALID_PURPOSE and depth == 0):
+        verdict.good(depth)
+    else:
+        verdict.bad(problem_in_words(error, depth))
     return True
 
 

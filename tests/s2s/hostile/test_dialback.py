@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.abuse.server import refused
+from tests.abuse.server import refusal
 from tests.abuse.wire import Wire, stream_error
 from tests.support.peer import PEM, Host
 
@@ -291,6 +291,6 @@ def test_a_stanza_for_a_pair_that_is_not_judged_yet(
 ) -> None:
     hosts["spoken.example"].verdict = lambda *_: ""
     wire = call("spoken.example").secured().claims("key").message(JULIET, "impatient")
-    refused(server, wire, "not-authorized")
+    assert refusal(server, wire) == "not-authorized"
     juliet.sync()
     assert b"impatient" not in juliet.received

@@ -3,7 +3,7 @@
 import pytest
 
 from xmppd import events
-from xmppd.admin.builtin import offer_builtins
+from xmppd.admin.builtin import first_sentence, offer_builtins
 from xmppd.admin.commands import CommandError, Commands
 from xmppd.admin.context import Server
 from xmppd.admin.output import Result, Rows
@@ -76,6 +76,10 @@ def test_adduser_creates_an_account_that_can_log_in(scene: Scene) -> None:
     assert scene.seen == [("account_created", "romeo@example.org")]
 
 
+def test_the_case_of_a_hosts_name_is_no_matter(scene: Scene) -> None:
+    assert scene.run("users", host="Example.ORG") == scene.run("users", host="example.org")
+
+
 @pytest.mark.parametrize(
     "name, given, sentence",
     [
@@ -88,6 +92,9 @@ def test_adduser_creates_an_account_that_can_log_in(scene: Scene) -> None:
         ("passwd", {"jid": "a@example.org", "password": "x"}, "there is no account"),
         ("deluser", {"jid": "a@example.org"}, "there is no account"),
         ("kick", {"jid": "juliet@example.org"}, "has no session"),
+        ("kick", {"jid": "nobody@example.org"}, "there is no account nobody@example.org"),
+        ("kick", {"jid": "nobody@example.org/x"}, "there is no account nobody@example.org"),
+        ("kick", {"jid": "example.org"}, "is not the bare JID of an account"),
         ("users", {"host": "example.com"}, "example.com is not served"),
         ("reload", {}, "name a module"),
         ("reload", {"module": "roster", "config": True}, "name a module"),
@@ -167,6 +174,20 @@ def test_modules_and_hooks_are_listed_by_host(scene: Scene) -> None:
     assert str(roster[2]).startswith("Rosters")
     hooks = scene.rows("hooks", host="example.org")
     assert ("example.org", "xmppd.events.presence_changed", "NORMAL", "presence") in hooks
+
+
+@pytest.mark.parametrize(
+    ("doc", "told"),
+    [
+        ("Notes.", "Notes."),
+        (
+            "Notes (XEP-0049 1.2, XEP-0223\n    1.1.1). More of them.\n\n    And more.",
+            "Notes (XEP-0049 1.2, XEP-0223 1.1.1).",
+        ),
+    ],
+)
+def test_what_a_module_is_takes_one_sentence(doc: str, told: str) -> None:
+    assert first_sentence(type("Notes", (), {"__doc__": doc})) == told
 
 
 def test_reload_goes_to_who_can_do_it(scene: Scene) -> None:

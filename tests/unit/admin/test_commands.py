@@ -121,12 +121,19 @@ def test_a_parameter_of_another_type_is_a_mistake_of_the_programmer() -> None:
         ({"where": "a@one.example"}, "1:one.example 2 False"),
         ({"where": "a@two.example"}, "2:two.example 2 False"),
         ({"where": "a@one.example", "host": "two.example"}, "2:one.example 2 False"),
+        ({"where": "a@one.example", "host": "Two.EXAMPLE"}, "2:one.example 2 False"),
+        ({"where": "room@chat.two.example"}, "2:chat.two.example 2 False"),
+        ({"where": "a@b.one.example"}, "b:b.one.example 2 False"),
     ],
 )
 def test_the_command_of_a_module_runs_on_the_host_that_is_meant(
     given: dict[str, object], said: str
 ) -> None:
-    commands = offering((Garden("1:"), "one.example"), (Garden("2:"), "two.example"))
+    commands = offering(
+        (Garden("1:"), "one.example"),
+        (Garden("b:"), "b.one.example"),
+        (Garden("2:"), "two.example"),
+    )
     assert run(commands, "plant", **given) == said
 
 
@@ -136,6 +143,24 @@ def test_several_hosts_and_none_meant_is_a_question() -> None:
         run(commands, "lock", password="x")
     with pytest.raises(UsageError, match=r"no virtual host three\.example"):
         run(commands, "lock", password="x", host="three.example")
+    with pytest.raises(UsageError, match=r"no virtual host three\.example.*--host names one"):
+        run(commands, "plant", where="a@three.example")
+
+
+def test_an_address_that_is_text_says_which_host_is_meant_if_it_comes_first() -> None:
+    class Rooms:
+        def __init__(self, mark: str) -> None:
+            self.mark = mark
+
+        @command("destroy", "Destroy.", room="Its name.")
+        def destroy(self, room: str, user: str = "") -> str:
+            return self.mark
+
+    commands = offering((Rooms("1"), "one.example"), (Rooms("2"), "two.example"))
+    assert run(commands, "destroy", room="r@chat.Two.example") == "2"
+    for given in ({"room": "r", "user": "a@two.example"}, {"room": "r@three.example"}):
+        with pytest.raises(UsageError, match="name the virtual host with --host"):
+            run(commands, "destroy", **given)
 
 
 def test_the_only_host_needs_no_naming() -> None:

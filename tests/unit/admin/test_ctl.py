@@ -29,6 +29,11 @@ class Garden:
     def users(self, host: str | None = None, *, all: bool = False, most: int = 5) -> Rows:
         return Rows(("jid", "n"), [(host, most), ("all", all)])
 
+    @command("count", "Count to a number, as long as it takes, and tell what comes after it"
+        " in the order of numbers.")
+    def count(self, until: int) -> str:
+        return str(until + 1)
+
     @command("refuse", "Fail.")
     def refuse(self) -> str:
         raise CommandError("it rains")
@@ -70,6 +75,27 @@ def test_help_lists_the_commands_of_the_server_beside_its_own(path: Path) -> Non
         "refuse   Fail.",
     ):
         assert line in shown.output
+
+
+def test_sentences_of_help_are_whole(path: Path) -> None:
+    shown = " ".join(xmppctl(path, "--help").output.split())
+    assert "and tell what comes after it in the order of numbers." in shown
+
+
+def test_nought_is_a_number(path: Path) -> None:
+    assert xmppctl(path, "count", "0").output == "1\n"
+
+
+@pytest.mark.parametrize("words", [["users", "a.example"], ["users", "--host", "a.example"]])
+def test_a_host_is_named_as_an_argument_or_as_for_other_commands(
+    path: Path, words: list[str]
+) -> None:
+    assert "a.example  5" in xmppctl(path, *words).output
+
+
+def test_a_host_is_named_once(path: Path) -> None:
+    shown = xmppctl(path, "users", "a.example", "--host", "b.example")
+    assert (shown.exit_code, "named twice" in shown.output) == (2, True)
 
 
 def test_the_socket_may_be_named_in_the_environment(path: Path) -> None:

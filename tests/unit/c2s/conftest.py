@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import globalLogPublisher
@@ -16,12 +15,14 @@ from twisted.logger import globalLogPublisher
 from xmppd.auth import Attempts, SQLAccounts
 from xmppd.c2s import ClientConnection, ClientFactory, Extensions, Service
 from xmppd.c2s.negotiation import RESTART_S
-from xmppd.config import HostOptions
+from xmppd.config import HostOptions, Options
 from xmppd.config.server import C2SOptions
-from xmppd.hooks import spawn
 from xmppd.host import Host, make_host
+from xmppd.module import Module, ModuleHost
 from xmppd.routing import Router
 from xmppd.storage import InlineDatabase
+from xmppd.stream.sasl import Channel
+from xmppd.testing.stage import result_of
 from xmppd.transport.admission import Admission
 from xmppd.transport.certificates import self_signed
 from xmppd.transport.flusher import Flusher
@@ -108,13 +109,6 @@ def clock() -> Clock:
     return clock
 
 
-def result(waiting: Deferred[Any]) -> Any:
-    """What it has fired with."""
-    outcome: list[Any] = []
-    _ = waiting.addBoth(outcome.append)
-    return outcome[0]
-
-
 @pytest.fixture
 def host(clock: Clock) -> Host:
     database = InlineDatabase()
@@ -129,8 +123,23 @@ def host(clock: Clock) -> Host:
     )
     made.router.claim("example.org", made.delivery.route)
     for user in ("juliet", "romeo"):
-        result(spawn(accounts.create(user, "secret")))
+        result_of(accounts.create(user, "secret"))
     return made
+
+
+@pytest.fixture
+def start(host: Host, monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Module], Options], None]:
+    """Gives the host a module; streams are under TLS then, for all that they know."""
+
+    def start(kind: type[Module], options: Options) -> None:
+        host.modules = ModuleHost(host)
+        result_of(host.modules.start({kind: options}))
+
+    monkeypatch.setattr(
+        "xmppd.c2s.negotiation.channel_of",
+        lambda connection, domain: Channel(domain, secure=True),
+    )
+    return start
 
 
 @pytest.fixture(scope="session")

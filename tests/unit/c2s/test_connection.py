@@ -42,6 +42,12 @@ class TestLogin:
         assert host.sessions.get(BALCONY) is not None
         assert client.wire.reading
 
+    def test_it_is_told_how_long_it_may_be_silent(self, client: Any) -> None:
+        """XEP-0478: before login until `login_timeout`, after it until `idle_ping`."""
+        assert "<idle-seconds>30</idle-seconds>" in client.sends(client.header)
+        client.tries()
+        assert "<idle-seconds>300</idle-seconds>" in client.sends(client.header)
+
     def test_wrong_password_is_not_authorized(self, client: Any) -> None:
         assert "<not-authorized/>" in client.logs_in(password="wrong")
 

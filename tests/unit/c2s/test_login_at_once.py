@@ -10,19 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from xmppd import events
-from xmppd.c2s import Service
-from xmppd.hooks import NORMAL, Handler, spawn
+from xmppd.config import Options
+from xmppd.hooks import NORMAL, Handler
 from xmppd.host import Host
 from xmppd.jid import jid
-from xmppd.module import ModuleHost
+from xmppd.module import Module
 from xmppd.modules.fast import Fast, FastOptions
 from xmppd.sessions import Binding
 from xmppd.stanza import Message
-from xmppd.stream.sasl import Channel
 from xmppd.xml import Element
 
 SASL2 = "urn:xmpp:sasl:2"
@@ -119,21 +117,10 @@ def test_the_limit_of_sessions_fails_the_login(client: Any, host: Host) -> None:
 
 
 @pytest.fixture
-def fast(host: Host, service: Service, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host with the module; streams are TLS for all that the stream knows."""
-    host.modules = ModuleHost(host)
-    done: Deferred[Any] = spawn(host.modules.start({Fast: FastOptions()}))
-    problems: list[Any] = []
-    _ = done.addErrback(problems.append)
-    assert not problems
-    monkeypatch.setattr(
-        "xmppd.c2s.negotiation.channel_of", lambda connection, domain: _secure(domain)
-    )
+def fast(host: Host, start: Callable[[type[Module], Options], None]) -> Host:
+    """A host with the module."""
+    start(Fast, FastOptions())
     return host
-
-
-def _secure(domain: str) -> Any:
-    return Channel(domain, secure=True)
 
 
 REQUEST = "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>"

@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from xmppd import events
 from xmppd.c2s import Service
 from xmppd.config import Options
-from xmppd.hooks import NORMAL, Handler, spawn
+from xmppd.hooks import NORMAL, Handler
 from xmppd.host import Host
 from xmppd.jid import jid
-from xmppd.module import ModuleHost
+from xmppd.module import Module
 from xmppd.modules.sasl_upgrade import SaslUpgrade
 from xmppd.sessions import Login
-from xmppd.stream.sasl import Channel, SASLFailure, derive
+from xmppd.stream.sasl import SASLFailure, derive
 from xmppd.stream.sasl2 import UserAgent
+from xmppd.testing.stage import result_of
 from xmppd.xml import Element
 
 SASL2 = "urn:xmpp:sasl:2"
@@ -55,24 +55,9 @@ def answer(text: str) -> str:
     return f"<task-data xmlns='{SASL2}'>{inner}</task-data>"
 
 
-def now(waiting: Any) -> Any:
-    found: list[Any] = []
-    _ = spawn(waiting).addCallback(found.append)
-    return found[0]
-
-
 @pytest.fixture(autouse=True)
-def modules(host: Host, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams are TLS for all that the stream knows."""
-    host.modules = ModuleHost(host)
-    done: Deferred[Any] = spawn(host.modules.start({SaslUpgrade: Options()}))
-    problems: list[Any] = []
-    _ = done.addErrback(problems.append)
-    assert not problems
-    monkeypatch.setattr(
-        "xmppd.c2s.negotiation.channel_of",
-        lambda connection, domain: Channel(domain, secure=True),
-    )
+def modules(start: Callable[[type[Module], Options], None]) -> None:
+    start(SaslUpgrade, Options())
 
 
 @pytest.fixture
@@ -86,10 +71,10 @@ def secure(connect: Callable[[], Any]) -> Any:
 
 def forget_all_but(host: Host, name: str) -> None:
     """As after an import: keys of one hash alone."""
-    now(host.accounts.delete("juliet"))
-    now(host.accounts.adopt("juliet"))
+    result_of(host.accounts.delete("juliet"))
+    result_of(host.accounts.adopt("juliet"))
     keys = {name: derive(name, "secret", b"saltsalt", ROUNDS)}
-    now(host.accounts.set_keys("juliet", keys))
+    result_of(host.accounts.set_keys("juliet", keys))
 
 
 @pytest.fixture
@@ -125,7 +110,7 @@ def test_what_is_missing_is_computed_by_the_client(secure: Any, imported: Host) 
     salted = hashlib.pbkdf2_hmac("sha256", b"secret", b"saltsalt", rounds)
     assert "<success" in secure.sends(answer(b64(salted)))
     wanted = derive("SHA-256", "secret", b"saltsalt", rounds)
-    assert now(imported.accounts.keys("juliet", "SHA-256")) == wanted
+    assert result_of(imported.accounts.keys("juliet", "SHA-256")) == wanted
 
 
 def test_several_are_asked_for_one_after_another_and_the_bind_comes_last(
@@ -140,7 +125,11 @@ def test_several_are_asked_for_one_after_another_and_the_bind_comes_last(
     assert not len(imported.sessions)
     secure.sends(begin("UPGR-SCRAM-SHA-512"))
     assert "<bound " in secure.sends(answer(b64(b"x" * 64)))
-    assert set(now(imported.accounts.stored_keys("juliet"))) == {"SHA-1", "SHA-256", "SHA-512"}
+    assert set(result_of(imported.accounts.stored_keys("juliet"))) == {
+        "SHA-1",
+        "SHA-256",
+        "SHA-512",
+    }
 
 
 def test_who_needs_nothing_is_asked_for_nothing(secure: Any) -> None:
@@ -177,7 +166,7 @@ def test_what_is_no_salted_password_fails(
     secure.sends(authenticate(upgrade("SHA-256")))
     secure.sends(begin("UPGR-SCRAM-SHA-256"))
     assert f"<{condition} " in secure.sends(answer(text))
-    assert set(now(imported.accounts.stored_keys("juliet"))) == {"SHA-1"}
+    assert set(result_of(imported.accounts.stored_keys("juliet"))) == {"SHA-1"}
 
 
 @pytest.mark.parametrize("inner", ["", "<x xmlns='urn:x'/>"])
@@ -196,13 +185,13 @@ def test_a_task_that_was_not_asked_for_fails(secure: Any, imported: Host) -> Non
 def test_a_password_that_changes_meanwhile_wins(secure: Any, imported: Host) -> None:
     secure.sends(authenticate(upgrade("SHA-256")))
     secure.sends(begin("UPGR-SCRAM-SHA-256"))
-    now(imported.accounts.set_password("juliet", "other"))
+    result_of(imported.accounts.set_password("juliet", "other"))
     assert "<credentials-expired " in secure.sends(answer(b64(b"x" * 32)))
 
 
 def test_another_client_may_be_faster(secure: Any, imported: Host) -> None:
     secure.sends(authenticate(upgrade("SHA-256")))
-    now(imported.accounts.set_password("juliet", "secret"))
+    result_of(imported.accounts.set_password("juliet", "secret"))
     assert "<success" in secure.sends(begin("UPGR-SCRAM-SHA-256"))
 
 
@@ -211,7 +200,7 @@ def test_a_token_makes_no_password(imported: Host) -> None:
     offered = ("SCRAM-SHA-1", "SCRAM-SHA-256")
     for mechanism, wanted in (("HT-SHA-256-NONE", 0), ("EXTERNAL", 0), ("SCRAM-SHA-1", 1)):
         login = Login(JULIET, mechanism, UserAgent(), requests, offered=offered)
-        now(imported.hooks.of(events.login_continuing).wait(login))
+        result_of(imported.hooks.of(events.login_continuing).wait(login))
         assert len(login.tasks) == wanted, mechanism
 
 

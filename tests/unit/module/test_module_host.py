@@ -266,6 +266,29 @@ def test_periodic_work_runs_until_the_module_leaves_and_outlives_its_failures() 
     assert ticks == [10, 20]
 
 
+def test_a_pause_lasts_as_long_as_was_said_also_where_the_module_leaves() -> None:
+    went_on: list[float] = []
+
+    class Patient(Module):
+        name = "patient"
+
+        async def start(self) -> None:
+            self.background(self.work())
+
+        async def work(self) -> None:
+            for seconds in (3, 0):
+                await self.pause(seconds)
+                went_on.append(self.host.clock.seconds())
+
+    talk = Talk(Patient, only=[])
+    talk.advance(2)
+    assert went_on == []
+    swap(talk, ["patient"])
+    talk.advance(1)
+    talk.advance(0)
+    assert went_on == [3, 3]
+
+
 def test_a_handler_of_a_session_event_is_found_on_an_inherited_method() -> None:
     bound: list[JID] = []
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 
 from tests.support.archives import asks, form, page, stanza_id
-from xmppd.api import StorageError
+from xmppd.api import CommandError, StorageError
 from xmppd.jid import jid
 from xmppd.modules.archive import Archive, preferences, words
 from xmppd.modules.archive.answers import AT_ONCE, MOST_IN_LINE, Turns
@@ -261,6 +261,29 @@ def test_the_operator_sees_and_erases(talk: Talk) -> None:
     assert shown.rows[0][:2] == ("juliet@example.org", 2)  # type: ignore[attr-defined]
     assert "2 messages" in str(talk.run("archive-erase", jid=juliet.jid.bare))
     assert asks(juliet).bodies == []
+
+
+def test_an_account_with_nothing_archived_has_a_size(talk: Talk) -> None:
+    shown = talk.run("archive-size", jid=talk.account("juliet@example.org"))
+    assert shown.rows == [("juliet@example.org", 0, 0)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["archive-size", "archive-erase"])
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("nobody@example.org", "there is no account nobody@example.org"),
+        ("juliet@example.org/balcony", "is not the bare JID of an account"),
+        ("example.org", "is not the bare JID of an account"),
+        ("room@conference.example.org", "there is no archive of room@conference.example.org"),
+    ],
+)
+def test_the_operator_is_told_what_has_no_archive(
+    talk: Talk, name: str, address: str, said: str
+) -> None:
+    talk.account("juliet@example.org")
+    with pytest.raises(CommandError, match=said):
+        talk.run(name, jid=address)
 
 
 def test_nothing_is_kept_for_who_does_not_exist(talk: Talk) -> None:

@@ -156,6 +156,10 @@ def test_the_operator_may_forbid_names_and_bound_the_list() -> None:
 def test_who_has_no_account_has_no_clients_either(talk: Talk) -> None:
     with pytest.raises(CommandError, match=r"there is no account nobody@example\.org"):
         talk.run("devices", jid="nobody@example.org")
+    with pytest.raises(CommandError, match="there is no account"):
+        talk.run("devices-revoke", jid="nobody@example.org", id="x")
+    with pytest.raises(CommandError, match="not the bare JID"):
+        talk.run("devices", jid="juliet@example.org/balcony")
 
 
 def test_the_operator_shuts_out_whom_they_like(talk: Talk, juliet: Client) -> None:

@@ -29,7 +29,7 @@ from xmppd.modules.disco import (
     disco_identities,
     disco_items,
 )
-from xmppd.ns import CLIENT, DISCO_INFO, DISCO_ITEMS, FORMS
+from xmppd.ns import CLIENT, DISCO_INFO, DISCO_ITEMS, FORMS, RSM
 from xmppd.testing import Client, Talk, error, like, result, result_of
 from xmppd.xml import to_xml
 
@@ -154,6 +154,29 @@ def test_the_host_lists_its_services() -> None:
             "<item jid='upload.example.net'/></query>",
         )
     )
+
+
+def test_services_come_in_pages_where_they_are_asked_for() -> None:
+    services = [f"s{number}.example.net" for number in range(3)]
+    talk = Talk(only=["disco", "subscriptions"], options={"disco": {"extra_items": services}})
+    romeo = talk.bind("romeo@example.org/orchard")
+    page = "<set xmlns='http://jabber.org/protocol/rsm'><max>2</max>{}</set>"
+    query = f"<query xmlns='{DISCO_ITEMS}'>{page}</query>"
+    found, after = [], ""
+    for _ in range(2):
+        romeo.sends(f"<iq type='get' id='d1' to='example.org'>{query.format(after)}</iq>")
+        told = romeo.receives(result("d1")).elements[0]
+        found.append([item.get("jid") for item in told.all(DISCO_ITEMS, "item")])
+        held = told.child(RSM, "set")
+        assert held is not None
+        after = f"<after>{held.child_text(RSM, 'last')}</after>"
+    assert found == [services[:2], services[2:]]
+
+
+def test_pages_are_a_feature_of_the_host_and_of_accounts(talk: Talk) -> None:
+    romeo = talk.bind("romeo@example.org/orchard")
+    for about in ("example.org", ""):
+        assert RSM in features(answer_to(romeo, about))
 
 
 def test_a_host_without_services_lists_none() -> None:

@@ -14,6 +14,8 @@ from xmppd.xml import Element, parse
 
 NS = "http://jabber.org/protocol/pubsub"
 INFO = "http://jabber.org/protocol/disco#info"
+ITEMS = "http://jabber.org/protocol/disco#items"
+RSM = "http://jabber.org/protocol/rsm"
 TUNE = "http://jabber.org/protocol/tune"
 ROMEO, JULIET = "romeo@example.org/orchard", "juliet@example.org/balcony"
 NURSE = "nurse@example.org/chamber"
@@ -417,3 +419,90 @@ def test_an_item_that_expired_is_not_sent_again(talk: Talk) -> None:
     chamber = arrives(talk, "juliet@example.org/chamber", TUNE)
     chamber.receives_nothing()
     assert result_of(pep.latest(user, TUNE)) == []
+
+
+def test_very_many_nodes_come_in_pages_without_being_asked_for() -> None:
+    talk = Talk(Pep, options={"pep": {"max_nodes": 2000}})
+    juliet = talk.bind(JULIET)
+    engine, user = talk.module(Pep).engine, juliet.jid.bare
+    for number in range(1005):
+        result_of(engine.create(user, f"n{number}", user))
+    pages = [listed(juliet, ""), listed(juliet, f"<set xmlns='{RSM}'><after>n999</after></set>")]
+    assert [len(page.all(ITEMS, "item")) for page in pages] == [1000, 5]
+    told = pages[0].child(RSM, "set")
+    assert told is not None
+    assert (told.child_text(RSM, "last"), told.child_text(RSM, "count")) == ("n999", "1005")
+
+
+def listed(client: Client, asked: str) -> Element:
+    client.sends(f"<iq type='get' id='l'><query xmlns='{ITEMS}'>{asked}</query></iq>")
+    return client.receives(result("l")).elements[0]
+
+
+# Errors (XEP-0060 §12.3)
+
+FAR, STANZAS = "benvolio@montague.lit", "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+
+def bounces(
+    talk: Talk, id_: str, condition: str, who: str = FAR, to: str = "juliet@example.org"
+) -> list[str]:
+    """`who` answers a notification with an error; the explicit subscribers that are left."""
+    error = f"<error type='cancel'><{condition} xmlns='{STANZAS}'/></error>"
+    attributes = {"type": "error", "id": id_}
+    children = (("jabber:client", "error"),)
+    stanza = read_stanza(
+        "message", attributes, children, error.encode(), to=jid(to), from_=jid(who)
+    )
+    talk.router.route(stanza)
+    node = result_of(talk.module(Pep).engine.find(jid("juliet@example.org"), "n"))
+    assert node is not None
+    return [str(it.jid) for it in node.subscriptions.values()]
+
+
+@pytest.fixture
+def followed(talk: Talk) -> str:
+    """The id of a notification that Juliet's node has sent to two addresses far away."""
+    juliet, sent = talk.bind(JULIET), []
+    talk.router.elsewhere = sent.append  # type: ignore[assignment]
+    publishes(juliet, "n", options=options(access_model="open"))
+    for who in (FAR, REMOTE):
+        ask = f"<pubsub xmlns='{NS}'><subscribe node='n' jid='{who}'/></pubsub>"
+        talk.router.route(
+            read_stanza(
+                "iq",
+                {"type": "set", "id": "s"},
+                ((NS, "pubsub"),),
+                ask.encode(),
+                to=jid("juliet@example.org"),
+                from_=jid(who),
+            )
+        )
+    sent.clear()
+    publishes(juliet, "n", "y")
+    assert {str(each.to) for each in sent} == {FAR, REMOTE}
+    return str(sent[-1].id)
+
+
+@pytest.mark.parametrize("condition", ["gone", "item-not-found", "jid-malformed"])
+def test_the_subscription_of_who_is_gone_ends(talk: Talk, followed: str, condition: str) -> None:
+    """Of the JID that was told; the other is of a resource."""
+    assert bounces(talk, followed, condition) == [REMOTE]
+
+
+@pytest.mark.parametrize("condition", ["service-unavailable", "remote-server-timeout"])
+def test_who_is_merely_away_stays_subscribed(talk: Talk, followed: str, condition: str) -> None:
+    assert bounces(talk, followed, condition) == [FAR, REMOTE]
+
+
+@pytest.mark.parametrize(
+    ("id_", "who", "to"),
+    [
+        ("", "romeo@example.org", "juliet@example.org"),  # who has not subscribed
+        ("never-sent", FAR, "juliet@example.org"),
+        ("", FAR, "romeo@example.org"),  # whose node it is not
+        ("", FAR, JULIET),  # to a client, which has sent nothing
+    ],
+)
+def test_other_errors_end_nothing(talk: Talk, followed: str, id_: str, who: str, to: str) -> None:
+    assert bounces(talk, id_ or followed, "gone", who, to) == [FAR, REMOTE]

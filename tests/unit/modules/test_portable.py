@@ -279,13 +279,19 @@ PROSODY = (
 )
 
 
-def test_what_prosodys_migrator_writes_is_read(tmp_path: Path) -> None:
-    """An account of Prosody 0.12.3, by `prosody-migrator` with xep0227 as its output."""
-    talk, said = imports(tmp_path, USER % ("", PROSODY))
+def moves(tmp_path: Path, inside: str) -> Client:
+    """Juliet, whose whole account another server has written, logs in with her old password."""
+    talk, said = imports(tmp_path, USER % ("", inside))
     assert "left out" not in said
     assert result_of(talk.host.accounts.check_password("juliet", "secret1"))
     juliet = talk.bind("juliet@example.org/balcony")
     juliet.sends("<presence/>")
+    return juliet
+
+
+def test_what_prosodys_migrator_writes_is_read(tmp_path: Path) -> None:
+    """An account of Prosody 0.12.3, by `prosody-migrator` with xep0227 as its output."""
+    juliet = moves(tmp_path, PROSODY)
     juliet.receives_in_any_order(
         like("<presence from='juliet@example.org/balcony'/>"),
         like("<presence type='subscribe' from='paris@example.org'/>"),
@@ -307,11 +313,7 @@ EJABBERD = (
 
 def test_what_ejabberd_exports_is_read(tmp_path: Path) -> None:
     """An account of ejabberd 23.01, by `ejabberdctl export_piefxis`: keys are encoded twice."""
-    talk, said = imports(tmp_path, USER % ("", EJABBERD))
-    assert "left out" not in said
-    assert result_of(talk.host.accounts.check_password("juliet", "secret1"))
-    juliet = talk.bind("juliet@example.org/balcony")
-    juliet.sends("<presence/>")
+    juliet = moves(tmp_path, EJABBERD)
     juliet.receives(
         like("<presence/>"),
         like("<message from='nurse@example.org'><body>waiting</body></message>"),

@@ -266,6 +266,17 @@ def test_administrators_list_show_create_and_delete_nodes() -> None:
         talk.run("pubsub-show", node="n")
 
 
+def test_no_node_is_made_for_who_is_not_there() -> None:
+    with pytest.raises(CommandError, match="there is no account"):
+        Talk().run("pubsub-create", node="n", owner="nobody@example.org")
+
+
+def test_a_node_is_made_for_a_user_of_another_server() -> None:
+    talk = Talk()
+    talk.run("pubsub-create", node="n", owner="juliet@example.com", host="example.org")
+    assert talk.run("pubsub-show", node="n")["owner"] == "juliet@example.com"
+
+
 def test_administrators_own_all_nodes() -> None:
     talk = Talk(admins=["admin@example.org"])
     romeo, admin = talk.bind(ROMEO), talk.bind("admin@example.org/x")

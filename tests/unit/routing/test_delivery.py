@@ -39,6 +39,19 @@ class Store(Module):
         return STOP
 
 
+class Hears(Module):
+    """Notes what came back to accounts."""
+
+    name = "hears"
+
+    async def start(self) -> None:
+        self.heard: list[tuple[str | None, str]] = []
+
+    @on(events.account_bounced)
+    def note(self, message: Message, user: JID) -> None:
+        self.heard.append((message.id, user))
+
+
 class Answers(Module):
     """Answers IQs at each scope."""
 
@@ -156,6 +169,15 @@ def test_headlines_and_errors_for_nobody_are_dropped_in_silence(
     assert stored.module(Store).kept == []
     for client in (romeo, *julias):
         client.receives_nothing()
+
+
+def test_modules_hear_of_errors_to_a_bare_jid() -> None:
+    """What was sent in the account's name came back."""
+    talk = Talk(Hears, only=["subscriptions"])
+    romeo, _ = talk.bind("romeo@example.org/orchard"), talk.online("juliet@example.org/balcony")
+    for to in (TO_BARE, TO_FULL):
+        romeo.sends(f"<message {to} type='error' id='m1'>{BODY}</message>")
+    assert talk.module(Hears).heard == [("m1", "juliet@example.org")]
 
 
 def test_an_error_message_to_a_bare_jid_reaches_nobody(bare: Talk) -> None:

@@ -257,27 +257,6 @@ def test_a_peer_that_ends_the_stream_with_its_features_is_not_talked_to() -> Non
     assert not verona.capulet.federation.connections
 
 
-def test_what_is_on_its_way_to_the_disk_is_not_acknowledged_and_holds_nobody_back() -> None:
-    verona = in_clear()
-    romeo = verona.online(ROMEO)
-    raw = proven(verona)
-    stream = raw.connection.stream
-    stream.management = Management(500)
-    storing = [Storing(), Storing()]
-    router, route = verona.montague.talk.router, verona.montague.talk.router.route
-    router.route = lambda stanza: (  # type: ignore[method-assign]  # a disk that takes its time
-        storing.pop(0) if stanza.id == "slow" else route(stanza)
-    )
-    first, second = storing
-    slow = f"<message id='slow' from='{JULIET}' to='{ROMEO}'><body>slow</body></message>"
-    raw.sends(slow + slow + slow.replace("slow", "quick"))
-    romeo.receives(message("quick"))
-    second.callback(None)
-    assert stream.management.handled == 0
-    first.callback(None)
-    assert stream.management.handled == 3
-
-
 SLOW = f"<message id='slow' from='{JULIET}' to='{ROMEO}'><body>slow</body></message>"
 
 
@@ -285,9 +264,32 @@ def takes_its_time(verona: Verona, *waiting: Deferred[None]) -> None:
     """Stanzas with the id "slow" are on their way until these fire, in turn."""
     left = list(waiting)
     router, route = verona.montague.talk.router, verona.montague.talk.router.route
-    router.route = lambda stanza: (  # type: ignore[method-assign]
+    router.route = lambda stanza: (  # type: ignore[method-assign]  # a disk that takes its time
         left.pop(0) if stanza.id == "slow" else route(stanza)
     )
+
+
+def acknowledged(verona: Verona, *waiting: Deferred[None]) -> Raw:
+    """A proven peer with stream management, whose stanzas with the id "slow" take their time."""
+    raw = proven(verona)
+    raw.connection.stream.management = Management(500)
+    takes_its_time(verona, *waiting)
+    return raw
+
+
+def test_what_is_on_its_way_to_the_disk_is_not_acknowledged_and_holds_nobody_back() -> None:
+    verona = in_clear()
+    romeo = verona.online(ROMEO)
+    first, second = Storing(), Storing()
+    raw = acknowledged(verona, first, second)
+    management = raw.connection.stream.management
+    assert management is not None
+    raw.sends(SLOW + SLOW + SLOW.replace("slow", "quick"))
+    romeo.receives(message("quick"))
+    second.callback(None)
+    assert management.handled == 0
+    first.callback(None)
+    assert management.handled == 3
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut off"])
@@ -311,10 +313,8 @@ def test_what_was_not_acknowledged_when_the_connection_broke_is_the_peer_s_again
     """It sends it once more or tells the sender (XEP-0198 §4): it must not arrive as well."""
     verona = in_clear()
     romeo = verona.online(ROMEO)
-    raw = proven(verona)
-    raw.connection.stream.management = Management(500)
     waiting: Deferred[None] = Deferred()
-    takes_its_time(verona, waiting)
+    raw = acknowledged(verona, waiting)
     raw.sends(SLOW + SLOW.replace("slow", "last"))
     raw.end.loseConnection()
     waiting.callback(None)
@@ -324,10 +324,8 @@ def test_what_was_not_acknowledged_when_the_connection_broke_is_the_peer_s_again
 def test_the_last_acknowledgement_tells_of_what_was_still_being_stored() -> None:
     verona = in_clear()
     verona.online(ROMEO)
-    raw = proven(verona)
-    raw.connection.stream.management = Management(500)
     storing, waiting = Storing(), Deferred[None]()
-    takes_its_time(verona, storing, waiting)
+    raw = acknowledged(verona, storing, waiting)
     assert raw.sends(SLOW + SLOW + SLOW.replace("slow", "last") + "</stream:stream>") == ""
     waiting.callback(None)
     verona.settles()
@@ -351,10 +349,8 @@ def test_a_stream_that_the_peer_has_ended_is_closed_in_time_although_a_stanza_wa
 def test_at_a_shutdown_what_is_being_stored_is_acknowledged_first() -> None:
     verona = in_clear()
     romeo = verona.online(ROMEO)
-    raw = proven(verona)
-    raw.connection.stream.management = Management(500)
     storing = Storing()
-    takes_its_time(verona, storing)
+    raw = acknowledged(verona, storing)
     raw.sends(SLOW)
     before = len(raw.heard)
     verona.montague.federation.shutdown()
@@ -383,10 +379,8 @@ def test_what_comes_after_our_end_is_the_peer_s_where_it_counts() -> None:
     """It could not be acknowledged any more (XEP-0198 §4), and would be sent or told again."""
     verona = in_clear()
     romeo = verona.online(ROMEO)
-    raw = proven(verona)
-    raw.connection.stream.management = Management(500)
     storing = Storing()
-    takes_its_time(verona, storing)
+    raw = acknowledged(verona, storing)
     raw.sends(SLOW)
     before = len(raw.heard)
     raw.connection.finish()

@@ -45,7 +45,6 @@ def test_right_password_leads_to_a_new_stream_with_bind(
 ) -> None:
     client.opens()
     assert client.sends(plain_auth()) == ""
-    assert client.stream.waits
     assert client.events == [AskPassword("juliet", "secret")]
     assert client.verified() == f"<success xmlns='{SASL}'/>"
     assert client.events[-1] == Authenticated(jid("juliet@example.org"))
@@ -262,10 +261,15 @@ def test_header_after_login_speaks_of_the_same_user_and_host(
 
 
 def test_limits_are_announced_before_and_after_login(new_client: Any) -> None:
-    client = new_client(policy=StreamPolicy(idle_s=300))
-    before = client.opens()
-    assert "<max-bytes>16384</max-bytes><idle-seconds>300</idle-seconds>" in before
-    assert "<max-bytes>262144</max-bytes>" in new_client().logs_in()
+    policy = StreamPolicy(idle_s=300, login_s=30)
+    before = new_client(policy=policy).opens()
+    assert "<max-bytes>16384</max-bytes><idle-seconds>30</idle-seconds>" in before
+    after = new_client(policy=policy).logs_in()
+    assert "<max-bytes>262144</max-bytes><idle-seconds>300</idle-seconds>" in after
+
+
+def test_no_limit_of_time_is_announced_where_there_is_none(new_client: Any) -> None:
+    assert "idle-seconds" not in new_client().opens() + new_client().logs_in()
 
 
 def test_modules_add_features_before_mechanisms_and_before_bind(new_client: Any) -> None:

@@ -13,8 +13,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from xmppd.transport.admission import Admission
-from xmppd.transport.connection import CHUNK, Pause, StreamTransport
+from xmppd.transport.connection import Pause, StreamTransport
 from xmppd.transport.flusher import Flusher
+from xmppd.transport.sending import CHUNK
 from xmppd.transport.wheel import TimerWheel
 
 Recorder = Any  # of conftest.py, which is no module to import from

@@ -12,9 +12,10 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from tests.support.authority import CLIENT, EMAIL, SERVER, Authority
-from xmppd.transport import openssl_engine, trust
+from xmppd.transport import openssl_direct, trust
 from xmppd.transport.certificates import CertificateError
-from xmppd.transport.openssl_engine import DirectEngine, PyOpenSSLEngine
+from xmppd.transport.openssl_direct import DirectEngine
+from xmppd.transport.openssl_engine import PyOpenSSLEngine
 from xmppd.transport.peer_tls import PeerTLS, PeerTLSSettings
 from xmppd.transport.proof import Role, judge, judge_certificate
 from xmppd.transport.tls import TLSContext, TLSEngine
@@ -25,7 +26,7 @@ BOTH_ROLES = list(Role)
 
 @pytest.fixture(params=[DirectEngine, PyOpenSSLEngine])
 def engine_class(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openssl_engine, "ENGINE", request.param)
+    monkeypatch.setattr(openssl_direct, "ENGINE", request.param)
 
 
 @pytest.fixture(scope="module")

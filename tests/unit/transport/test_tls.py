@@ -14,17 +14,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from OpenSSL import SSL
 from zope.interface.verify import verifyObject
 
-from xmppd.transport import openssl_engine
+from xmppd.transport import openssl_direct
 from xmppd.transport.certificates import self_signed
-from xmppd.transport.openssl_engine import (
-    BINDINGS,
-    FFI,
-    HANDLES,
-    LIB,
-    DirectEngine,
-    PyOpenSSLEngine,
-    direct_is_possible,
-)
+from xmppd.transport.openssl_binding import BINDINGS, FFI, HANDLES, LIB, direct_is_possible
+from xmppd.transport.openssl_direct import DirectEngine
+from xmppd.transport.openssl_engine import PyOpenSSLEngine
 from xmppd.transport.peer_tls import PeerTLS
 from xmppd.transport.store import CertificateStore, TLSSettings
 from xmppd.transport.tls import ITLSEngine, TLSError
@@ -43,7 +37,7 @@ def store(
     """All the engines, where conftest has those that are used."""
     if request.param == "stdlib":
         return CertificateStore(pairs, TLSSettings(engine="stdlib"))
-    monkeypatch.setattr(openssl_engine, "ENGINE", PUBLIC_OR_DIRECT[request.param])
+    monkeypatch.setattr(openssl_direct, "ENGINE", PUBLIC_OR_DIRECT[request.param])
     return CertificateStore(pairs)
 
 
@@ -51,7 +45,7 @@ def store(
 def openssl_store(
     request: pytest.FixtureRequest, pairs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> CertificateStore:
-    monkeypatch.setattr(openssl_engine, "ENGINE", PUBLIC_OR_DIRECT[request.param])
+    monkeypatch.setattr(openssl_direct, "ENGINE", PUBLIC_OR_DIRECT[request.param])
     return CertificateStore(pairs)
 
 
@@ -482,7 +476,7 @@ def test_a_client_certificate_with_a_trusted_chain_is_verified(tmp_path: Any, pa
 
 def test_this_pyopenssl_can_be_driven_directly() -> None:
     """When this fails a new pyOpenSSL has other private names: messages take twice the time."""
-    assert openssl_engine.ENGINE is DirectEngine
+    assert openssl_direct.ENGINE is DirectEngine
 
 
 @pytest.mark.parametrize("name", BINDINGS)

@@ -322,4 +322,5 @@ class PeerStream(HoldingStream[PeerEvent]):
 
     def _end(self, closed: Closed) -> list[PeerEvent]:
         self._move(Input.CLOSE)
-        return [*self._over(closed)]
+        self._over()
+        return [closed]

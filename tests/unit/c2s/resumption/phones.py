@@ -6,8 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from xmppd import events
+from xmppd.host import Host
 from xmppd.jid import jid
-from xmppd.testing.stage import bundled
+from xmppd.modules.sm import StreamManagement
+from xmppd.sessions import Session
+from xmppd.testing.stage import bundled, result_of
 
 SM = "urn:xmpp:sm:3"
 BALCONY = jid("juliet@example.org/balcony")
@@ -62,6 +66,25 @@ def online(connect: Callable[[], Any], resource: str) -> Any:
     client.binds(resource)
     client.sends("<presence/>")
     return client
+
+
+def dies_and_starts(host: Host) -> Session:
+    """The process of a host that was told to stop is gone, and another one begins. The session of
+    the balcony, as the first knew it.
+    """
+    sm = host.modules.find(StreamManagement)
+    session = host.sessions.get(BALCONY)
+    assert sm is not None
+    assert session is not None
+    host.sessions.remove(session)
+    sm._cancel(session)
+    result_of(host.hooks.of(events.host_started).wait(host.domain))
+    return session
+
+
+def stops_and_starts(host: Host) -> Session:
+    result_of(host.hooks.of(events.host_stopping).wait(host.domain))
+    return dies_and_starts(host)
 
 
 def what_waits(connect: Callable[[], Any]) -> list[str]:

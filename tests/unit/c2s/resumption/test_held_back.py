@@ -10,16 +10,14 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.unit.c2s.resumption.phones import (
-    BALCONY,
     PING,
     SM,
     Phone,
     online,
     resume,
+    stops_and_starts,
 )
-from xmppd import events
 from xmppd.host import Host
-from xmppd.modules.sm import StreamManagement
 from xmppd.testing.stage import result_of
 
 INACTIVE = "<inactive xmlns='urn:xmpp:csi:0'/>"
@@ -148,12 +146,5 @@ def test_what_client_state_holds_back_survives_a_stop(
 ) -> None:
     reacts(romeo, "1")
     asleep.client.cuts()
-    sm = host.modules.find(StreamManagement)
-    assert sm is not None
-    result_of(host.hooks.of(events.host_stopping).wait(host.domain))
-    session = host.sessions.get(BALCONY)
-    assert session is not None
-    host.sessions.remove(session)  # the process is gone
-    sm._cancel(session)
-    result_of(host.hooks.of(events.host_started).wait(host.domain))
+    stops_and_starts(host)
     assert reactions(resume(connect(), asleep.id, 1)) == ["1"]

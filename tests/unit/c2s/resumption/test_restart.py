@@ -14,12 +14,10 @@ from tests.unit.c2s.resumption.phones import (
     bodies,
     resume,
     say,
+    stops_and_starts,
     what_waits,
 )
-from xmppd import events
 from xmppd.host import Host
-from xmppd.modules.sm import StreamManagement
-from xmppd.testing.stage import result_of
 
 
 def test_sessions_survive_a_stop(
@@ -33,14 +31,7 @@ def test_sessions_survive_a_stop(
     phone.acks(4)
     phone.client.cuts()
     say(romeo, "3")
-    sm = host.modules.find(StreamManagement)
-    assert sm is not None
-    result_of(host.hooks.of(events.host_stopping).wait(host.domain))
-    session = host.sessions.get(BALCONY)
-    assert session is not None
-    host.sessions.remove(session)  # the process is gone
-    sm._cancel(session)
-    result_of(host.hooks.of(events.host_started).wait(host.domain))
+    session = stops_and_starts(host)
     restored = host.sessions.get(BALCONY)
     assert restored is not None
     assert restored is not session

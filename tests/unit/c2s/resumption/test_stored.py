@@ -13,6 +13,7 @@ from tests.unit.c2s.resumption.phones import (
     SM,
     Phone,
     bodies,
+    dies_and_starts,
     resume,
     say,
     what_waits,
@@ -22,7 +23,6 @@ from xmppd.hooks import spawn
 from xmppd.host import Host
 from xmppd.modules.sm import StreamManagement
 from xmppd.sessions.undurable import MOST
-from xmppd.testing.stage import result_of
 
 PRIVATE = "<private xmlns='urn:xmpp:carbons:2'/>"
 
@@ -120,13 +120,7 @@ def test_a_stop_waits_for_what_is_on_its_way(
     put.goes_on()
     clock.advance(1)
     assert stopped
-    session = host.sessions.get(BALCONY)
-    sm = host.modules.find(StreamManagement)
-    assert session is not None
-    assert sm is not None
-    host.sessions.remove(session)  # the process is gone
-    sm._cancel(session)
-    result_of(host.hooks.of(events.host_started).wait(host.domain))
+    dies_and_starts(host)
     again = connect()
     assert bodies(resume(again, phone.id, 1)) == ["1"]
     again.sends(f"<a xmlns='{SM}' h='2'/></stream:stream>")

@@ -32,16 +32,6 @@ TELLING = [
 
 
 @pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
-
-
-@pytest.fixture
-def hag(talk: Talk, crone: Client) -> Client:
-    return joins(talk, HAG, HAG_NICK, ROOM, crone)
-
-
-@pytest.fixture
 def wicca(talk: Talk, crone: Client, hag: Client) -> Client:
     return joins(talk, WICCA, WICCA_NICK, ROOM, crone, hag)
 

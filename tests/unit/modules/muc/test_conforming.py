@@ -3,8 +3,6 @@
 import hashlib
 from base64 import b64encode
 
-import pytest
-
 from tests.support.rooms import (
     CRONE_NICK,
     HAG,
@@ -31,16 +29,6 @@ DISCO_INFO, DISCO_ITEMS = (
 FORM, RSM = "jabber:x:data", "http://jabber.org/protocol/rsm"
 MUC = "http://jabber.org/protocol/muc"
 RETRACT, MAM = "urn:xmpp:message-retract:1", "urn:xmpp:mam:2"
-
-
-@pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
-
-
-@pytest.fixture
-def hag(talk: Talk, crone: Client) -> Client:
-    return joins(talk, HAG, HAG_NICK, ROOM, crone)
 
 
 def described(client: Client, address: str) -> tuple[set[str | None], dict[str | None, list[str]]]:

@@ -441,7 +441,7 @@ def caves(talk: Talk) -> Client:
     configure(crone, f"b@{SERVICE}", roomdesc="of the dark arts")
     enter(crone, CRONE_NICK, f"hidden@{SERVICE}")
     configure(crone, f"hidden@{SERVICE}", roomname="Dark Room", publicroom=0)
-    talk.run("room-create", room="empty", owner="hag66@example.org")
+    talk.run("room-create", room="empty", owner=talk.account("hag66@example.org"))
     hag = joins(talk, HAG, HAG_NICK, f"b@{SERVICE}")
     hag.forget()
     return hag

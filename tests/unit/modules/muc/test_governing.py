@@ -28,16 +28,6 @@ from xmppd.testing import Client, Talk, error, like, result
 OK = ""
 
 
-@pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
-
-
-@pytest.fixture
-def hag(talk: Talk, crone: Client) -> Client:
-    return joins(talk, HAG, HAG_NICK, ROOM, crone)
-
-
 # The tables
 
 

@@ -37,16 +37,6 @@ FORM = "jabber:x:data"
 REQUEST = "http://jabber.org/protocol/muc#request"
 
 
-@pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
-
-
-@pytest.fixture
-def hag(talk: Talk, crone: Client) -> Client:
-    return joins(talk, HAG, HAG_NICK, ROOM, crone)
-
-
 # Questions to occupants
 
 

@@ -204,7 +204,7 @@ def test_who_takes_the_name_of_a_deleted_account_has_none_of_its_rights(talk: Ta
 
 
 def test_operators_make_show_and_destroy_rooms(talk: Talk) -> None:
-    talk.run("room-create", room="coven", owner="crone1@example.org")
+    talk.run("room-create", room="coven", owner=talk.account("crone1@example.org"))
     assert talk.run("rooms") == Rows(("room", "name", "occupants"), [("coven", "", 0)])
     crone = talk.bind(CRONE)
     enter(crone, CRONE_NICK)
@@ -241,10 +241,11 @@ def test_operators_govern(talk: Talk) -> None:
         ("name", "A Dark Cave", "A Dark Cave"),
         ("broadcast", "moderator, visitor", ("moderator", "visitor")),
         ("max_users", "25", 25),
+        ("members_only", "True", True),
     ],
 )
 def test_operators_change_a_setting(talk: Talk, setting: str, value: str, found: object) -> None:
-    talk.run("room-create", room="coven", owner="crone1@example.org")
+    talk.run("room-create", room="coven", owner=talk.account("crone1@example.org"))
     talk.run("room-configure", room="coven", setting=setting, value=value)
     restart(talk)
     _ = joins(talk, CRONE, CRONE_NICK)
@@ -254,11 +255,18 @@ def test_operators_change_a_setting(talk: Talk, setting: str, value: str, found:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("colour", "red"), ("members_only", "perhaps"), ("max_users", "-1")]
+    ("setting", "value", "said"),
+    [
+        ("colour", "red", "colour: no such setting; there is .*members_only"),
+        ("members_only", "perhaps", "members_only: it is true or false"),
+        ("max_users", "-1", "max_users: "),
+    ],
 )
-def test_operators_change_nothing_to_what_cannot_be(talk: Talk, setting: str, value: str) -> None:
-    talk.run("room-create", room="coven", owner="crone1@example.org")
-    with pytest.raises(CommandError):
+def test_operators_change_nothing_to_what_cannot_be(
+    talk: Talk, setting: str, value: str, said: str
+) -> None:
+    talk.run("room-create", room="coven", owner=talk.account("crone1@example.org"))
+    with pytest.raises(CommandError, match=said):
         talk.run("room-configure", room="coven", setting=setting, value=value)
 
 
@@ -270,14 +278,31 @@ def test_operators_change_nothing_to_what_cannot_be(talk: Talk, setting: str, va
         ("room", {"room": "a b"}),
         ("room-create", {"room": "coven", "owner": "crone1@example.org"}),
         ("room-create", {"room": "other", "owner": "@"}),
+        ("room-create", {"room": "other", "owner": "nobody@example.org"}),
+        ("room-create", {"room": "other", "owner": "example.com"}),
+        ("rooms-unused", {"days": "-1"}),
         ("room-kick", {"room": "coven", "nick": "nobody"}),
         ("room-affiliation", {"room": "coven", "user": "a@b", "affiliation": "king"}),
+        (
+            "room-affiliation",
+            {"room": "coven", "user": "nobody@example.org", "affiliation": "owner"},
+        ),
     ],
 )
 def test_what_operators_cannot_do(talk: Talk, command: str, arguments: dict[str, str]) -> None:
     made(talk)
     with pytest.raises(CommandError):
         talk.run(command, **arguments)
+
+
+def test_operators_ban_who_has_no_account(talk: Talk) -> None:
+    """Before it is made, or a whole domain."""
+    made(talk)
+    for user in ("nobody@example.org", "example.com"):
+        talk.run("room-affiliation", room="coven", user=user, affiliation="outcast")
+        shown = talk.run("room", room="coven")
+        assert isinstance(shown, Rows)
+        assert ("outcast", user) in shown.rows
 
 
 # Limits

@@ -35,16 +35,6 @@ INFO, ITEMS = (f"http://jabber.org/protocol/disco#{name}" for name in ("info", "
 FORM, REGISTER, RSM = "jabber:x:data", "jabber:iq:register", "http://jabber.org/protocol/rsm"
 
 
-@pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
-
-
-@pytest.fixture
-def hag(talk: Talk, crone: Client) -> Client:
-    return joins(talk, HAG, HAG_NICK, ROOM, crone)
-
-
 def asks(client: Client, ns: str, to: str = ROOM, more: str = "", inside: str = "") -> Element:
     client.sends(
         f"<iq type='get' id='q' to='{to}'><query xmlns='{ns}'{more}>{inside}</query></iq>"

@@ -10,7 +10,6 @@ from tests.support.rooms import (
     ROOM,
     SERVICE,
     joins,
-    made,
     say,
     seen,
 )
@@ -50,11 +49,6 @@ class Far:
 @pytest.fixture
 def far(talk: Talk) -> Far:
     return Far(talk)
-
-
-@pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
 
 
 def test_they_enter_speak_and_leave(far: Far, crone: Client) -> None:

@@ -36,16 +36,6 @@ def marks(stanza: Element) -> tuple[str, str]:
     return number.get("id") or "", occupant.get("id") or ""
 
 
-@pytest.fixture
-def crone(talk: Talk) -> Client:
-    return made(talk)
-
-
-@pytest.fixture
-def hag(talk: Talk, crone: Client) -> Client:
-    return joins(talk, HAG, HAG_NICK, ROOM, crone)
-
-
 def test_a_message_goes_to_all_with_its_id_and_the_ids_of_the_room(
     crone: Client, hag: Client
 ) -> None:

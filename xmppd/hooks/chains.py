@@ -1,28 +1,13 @@
-"""The hook bus: typed points in the server's work at which modules take part.
+"""The chains of one virtual host: who handles a hook, in what order, and how it is fired."""
 
-A hook is declared once, at the top of a file (`events.py`, or a module that offers hooks of its
-own), and carries its types and its contract. `Hooks` keeps, for one virtual host, the chain of
-handlers of each hook; a chain is a tuple that is replaced whole when a module comes or goes, so a
-fire site finds its chain once and calls it for ever.
-
-Four kinds, told apart by the grammar of their names: Filter (`user_sends`), Signal
-(`session_bound`), Gather (`stream_features`), WaitingFilter (`session_opening`). `docs/hooks.rst`
-is generated from the declarations.
-"""
-
-import sys
 from collections.abc import Awaitable, Callable, Collection, Container, Coroutine, Iterable
-from enum import Enum, IntEnum
 from typing import (
     TYPE_CHECKING,
     Any,
-    Concatenate,
-    Final,
     Generic,
     NamedTuple,
     ParamSpec,
     Protocol,
-    TypeAlias,
     TypeVar,
     cast,
     overload,
@@ -32,48 +17,22 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from xmppd.hooks.declared import (
+    EVERYBODY,
+    STOP,
+    Concerned,
+    Filter,
+    Gather,
+    Hook,
+    Order,
+    Signal,
+    Stop,
+    WaitingFilter,
+)
+
 T = TypeVar("T")
 P = ParamSpec("P")
-F = TypeVar("F", bound=Callable[..., object])
 log = Logger()
-
-
-class Stop(Enum):
-    """What a Filter's handler answers to swallow the value: no later handler sees it, nor does
-    the fire site.
-    """
-
-    STOP = "stop"
-
-
-STOP: Final = Stop.STOP
-
-
-class Order(IntEnum):
-    """The phase of a handler in its chain; within a phase the module's name decides, so a chain
-    never changes order.
-    """
-
-    EARLY = 0  # guards: blocking, limits
-    NORMAL = 1  # work
-    LATE = 2  # copies: carbons, archive
-
-
-class Those:
-    """All for whom `ask` says yes, as a container: for `on(..., concerns=...)`."""
-
-    __slots__ = ("_ask",)
-
-    def __init__(self, ask: Callable[[Any], bool]) -> None:
-        self._ask = ask
-
-    def __contains__(self, one: object) -> bool:
-        return self._ask(one)
-
-
-Concerned: TypeAlias = tuple[Container[Any], ...]  # who is in any of them is concerned
-EVERYBODY: Final[Concerned] = (Those(lambda one: True),)
-EARLY, NORMAL, LATE = Order.EARLY, Order.NORMAL, Order.LATE
 
 
 class HandlerCrashed(Exception):
@@ -85,67 +44,6 @@ class HandlerCrashed(Exception):
         super().__init__(f"{owner} failed in {hook}")
         self.hook = hook
         self.owner = owner
-
-
-class Hook:
-    """What the four kinds share: a contract in words, and a name found from the file that
-    declares the hook.
-    """
-
-    kind = "Hook"
-
-    def __init__(self, doc: str) -> None:
-        self.doc = doc
-        self._home = str(sys._getframe(1).f_globals.get("__name__", "?"))
-        self._key: str | None = None
-
-    @property
-    def key(self) -> str:
-        """`module.name`: the same before and after a reload, so chains outlive the objects that
-        declare them.
-        """
-        if self._key is None:
-            places = vars(sys.modules[self._home]) if self._home in sys.modules else {}
-            names = (name for name, value in places.items() if value is self)
-            name = next(names, f"<hook {id(self):x}>")
-            self._key = f"{self._home}.{name}"
-        return self._key
-
-    @property
-    def name(self) -> str:
-        return self.key.rpartition(".")[2]
-
-    def __repr__(self) -> str:
-        return f"<{self.kind} {self.key}>"
-
-
-class Filter(Hook, Generic[T, P]):
-    """A handler answers None (unchanged), another value (replaced) or STOP (swallowed); plain
-    functions only.
-    """
-
-    kind = "Filter"
-
-
-class Signal(Hook, Generic[P]):
-    """It has happened. Handlers answer nothing; one that fails is logged and the rest run."""
-
-    kind = "Signal"
-
-
-class Gather(Hook, Generic[T, P]):
-    """Handlers answer items (an iterable); the fire site gets them all in one list."""
-
-    kind = "Gather"
-
-
-class WaitingFilter(Hook, Generic[T, P]):
-    """As Filter, and handlers may be `async`: the stream that caused it is not read meanwhile."""
-
-    kind = "WaitingFilter"
-
-
-FilterAnswer: TypeAlias = "T | Stop | None"
 
 
 class Handler(NamedTuple):
@@ -412,91 +310,6 @@ class Hooks:
     def chains(self) -> list[Chain]:
         """All chains that have handlers, by name: what `xmppctl hooks` prints."""
         return [self._chains[key] for key in sorted(self._chains) if self._chains[key]]
-
-
-Concerns: TypeAlias = Callable[[Any, T], Container[Any] | bool]  # of `self` and a stanza
-Subscriptions: TypeAlias = "list[tuple[Hook, Order, Concerns[Any] | None]]"
-ON = "__xmppd_on__"
-Self_ = TypeVar("Self_")
-
-
-class _Marker(Protocol):
-    def __call__(self, function: F) -> F: ...
-
-
-class _FilterMarker(Protocol[T, P]):
-    def __call__(
-        self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
-    ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
-
-
-class _SignalMarker(Protocol[P]):
-    def __call__(
-        self, function: Callable[Concatenate[Self_, P], None]
-    ) -> Callable[Concatenate[Self_, P], None]: ...
-
-
-class _GatherMarker(Protocol[T, P]):
-    def __call__(
-        self, function: Callable[Concatenate[Self_, P], Iterable[T]]
-    ) -> Callable[Concatenate[Self_, P], Iterable[T]]: ...
-
-
-W = TypeVar("W")
-
-
-class _WaitingMarker(Protocol[T, P]):
-    @overload
-    def __call__(
-        self,
-        function: Callable[Concatenate[Self_, T, P], Coroutine[Any, Any, T | Stop | None]],
-    ) -> Callable[Concatenate[Self_, T, P], Coroutine[Any, Any, T | Stop | None]]: ...
-    @overload
-    def __call__(
-        self,
-        function: Callable[Concatenate[Self_, T, P], Deferred[Stop | None] | Stop | None],
-    ) -> Callable[Concatenate[Self_, T, P], Deferred[Stop | None] | Stop | None]: ...
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[Self_, T, P], T | Stop | None]
-    ) -> Callable[Concatenate[Self_, T, P], T | Stop | None]: ...
-    @overload
-    def __call__(
-        self,
-        function: Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None],
-    ) -> Callable[Concatenate[Self_, T, P], Awaitable[T | Stop | None] | T | Stop | None]: ...
-
-
-@overload
-def on(
-    hook: Filter[T, P], *, order: Order = NORMAL, concerns: Concerns[T] | None = None
-) -> _FilterMarker[T, P]: ...
-@overload
-def on(
-    hook: Signal[Concatenate[T, P]], *, order: Order = NORMAL, concerns: Concerns[T]
-) -> _SignalMarker[Concatenate[T, P]]: ...
-@overload
-def on(hook: Signal[P], *, order: Order = NORMAL) -> _SignalMarker[P]: ...
-@overload
-def on(hook: Gather[T, P], *, order: Order = NORMAL) -> _GatherMarker[T, P]: ...
-@overload
-def on(hook: WaitingFilter[T, P], *, order: Order = NORMAL) -> _WaitingMarker[T, P]: ...
-def on(hook: Hook, *, order: Order = NORMAL, concerns: Concerns[Any] | None = None) -> Any:
-    """Mark a method as a handler of `hook`; the module host binds it when the module starts.
-
-    `concerns` is a method that says of a stanza of which there are copies for many (a room, a
-    broadcast) for whom this handler has anything to do with it: False, True, or a container of
-    what the handler gets as its second argument (`user`, `session`). It is asked once for all
-    copies, and must not look at `to`; the handler is called for who is concerned, and may be for
-    others. Without it, all are concerned.
-    """
-
-    def mark(function: F) -> F:
-        subscriptions: Subscriptions = getattr(function, ON, [])
-        setattr(function, ON, [*subscriptions, (hook, order, concerns)])
-        return function
-
-    return mark
 
 
 def spawn(work: Coroutine[Any, Any, T]) -> "Deferred[T]":
