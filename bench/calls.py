@@ -176,30 +176,34 @@ def roster_get(server: Inside) -> Step:
     return step
 
 
-def presence(server: Inside) -> Step:
-    """A change of presence, told to 100 contacts that are online."""
+def presence(server: Inside, state: bytes = b"") -> Step:
+    """A change of presence, told to 100 contacts that are online; each has said `state`."""
     friends = [f"friend{number}" for number in range(100)]
     server.contacts("romeo", friends)
     online = [server.online(f"{friend}@{DOMAIN}/y") for friend in friends]
     romeo = server.online("romeo@example.org/x")
     for each in online:
+        each.says(state)
         each.hears()
+    each_hears = 0 if state == INACTIVE else 1
 
     def step() -> None:
         romeo.says(b"<presence><show>away</show><status>Thinking</status></presence>")
-        assert all(each.hears().count(b"<presence") == 1 for each in online)
+        assert all(each.hears().count(b"<presence") == each_hears for each in online)
 
     return step
 
 
-def room(server: Inside) -> Step:
-    """A message to a room of 100."""
+def room(server: Inside, state: bytes = b"") -> Step:
+    """A message to a room of 100; each but who speaks has said `state`."""
     inside = [server.online(f"guest{number}@{DOMAIN}/y") for number in range(100)]
     for number, each in enumerate(inside):
         enter = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x>"
         each.says(f"<presence to='hall@conference.{DOMAIN}/n{number}'>{enter}</presence>".encode())
         if not number:
             each.says(UNLOCK)
+    for each in inside[1:]:
+        each.says(state)
     for each in inside:
         each.hears()
 
@@ -245,6 +249,11 @@ def _published(hub: Client, readers: list[Client], data: bytes) -> Step:
     return step
 
 
+INACTIVE: Final = b"<inactive xmlns='urn:xmpp:csi:0'/>"
+BLOCKS: Final = (
+    b"<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>"
+    b"<item jid='tybalt@example.com'/></block></iq>"
+)
 HEAR: Final = (
     f"<message to='hall@conference.{DOMAIN}' type='groupchat' id='m1'>"
     "<body>Hear, hear</body></message>"
@@ -313,6 +322,10 @@ UNITS: Final[Mapping[str, Unit]] = {
     "roster-get-100": Unit(roster_get),
     "presence-100": Unit(presence, per=100),
     "room-100": Unit(room, per=100),
+    "presence-100-inactive": Unit(partial(presence, state=INACTIVE), per=100),
+    "presence-100-blocking": Unit(partial(presence, state=BLOCKS), per=100),
+    "room-100-inactive": Unit(partial(room, state=INACTIVE), per=100),
+    "room-100-blocking": Unit(partial(room, state=BLOCKS), per=100),
     "pubsub-100": Unit(notified, per=100),
     "pep-100": Unit(told_by_pep, per=100),
     "offline": Unit(offline),

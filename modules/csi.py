@@ -26,7 +26,6 @@ from xmppd.api import (
     Message,
     Module,
     Options,
-    Presence,
     Session,
     Size,
     Stanza,
@@ -107,6 +106,9 @@ class ClientState(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._inactive: dict[Session, Waiting] = {}
+        self._laden: dict[Session, Waiting] = {}  # those for whom something waits
+        # The last payloads, what they were said in, and their kind
+        self._seen: tuple[object, tuple[str, str], str | None] = (None, ("", ""), None)
         self._given: Session | None = None  # who is being given what waited
         self._seconds = host.clock.seconds
 
@@ -134,6 +136,7 @@ class ClientState(Module):
                 self._inactive[session] = waiting = Waiting()
                 for kind, stanza, at in stanzas:
                     waiting.add(kind, Kept(stanza, at))
+                    self._laden[session] = waiting
         self._listen()
 
     @on(events.stream_features)
@@ -180,10 +183,14 @@ class ClientState(Module):
             self.sm.entrust(session, unread)
 
     def forget(self, session: Session) -> None:
+        self._laden.pop(session, None)
         if self._inactive.pop(session, None) is not None:
             self._listen()
 
     def _holds(self, stanza: Stanza) -> Container[Session]:
+        """What matters now waits for nobody, and brings along what does."""
+        if stanza.kind != "iq" and self._kind(stanza) is None:
+            return self._laden
         return self._inactive
 
     @on(events.session_receives, order=LATE, concerns=_holds)
@@ -194,16 +201,28 @@ class ClientState(Module):
             if stanza.from_ not in (session.user, self.host.domain):
                 self._give(session, stanza.from_.bare)
             return None
-        kind = _kind(stanza)
+        kind = self._kind(stanza)
         if kind is None:
             self._give(session)
             return None
-        waiting = self._inactive[session]
+        waiting = self._laden[session] = self._inactive[session]
         waiting.add(kind, Kept(stanza if kind else self._stamped(stanza), self._seconds()))
         options = self.options
         if len(waiting.stanzas) > options.max_stanzas or waiting.size > options.max_bytes:
             self._give(session)
         return STOP
+
+    def _kind(self, stanza: Stanza) -> str | None:
+        """None: it matters now. Else it waits, and of those with the same kind that is not "" and
+        the same sender only the last. What is said to many has one answer: copies share payloads.
+        """
+        payloads, said_in = stanza.payloads, (stanza.kind, stanza.type)
+        seen, seen_in, kind = self._seen
+        if seen is not payloads or seen_in != said_in:
+            kind = _presence_kind(stanza) if stanza.kind == "presence" else _message_kind(stanza)
+            if INVITING not in payloads and not stanza.has(ns.CARBONS):  # else they tell not all
+                self._seen = payloads, said_in, kind
+        return kind
 
     def _stamped(self, stanza: Stanza) -> Stanza:
         """With the time from which on it waits (XEP-0203)."""
@@ -212,30 +231,30 @@ class ClientState(Module):
         return stanza.copy(add=[delay(datetime.now(UTC), self.host.domain)])
 
     def _give(self, session: Session, sender: JID | None = None) -> None:
-        waiting = self._inactive[session].take(sender)
+        waiting = self._laden.get(session)
+        if waiting is None:
+            return
+        taken = waiting.take(sender)
+        if not waiting.stanzas:
+            del self._laden[session]
         before, self._given = self._given, session
         try:
-            for kept in waiting:
+            for kept in taken:
                 session.send(kept.stanza)
         finally:
             self._given = before
 
 
-def _kind(stanza: Stanza) -> str | None:
-    """None: it matters now. Else it waits, and of those with the same kind that is not "" and
-    the same sender only the last.
-    """
-    if isinstance(stanza, Presence):
-        return None if _matters(stanza) else "presence"
+def _message_kind(stanza: Stanza) -> str | None:
     if not isinstance(stanza, Message) or stanza.type == "error":
         return None
     copied = _copied(stanza) if stanza.has(ns.CARBONS) else None
     if copied is not None:
-        return None if _message_kind(copied) is None else ""
-    return _message_kind(stanza)
+        return None if _said_kind(copied) is None else ""
+    return _said_kind(stanza)
 
 
-def _message_kind(stanza: Message) -> str | None:
+def _said_kind(stanza: Message) -> str | None:
     if passing(stanza):
         return "typing"
     if BODY in stanza.payloads or stanza.has(JINGLE_MESSAGE) or INVITING in stanza.payloads:
@@ -243,14 +262,15 @@ def _message_kind(stanza: Message) -> str | None:
     return "" if all(of in PATIENT for of, _ in stanza.payloads) else None
 
 
-def _matters(presence: Presence) -> bool:
-    """Subscriptions, errors, and what a room says of the client itself (XEP-0045 §17.3)."""
+def _presence_kind(presence: Stanza) -> str | None:
+    """Subscriptions, errors, and what a room says of the client itself (XEP-0045 §17.3) matter."""
     if presence.type not in ("", "unavailable"):
-        return True
+        return None
     if INVITING not in presence.payloads:
-        return False
+        return "presence"
     room = presence.child(*INVITING)
-    return room is not None and room.child(ns.MUC_USER, "status") is not None
+    own = room is not None and room.child(ns.MUC_USER, "status") is not None
+    return None if own else "presence"
 
 
 def _copied(carbon: Message) -> Message | None:

@@ -11,8 +11,7 @@ Other modules keep archives of other owners here (rooms): see `keep`, `answer` a
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import replace
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -25,17 +24,13 @@ from xmppd.api import (
     STOP,
     Binding,
     CommandError,
-    Duration,
     Element,
     Host,
-    Load,
     Message,
-    Module,
     Options,
     PerSession,
     Rows,
     Session,
-    Size,
     Stanza,
     StanzaError,
     Stop,
@@ -46,7 +41,6 @@ from xmppd.api import (
     iq_set,
     ns,
     on,
-    option,
     uses,
     visit,
 )
@@ -54,12 +48,8 @@ from xmppd.modules.archive import answers, copies
 from xmppd.modules.archive.answers import Show, Turns, as_sent
 from xmppd.modules.archive.ids import parse_id
 from xmppd.modules.archive.journal import Journal
-from xmppd.modules.archive.preferences import (
-    Preferences,
-    PreferenceStore,
-    preferences,
-    read_preferences,
-)
+from xmppd.modules.archive.options import ArchiveOptions
+from xmppd.modules.archive.preferences import preferences, read_preferences
 from xmppd.modules.archive.query import (
     EXTENDED,
     FIELDS,
@@ -73,8 +63,8 @@ from xmppd.modules.archive.query import (
 from xmppd.modules.archive.rules import lasting
 from xmppd.modules.archive.search import indexed, words
 from xmppd.modules.archive.store import Found, Row, Store, messages
+from xmppd.modules.archive.wishes import Wishes
 from xmppd.modules.disco import Disco, disco_features
-from xmppd.modules.roster import Roster
 from xmppd.modules.stanza_ids import StanzaIds, id_given, with_id
 
 __all__ = ["Archive", "Row", "indexed", "messages", "preferences", "words"]
@@ -83,32 +73,14 @@ SWEEP_S = 3600.0
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 LOOK_S = 0.02  # between looks at whether it has read
 PAUSE_S = 0.1  # between pieces of what is removed
-MOST_ABSENT = 10000
 MOST_RANGES = 16  # of what a session has read
 
 
-class ArchiveOptions(Options):
-    default: Literal["always", "never", "roster"] = option(
-        "always", "What is archived for accounts that have not said what they want (XEP-0441)."
-    )
-    preferences: bool = option(True, "Accounts may say what is archived.")
-    search: bool = option(True, "Accounts may search their archives by words (XEP-0431).")
-    expire_after: Duration | None = option(
-        None, "Messages older than this are removed.", example="365d", at_least=60
-    )
-    max_messages: int = option(
-        100000, "Messages in one archive; beyond, the oldest are removed.", at_least=1
-    )
-    max_bytes: Size = option(1073741824, "The size of one archive, likewise.", at_least=10000)
-
-
-class Archive(Module):
+class Archive(Wishes):
     name = "archive"
     options: ArchiveOptions
     store: Store
-    preference_store: PreferenceStore
     disco = uses(Disco)
-    roster = uses(Roster)
     stanza_ids = uses(StanzaIds)  # nobody else may say what we have numbered
     # Of its own archive: from the first to the last number of pages that left nothing out.
     read_ranges: PerSession[list[tuple[int, int]]] = PerSession(list)
@@ -117,9 +89,6 @@ class Archive(Module):
         super().__init__(host, options)
         self.journal = Journal(host.name, self.store)
         self._turns = Turns()
-        self._wanted: dict[JID, Preferences] = {}  # of accounts that have a session and said so
-        self._absent: dict[JID, Preferences] = {}  # of others that got messages lately
-        self._default = Preferences(self.options.default)
         self._sent: tuple[Stanza | None, str] = None, ""
         self._fields = frozenset(FIELDS) - (set() if self.options.search else {FULL_TEXT_FIELD})
         self._started = time.time() - host.clock.seconds()
@@ -294,80 +263,12 @@ class Archive(Module):
         """In the archive it is stored, also where there is no room in the offline store."""
         return STOP if lasting(message) and id_given(message, user) else None
 
-    # What is wanted (XEP-0441)
-
-    def _wants(self, user: JID, peer: JID) -> bool:
-        """For an account that has a session."""
-        wanted = self._wanted.get(user, self._default)
-        judged = wanted.judge(peer) if wanted.never or wanted.always else None
-        if judged is None and wanted.default != "roster":
-            return wanted.default == "always"
-        return peer.bare in self.roster.contacts(user) if judged is None else judged
-
-    async def _would_want(self, user: JID, peer: JID) -> bool:
-        wanted = self._wanted.get(user) or await self._preferences(user)
-        if not self.host.sessions.of(user):
-            self._remember(user, wanted)
-        judged = wanted.judge(peer)
-        return (await self.roster.item(user, peer.bare)).listed if judged is None else judged
-
-    def _remember(self, user: JID, wanted: Preferences) -> None:
-        self._absent[user] = wanted
-        if len(self._absent) > MOST_ABSENT:
-            del self._absent[next(iter(self._absent))]
-
-    async def _preferences(self, user: JID) -> Preferences:
-        if not self.options.preferences:
-            return self._default
-        return await self.preference_store.get(user.local) or self._default
-
-    @on(events.session_loads)
-    def load(self, session: Session) -> Iterable[Load[Preferences | None]]:
-        user = session.user
-        if not self.options.preferences or user in self._wanted:
-            return
-        if user in self._absent:
-            self._loaded(user, self._absent[user])
-        else:
-            take = partial(self._loaded, user)
-            yield PreferenceStore.get.load(self.preference_store, take, user.local)
-
-    def _loaded(self, user: JID, said: Preferences | None) -> None:
-        if said is not None and said is not self._default:
-            self._wanted[user] = said
+    # Out of the archive
 
     @on(events.bind_extending)
     async def tell(self, binding: Binding) -> None:
         """The state of the archive when the resource was bound (XEP-0386 §3.2)."""
         binding.answers.append(await self.metadata(binding.session.user))
-
-    @on(events.session_closed)
-    def unload(self, session: Session, why: str) -> None:
-        if not self.host.sessions.of(session.user):
-            self._remember(session.user, self._wanted.pop(session.user, self._default))
-
-    @iq_get(ns.MAM, "prefs", at=SELF)
-    async def read_preferences(self, iq: IQ) -> Element:
-        self._check_preferences()
-        return (await self._preferences(iq.from_.bare)).element()
-
-    @iq_set(ns.MAM, "prefs", at=SELF)
-    async def write_preferences(self, iq: IQ) -> Element:
-        """The answer is what applies from now on (XEP-0441 §2.1)."""
-        self._check_preferences()
-        wanted = read_preferences(iq.payload)
-        user = iq.from_.bare
-        await self.preference_store.put(user.local, wanted)
-        self._absent.pop(user, None)
-        if self.host.sessions.of(user):
-            self._wanted[user] = wanted
-        return wanted.element()
-
-    def _check_preferences(self) -> None:
-        if not self.options.preferences:
-            raise StanzaError("feature-not-implemented")
-
-    # Out of the archive
 
     @iq_get(ns.MAM, "query", at=SELF)
     def fields(self, iq: IQ) -> Element:
@@ -453,8 +354,7 @@ class Archive(Module):
     @on(events.account_deleted)
     def erase_rest(self, user: JID) -> None:
         """What came in meanwhile."""
-        self._wanted.pop(user, None)
-        self._absent.pop(user, None)
+        self._forget_wishes(user)
         self.background(self.drop(user))
 
     # Copies of accounts (XEP-0227 §4.11)

@@ -8,7 +8,8 @@ visit to the database, also where its receiver is away.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Container, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from xmppd.api import (
     Stanza,
     StanzaError,
     Stop,
+    Those,
     command,
     error_reply,
     events,
@@ -85,10 +87,29 @@ class Blocking(Module):
     def __init__(self, host: Host, options: Options) -> None:
         super().__init__(host, options)
         self._lists: dict[JID, frozenset[str]] = {}  # of those who have blocked somebody
+        self._named: Counter[str] = Counter()  # in how many of them an address is
 
     async def start(self) -> None:
         lists = await self.store.load()
-        self._lists = {jid(f"{user}@{self.host.name}"): jids for user, jids in lists.items()}
+        self._take({jid(f"{user}@{self.host.name}"): jids for user, jids in lists.items()})
+
+    def _take(self, lists: Mapping[JID, frozenset[str]]) -> None:
+        """These are all that there are."""
+        self._lists, self._named = dict(lists), Counter()
+        for jids in lists.values():
+            self._named.update(jids)
+        self._listen()
+
+    def _put(self, user: JID, jids: frozenset[str]) -> None:
+        """The list of one account; empty, it is forgotten."""
+        before = self._lists.pop(user, frozenset())
+        if jids:
+            self._lists[user] = jids
+        self._named.update(jids - before)
+        for gone in before - jids:
+            self._named[gone] -= 1
+            if not self._named[gone]:
+                del self._named[gone]
         self._listen()
 
     def _listen(self) -> None:
@@ -100,8 +121,7 @@ class Blocking(Module):
         return {"lists": self._lists}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        self._lists = saved.get("lists", self._lists)
-        self._listen()
+        self._take(saved.get("lists", self._lists))
 
     # For other modules
 
@@ -143,8 +163,7 @@ class Blocking(Module):
         jids = [jid(text) for text in copies.addresses(texts)]
         if jids:
             most = self.options.max_addresses
-            self._lists[user] = await self.store.add(user.local, jids, (), most)
-            self._listen()
+            self._put(user, await self.store.add(user.local, jids, (), most))
         return STOP
 
     # What passes
@@ -160,8 +179,13 @@ class Blocking(Module):
             session.send(reply)  # routed, it would be what the blocked address says
         return STOP
 
-    def _guards(self, stanza: Stanza) -> Container[JID]:
-        return self._lists
+    def _guards(self, stanza: Stanza) -> Container[JID] | bool:
+        """Who has blocked the sender: for most senders, nobody."""
+        sender = stanza.from_
+        names = {sender, sender.bare, sender.domain}
+        if self._named.keys().isdisjoint(names):
+            return False
+        return Those(lambda user: not names.isdisjoint(self._lists.get(user, ())))
 
     @on(events.user_receives, order=EARLY, concerns=_guards)
     def guard_received(self, stanza: Stanza, user: JID) -> Stop | None:
@@ -197,10 +221,7 @@ class Blocking(Module):
         user, jids = iq.from_.bare, _addresses(items)
         told = [report for item in items if (report := self._report(item)) is not None]
         before = self._lists.get(user, frozenset())
-        self._lists[user] = await self.store.add(
-            user.local, jids, told, self.options.max_addresses
-        )
-        self._listen()
+        self._put(user, await self.store.add(user.local, jids, told, self.options.max_addresses))
         new = frozenset(jids) - before
         self.fire(addresses_blocked, user, lambda peer: self._matches(new, user, peer))
         self._push(user, _with_items("block", jids))
@@ -215,10 +236,7 @@ class Blocking(Module):
         else:
             await self.store.clear(user.local)
             left = frozenset()
-        self._lists.pop(user, None)
-        if left:
-            self._lists[user] = left
-        self._listen()
+        self._put(user, left)
 
         def freed(peer: JID) -> bool:
             return self._matches(before, user, peer) and not self._matches(left, user, peer)
@@ -238,8 +256,7 @@ class Blocking(Module):
 
     @on(events.account_deleted)
     def forget(self, user: JID) -> None:
-        self._lists.pop(user, None)
-        self._listen()
+        self._put(user, frozenset())
         self.background(self.store.clear(user.local))
 
     # Reports (XEP-0377)

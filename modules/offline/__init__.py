@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
 from xmppd.api import (
     CLOSED_BY_CLIENT,
@@ -21,17 +20,13 @@ from xmppd.api import (
     LATE,
     STOP,
     Binding,
-    Copy,
     Element,
     Host,
-    Kept,
     Message,
-    Module,
     Options,
     PerSession,
     Presence,
     Session,
-    Size,
     Stanza,
     StanzaError,
     StanzaReader,
@@ -42,13 +37,13 @@ from xmppd.api import (
     events,
     ns,
     on,
-    option,
     uses_if,
 )
 from xmppd.modules.archive import Archive
 from xmppd.modules.offline import copies
 from xmppd.modules.offline.delivery import MAX_HELD, MAX_HELD_BYTES, Delivery, takes
-from xmppd.modules.offline.queue import BATCH, Letter, Queue, messages
+from xmppd.modules.offline.parking import Parking, passing
+from xmppd.modules.offline.queue import BATCH, Letter, messages
 from xmppd.modules.stanza_ids import id_given
 
 __all__ = [
@@ -59,27 +54,17 @@ __all__ = [
     "RETRY_S",
     "OfflineMessages",
     "messages",
+    "passing",
 ]
 
 MAX_UNREAD = 262144  # bytes a client may be behind before it gets more
 PAUSE_S = 0.1
 RETRY_S = 3.0  # after storage has failed
-# What alone is not worth reading later: notes on typing, and notes for servers
-PASSING = frozenset(
-    (ns.CHATSTATES, ns.HINTS, ns.STANZA_IDS, ns.DELAY, ns.CARBONS, "urn:xmpp:rtt:0")
-)
 
 
-class OfflineOptions(Options):
-    limit: int = option(2000, "Messages kept for one account.", at_least=1)
-    max_bytes: Size = option(8388608, "Their size in all.", at_least=10000)
-
-
-class OfflineMessages(Module):
+class OfflineMessages(Parking):
     name = "offline"
     features = ("msgoffline",)
-    options: OfflineOptions
-    queue: Queue
     archive = uses_if(Archive)
     catches_up = PerSession(0)  # by the archive, with all that came up to that place
 
@@ -87,9 +72,7 @@ class OfflineMessages(Module):
         super().__init__(host, options)
         self._deliveries: dict[JID, Delivery] = {}
         self._unread: set[JID] = set()  # storage failed when their messages were to be read
-        self._latest = 0
         self._reader = StanzaReader()
-        self._parked: tuple[Stanza | None, Copy] = None, Copy()  # the last one
         self._over = False
 
     async def start(self) -> None:
@@ -135,14 +118,6 @@ class OfflineMessages(Module):
         if passing(message) and not message.has(ns.HINTS, "store"):
             return STOP
         return self._put(message, user).addCallback(self._stored, user)
-
-    def _put(self, message: Stanza, user: JID) -> Deferred[int]:
-        return self.queue.put(self._letter(message, user))
-
-    def _letter(self, message: Stanza, user: JID) -> Letter:
-        self._latest = max(self._latest + 1, int(time.time() * 1e6))  # clocks may jump back
-        options = self.options
-        return Letter(user.local, self._latest, message.write(), options.limit, options.max_bytes)
 
     def _stored(self, place: int, user: JID) -> Stop | None:
         if not place:
@@ -304,92 +279,6 @@ class OfflineMessages(Module):
         if self._is_parked(message):
             self.host.delivery.owes(self._put(message, user))
 
-    # For clients that acknowledge (XEP-0198): what they have not is here as well
-
-    def park(self, kept: Kept, message: Message, user: JID) -> Deferred[int] | None:
-        """Store a message that waits for an acknowledgement, until that comes; None where there
-        is nothing to store. Gives 0 where there is no room.
-        """
-        if kept.copy is not None or not self._is_parked(message):
-            return None
-        stanza, copy = self._parked
-        if stanza is kept.stanza and copy.needed:  # another session of the account waits for it
-            kept.copy = copy
-            return None
-        kept.copy = copy = Copy()
-        self._parked = kept.stanza, copy
-        return self._put(message, user).addCallbacks(
-            self._is_stored, self._not_stored, callbackArgs=(copy, user), errbackArgs=(copy,)
-        )
-
-    def park_all(self, waiting: Iterable[tuple[Kept, Message, JID]]) -> "Deferred[list[int]]":
-        """As `park`, for what waits when connections are lost or a session ends. Never fails."""
-        parked = [
-            (kept, self._letter(message, user), user)
-            for kept, message, user in waiting
-            if (kept.copy is None or kept.copy.place == 0) and self._is_parked(message)
-        ]
-        if not parked:
-            return succeed([])
-        copies: list[tuple[Copy, JID]] = []
-        for kept, _, user in parked:
-            kept.copy = Copy()
-            copies.append((kept.copy, user))
-        return self.queue.put_all([letter for _, letter, _ in parked]).addCallbacks(
-            self._are_stored, self._none_stored, callbackArgs=(copies,), errbackArgs=(copies,)
-        )
-
-    def _are_stored(self, places: list[int], copies: list[tuple[Copy, JID]]) -> list[int]:
-        return [
-            self._is_stored(place, copy, user)
-            for place, (copy, user) in zip(places, copies, strict=True)
-        ]
-
-    def _none_stored(self, failure: Failure, copies: list[tuple[Copy, JID]]) -> list[int]:
-        return [self._not_stored(failure, copy) for copy, _ in copies]
-
-    def _is_parked(self, message: Message) -> bool:
-        """Copies and results are of messages that are stored elsewhere."""
-        if message.type not in ("normal", "chat") or message.has(ns.MAM, "result"):
-            return False
-        if message.has(ns.CARBONS, "sent") or message.has(ns.CARBONS, "received"):
-            return False
-        if message.has(ns.HINTS, "no-store"):
-            return False
-        return message.has(ns.HINTS, "store") or not passing(message)
-
-    def _is_stored(self, place: int, copy: Copy, user: JID) -> int:
-        copy.place = place
-        if place and not copy.needed:
-            self.background(self.queue.drop_these(user.local, [place]))
-        elif place and not any(
-            kept.copy is copy
-            for session in self.host.sessions.of(user)
-            if session.managed is not None
-            for kept in session.managed.unacked()
-        ):
-            self._go_on(user)  # who waited for it is gone
-        return place
-
-    def _not_stored(self, failure: Failure, copy: Copy) -> int:
-        copy.place = 0
-        return 0
-
-    def holds(self, kept: Kept) -> bool:
-        """Whether that stanza is in the store, or on its way there."""
-        return kept.copy is not None and kept.copy.place != 0
-
-    @on(events.stanzas_acknowledged)
-    def let_go(self, session: Session, handled: list[Kept]) -> None:
-        places = []
-        for kept in handled:
-            if kept.copy is not None:
-                kept.copy.needed = False
-                if kept.copy.place:
-                    places.append(kept.copy.place)
-        if places:
-            self.background(self.queue.drop_these(session.user.local, places))
-
     @on(events.session_resumed)
     def go_on_with(self, session: Session) -> None:
         """What was on its way from the store when the connection was lost."""
@@ -495,12 +384,3 @@ def _waiting_for(session: Session) -> frozenset[int]:
         return frozenset()
     copies = [kept.copy for kept in session.managed.unacked() if kept.copy is not None]
     return frozenset(copy.place for copy in copies if copy.place)
-
-
-def passing(message: Message) -> bool:
-    """Whether nothing in it is worth reading later: empty, or chat states alone (XEP-0085 §5.8,
-    XEP-0160 §3) with what accompanies them.
-    """
-    return all(
-        of in PASSING or (of, name) == (ns.CLIENT, "thread") for of, name in message.payloads
-    )

@@ -155,7 +155,7 @@ class Host:
     follows its header in place of features, `at_once` what it says after the features under TLS.
     With `silent` it accepts connections and says nothing; with `hangs_up_first` it closes them;
     with `deaf` it stops reading at the first stanza; with `refuses_external` it answers EXTERNAL
-    with a failure and hangs up.
+    with a failure and hangs up; with `direct` TLS begins with the first byte (XEP-0368).
     """
 
     def __init__(self, certificate: PEM) -> None:
@@ -163,6 +163,7 @@ class Host:
         self.verdict: Callable[[str, str, str, str], str] = lambda *_: "valid"
         self.accepts = "valid"
         self.silent = self.deaf = self.hangs_up_first = self.refuses_external = False
+        self.direct = False
         self.offers = OFFER_DIALBACK
         self.offers_in_clear = OFFER_TLS
         self.opens_with = ""
@@ -189,6 +190,9 @@ class Host:
         try:
             if self.hangs_up_first:
                 call.socket.close()
+            if self.direct:
+                call.socket = self.context.wrap_socket(call.socket, server_side=True)
+                call.secure = True
             while not (self.silent or self.hangs_up_first) and self._read_stream(call):
                 pass
         except (OSError, ValueError, ExpatError):

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from xmppd.config.outgoing import OutgoingOptions
 from xmppd.config.s2s import S2SOptions
 from xmppd.jid import jid
-from xmppd.resolve import DialFailed, Target
+from xmppd.resolve import DialFailed, NotServed, Target
 from xmppd.resolve.prover import Prover
 from xmppd.s2s import Federation, PeerFactory, Service
 from xmppd.s2s.incoming import IncomingConnection
@@ -98,7 +98,9 @@ class Network:
     def configure(self, options: OutgoingOptions) -> None:
         """Nothing of them matters here."""
 
-    async def connect(self, domain: str, make_connection: Callable[[Target], Any]) -> Any:
+    async def connect(
+        self, domain: str, make_connection: Callable[[Target], Any], negotiated: Any = None
+    ) -> Any:
         self.calls.append(domain)
         server = self.servers.get(domain)
         if isinstance(server, Exception):
@@ -108,6 +110,10 @@ class Network:
         ours = make_connection(Target("192.0.2.1"))
         theirs = server.factory.buildProtocol(IPv4Address("TCP", "192.0.2.9", 40000))
         self.tie(ours, theirs)
+        try:
+            await negotiated(ours)
+        except NotServed as error:  # there is no other
+            raise DialFailed(error.condition, str(error)) from None
         return ours
 
     def silence(self, domain: str) -> None:

@@ -19,6 +19,7 @@ from xmppd.resolve.targets import Service, Target, in_order, to_targets
 from xmppd.resolve.wire import Silence
 
 MOST_TARGETS = 12
+MOST_PLACE = 512  # characters, before anything is made of them
 STARTTLS, DIRECT = "_xmpp-server._tcp", "_xmpps-server._tcp"
 
 Found = Records[Service] | LookupFailed
@@ -47,6 +48,26 @@ async def find_targets(
         raise DialFailed("remote-server-not-found", f"{domain} is no name that the DNS can have")
     starttls, direct = await _both(resolver, name)
     return _decide(name, starttls, direct, randrange)
+
+
+async def find_others(place: str, resolver: Lookup, target: Target) -> list[Target]:
+    """Where a server at `target` sends us: a domain with or without a port (RFC 6120 §4.9.3.19).
+
+    A port is taken as it is; without one the domain is looked up as any. The rules for addresses
+    hold, whoever named the target. None for what is no place. Raises DialFailed.
+    """
+    if len(place) > MOST_PLACE:
+        return []
+    if ip_literal(place) is not None:
+        return [Target(place.strip("[]"))]
+    host, colon, port = place.rpartition(":")
+    if not colon:
+        same = dns_name(place) == target.host
+        return [Target(target.host)] if same else await find_targets(place, resolver, {})
+    name = ip_literal(host) or dns_name(host)
+    if name is None or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        return []
+    return [Target(name, int(port))]
 
 
 async def _both(resolver: Lookup, name: str) -> list[Found]:

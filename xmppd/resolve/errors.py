@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
-Condition = Literal["remote-server-not-found", "remote-server-timeout"]
 
 
 class DialFailed(Exception):
@@ -16,13 +13,26 @@ class DialFailed(Exception):
     """
 
     def __init__(
-        self, condition: Condition, text: str, tried: Sequence[str] = (), told: str = ""
+        self, condition: str, text: str, tried: Sequence[str] = (), told: str = ""
     ) -> None:
         super().__init__(text)
         self.condition = condition
         self.text = text
         self.tried = tuple(tried)
         self.told = told or text
+
+
+class NotServed(Exception):
+    """A server was reached, and it does not serve the domain, or not now; the next place may.
+
+    `condition` is for the sender if none does, with the text. `other` is where the server says
+    that it is done instead (RFC 6120 §4.9.3.19): it is tried next.
+    """
+
+    def __init__(self, condition: str, why: str, *, other: str = "") -> None:
+        super().__init__(why)
+        self.condition = condition
+        self.other = other
 
 
 class LookupFailed(Exception):

@@ -11,7 +11,7 @@ a copy becomes a stanza and goes the whole way, by `Router.route`:
 * there is no session to take it: it is stored, answered with an error, or dropped.
 
 A session that concerns handlers of `session_receives` (client state), or whose client acknowledges
-(stream management), is sent the stanza instead of bytes.
+(stream management), is given the stanza instead of bytes, and no more is decided about it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +20,10 @@ from typing import Any
 from xmppd import events
 from xmppd.hooks import Concerned, Hooks
 from xmppd.jid import JID
+from xmppd.routing.iqs import refusal
 from xmppd.routing.router import Router
 from xmppd.sessions import Session, SessionTable
-from xmppd.stanza import Copies, Message, Presence
+from xmppd.stanza import Copies, Message, Presence, Stanza
 
 Takers = Callable[[JID], Sequence[Session]]
 
@@ -109,9 +110,11 @@ class FanOut:
                 not sessions
                 or (gates and to.bare in gates)
                 or (users and _any_in((to.bare,), users))
-                or (readers and _any_in(sessions, readers))
             ):
                 _ = route(copies.copy(to))
+                continue
+            if readers and _any_in(sessions, readers):
+                self._give(copies.copy(to), sessions)
                 continue
             kept = None  # one for all that keep it: for an account it is stored once
             for session in sessions:
@@ -121,6 +124,18 @@ class FanOut:
                 elif session.outlet is not None:
                     session.outlet.write(data)
 
+    def _give(self, stanza: Stanza, sessions: Sequence[Session]) -> None:
+        """To sessions of which one concerns a handler: each asks its own."""
+        try:
+            for session in sessions:
+                session.send(stanza)
+        except Exception as problem:
+            _ = self._router.bounce(stanza, refusal(problem))
+
 
 def _any_in(these: Sequence[object], concerned: Concerned) -> bool:
-    return any(each in those for those in concerned for each in these)
+    for those in concerned:  # a loop: a generator costs a call for each
+        for each in these:
+            if each in those:
+                return True
+    return False

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from xmppd.jid import jid
 from xmppd.ns import PING, SERVER
 from xmppd.routing.router import Done, Storing
-from xmppd.stanza import IQ, Stanza, StanzaError
+from xmppd.stanza import IQ, Copies, Stanza, StanzaError
 from xmppd.stream.events import Closed, StartTLS
 from xmppd.stream.peer import (
     AckAsked,
@@ -45,6 +45,7 @@ UNANSWERED_S = 20.0  # ask once more, differently; and then nobody is
 LEAVE_S = 2.0  # at our shutdown, for what is under way
 UNUSED_S = 10.0  # a connection that no pair of domains uses is closed
 MOST, MOST_BYTES = 256, 1 << 20  # taken since the first stanza that is not durable; then it waits
+PIECE_BYTES = 64 * 1024  # of copies for many, written together
 BLOCKED_BYTES = 256 * 1024  # wait for a peer that reads slowly; more stay in the queue
 SHUTDOWN = StreamError("system-shutdown")
 LATE = (Refused, Verified, Acked)  # what counts although the stream has ended meanwhile
@@ -319,11 +320,10 @@ class PeerConnection(StreamDriver[PeerEvent]):
             return True
         return self.stalled and self.buffered > BLOCKED_BYTES
 
-    def forward(self, stanza: Stanza, data: bytes | None = None) -> None:
-        """Send a stanza of a pair that is valid; `data` is how it is written, if that is known."""
+    def forward(self, stanza: Stanza) -> None:
+        """Send a stanza of a pair that is valid."""
         stream = self.stream
-        if data is None:
-            data = stanza.write(SERVER)
+        data = stanza.write(SERVER)
         if stream.max_bytes is not None and len(data) > stream.max_bytes:
             text = f"the server there takes no more than {stream.max_bytes} bytes"
             self.federation.bounce(stanza, StanzaError("policy-violation", text))
@@ -336,6 +336,38 @@ class PeerConnection(StreamDriver[PeerEvent]):
         if managed is None:
             return
         if managed.send(stanza):
+            self._request_ack()
+        elif self._ack_timer is None:
+            self._ack_timer = self._wheel.add(ACK_S, self._request_ack)
+
+    def forward_copies(self, copies: Copies[Any]) -> int:
+        """As `forward` for each, in order and written together, as long as more may be sent; how
+        many were sent.
+        """
+        written, managed = copies.written(SERVER), self.stream.management
+        largest = max(map(len, written))
+        if self.stream.max_bytes is not None and largest > self.stream.max_bytes:
+            return 0
+        at_once = max(1, PIECE_BYTES // largest)
+        sent = 0
+        while sent < len(written) and self.open and not self.blocked:
+            if managed is not None:
+                at_once = min(at_once, managed.max_unacked - len(managed))
+            part = slice(sent, sent + at_once)
+            self._forward_part(copies.among(copies.jids[part]), b"".join(written[part]))
+            sent += at_once
+        return min(sent, len(written))
+
+    def _forward_part(self, copies: Copies[Any], data: bytes) -> None:
+        self.used_at = self.clock.seconds()
+        if copies.stanza.type != "result":
+            self.sent_at = self.used_at
+        self.write(data)
+        managed = self.stream.management
+        if managed is None:
+            return
+        asks = [managed.send(stanza) for stanza in copies]
+        if asks[-1]:
             self._request_ack()
         elif self._ack_timer is None:
             self._ack_timer = self._wheel.add(ACK_S, self._request_ack)

@@ -1,26 +1,19 @@
-"""All connections with other servers: which stanza goes by which, what waits, what comes back."""
+"""All connections with other servers: which stanza goes by which, and what happens to them."""
 
-from functools import partial
-from itertools import islice
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from xmppd.config.s2s import S2SOptions
-from xmppd.hooks import spawn
-from xmppd.ns import SERVER
-from xmppd.resolve import DialFailed, Target
 from xmppd.routing.router import Done
+from xmppd.s2s.attempts import Attempts
 from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.incoming import IncomingConnection
 from xmppd.s2s.outgoing import OutgoingConnection
 from xmppd.s2s.peer import Peer, Route
-from xmppd.s2s.room import Room
+from xmppd.s2s.peers import Peers
+from xmppd.s2s.queues import Queues
 from xmppd.s2s.service import Service
-from xmppd.s2s.shares import Shares
-from xmppd.s2s.slots import Slots
 from xmppd.s2s.verification import Verifier
 from xmppd.stanza import Copies, Stanza, StanzaError
 from xmppd.stream.dialback import Pair
@@ -28,13 +21,7 @@ from xmppd.stream.peer import Refused
 from xmppd.transport.driver import SHOWN
 from xmppd.xml import StreamError
 
-log = Logger()
-
-PEERS = 10_000  # servers that something is known of
-EXTERNAL_AGAIN_S = 3600.0  # after a server hung up on who tried it
-LOOKED_AT = 64  # of them, for one to forget
 STOPS = "this server shuts down"
-HELD_BACK_BYTES = 256 * 1024  # waiting for a slow peer, its senders are not read from
 
 
 class Federation:
@@ -44,11 +31,10 @@ class Federation:
         self.service = service
         self.verifier = Verifier(self)
         self.connections: set[PeerConnection] = set()
-        self.peers: dict[str, Peer] = {}
-        self._routes: dict[tuple[str, str], Route] = {}
-        self.room = Room(service.admission, service.options.limits)
-        self._slots = Slots(service.options.limits.attempts)
-        self._shares = Shares(service.options.limits.queue_total)
+        self.peers = Peers(service.clock.seconds)
+        self.queues = Queues(service)
+        self.attempts = Attempts(self)
+        self._routes = self.peers.routes
         self._stopping: Deferred[None] | None = None
 
     @property
@@ -72,20 +58,21 @@ class Federation:
         try:
             if route is None:
                 route = self._new_route(Pair(stanza.from_.domain, stanza.to.domain))
-            return self._queue(route, stanza)
+            done = self.queues.put(route, stanza)
         except StanzaError as error:
             return self.bounce(stanza, error)
+        if route.link is None:
+            self._start(route)
+        return done
 
     def route_copies(self, copies: Copies[Any]) -> None:
         """As `route` for each of them; all are for one server."""
         stanza = copies.stanza
         route = self._routes.get((stanza.from_.domain, copies.jids[0].domain))
-        for to, data in zip(copies.jids, copies.written(SERVER), strict=True):
-            link = None if route is None or route.queue else route.link
-            if link is None or link.blocked:
-                _ = self.service.router.route(copies.copy(to))
-            else:
-                link.forward(copies.copy(to), data)
+        link = None if route is None or route.queue else route.link
+        sent = 0 if link is None else link.forward_copies(copies)
+        for to in copies.jids[sent:]:  # in order, each by itself: they wait, or go back
+            _ = self.service.router.route(copies.copy(to))
 
     def _new_route(self, pair: Pair) -> Route:
         service = self.service
@@ -94,102 +81,11 @@ class Federation:
         rules = service.policy.rules(pair.sender, pair.target)
         if rules.refused:
             raise StanzaError(rules.condition, rules.refused)
-        peer = self.peer(pair.target)
-        route = self._routes[pair] = peer.routes[pair.sender] = Route(pair, peer)
-        return route
-
-    def peer(self, domain: str) -> Peer:
-        """What is known of that server. Raises resource-constraint if it is one too many."""
-        found = self.peers.get(domain)
-        if found is None:
-            if len(self.peers) >= PEERS:
-                self._forget_peers()
-            found = self.peers[domain] = Peer(domain)
-        return found
-
-    def _forget_peers(self) -> None:
-        """Those for whom nothing waits, and that may be called again. Some are looked at each
-        time, in turn: it costs the same however many there are.
-        """
-        now = self.now
-        for peer in list(islice(self.peers.values(), LOOKED_AT)):
-            for route in list(peer.routes.values()):
-                if not (route.link or route.asking or route.queue):
-                    self._drop(route)
-            del self.peers[peer.domain]
-            if not peer.unused or now < peer.backoff.until:
-                self.peers[peer.domain] = peer  # behind the others
-        if len(self.peers) >= PEERS:
-            raise StanzaError("resource-constraint", "too many servers are called", type="wait")
-
-    def _drop(self, route: Route) -> None:
-        self._routes.pop(route.pair, None)
-        route.peer.routes.pop(route.pair.sender, None)
-
-    def _queue(self, route: Route, stanza: Stanza) -> Done:
-        peer, now, options = route.peer, self.now, self.service.options
-        if not (route.link or route.asking or peer.opening or route.queue):
-            error = peer.backoff.refuses(now) or route.backoff.refuses(now)
-            if error is not None:
-                raise StanzaError(error.condition, error.text)
-        limits = options.limits
-        if peer.stanzas >= limits.queue_stanzas or peer.size >= limits.queue_bytes:
-            raise StanzaError("remote-server-timeout", "too much waits for that server already")
-        if not self._shares.has_room(stanza.from_.bare):
-            raise StanzaError(
-                "resource-constraint", "too much waits for other servers", type="wait"
-            )
-        self._shares.add(stanza.from_.bare, route.put(stanza, now))
-        if route.timer is None:
-            route.timer = self.service.wheel.add(options.queue_timeout, self._expire, route)
-        if route.link is None:
-            self._start(route)
-        elif peer.size >= HELD_BACK_BYTES:
-            held: Deferred[None] = Deferred()
-            peer.relief.append(held)
-            return held
-        return None
-
-    def _pop(self, route: Route) -> Stanza:
-        """The oldest that waits."""
-        stanza, size = route.pop()
-        self._shares.remove(stanza.from_.bare, size)
-        return stanza
-
-    def _expire(self, route: Route) -> None:
-        """Nothing waits longer than `queue_timeout`."""
-        timeout_s = self.service.options.queue_timeout
-        route.timer = None
-        late = StanzaError("remote-server-timeout", f"not reached in {timeout_s:.0f} s")
-        while route.queue and self.now - route.queue[0].since >= timeout_s:
-            self.bounce(self._pop(route), late)
-        if route.queue:
-            left_s = timeout_s - (self.now - route.queue[0].since)
-            route.timer = self.service.wheel.add(left_s, self._expire, route)
-        self._relieve(route.peer)
-
-    def _flush(self, route: Route) -> None:
-        """Send what waits, as far as the link takes it."""
-        link = route.link
-        while route.queue and link is not None and not link.blocked:
-            link.forward(self._pop(route))
-        if not route.queue and route.timer is not None:
-            route.timer.cancel()
-            route.timer = None
-        self._relieve(route.peer)
-
-    def _relieve(self, peer: Peer) -> None:
-        """There is room again: those who wrote are read from again."""
-        if peer.relief and peer.size < HELD_BACK_BYTES // 2:
-            held, peer.relief = peer.relief, []
-            for each in held:
-                each.callback(None)
+        return self.peers.new_route(pair)
 
     def bounce(self, stanza: Stanza, error: StanzaError) -> Done:
-        """Tell the sender. For broadcast presence nobody waits, and errors are not answered."""
-        if stanza.kind == "presence" and not stanza.directed:
-            return None
-        return self.service.router.bounce(stanza, error)
+        """Give a stanza back to its sender."""
+        return self.queues.bounce(stanza, error)
 
     # Ways to a peer
 
@@ -204,7 +100,7 @@ class Federation:
                     return
             if peer.opening:
                 return  # it will be asked when it is there
-        self._open(peer, route.pair.sender)
+        self.attempts.begin(peer, route.pair.sender)
 
     def _ask(self, route: Route, link: PeerConnection) -> bool:
         """Send a dialback key for the route on a connection that there is (XEP-0220 §2.6)."""
@@ -223,78 +119,8 @@ class Federation:
         link.flush_stream()
         return True
 
-    def _open(self, peer: Peer, ours: str) -> None:
-        if ours not in peer.opening:
-            peer.opening[ours] = None
-            _ = spawn(self._attempt(peer, ours)).addErrback(self._crashed, peer, ours)
-
-    async def _attempt(self, peer: Peer, ours: str) -> None:
-        """One connection, from the DNS to its negotiation; so many at a time.
-
-        What a key is looked into for does not wait for those with stanzas, nor they for it: the
-        `Verifier` bounds its own.
-        """
-        counts, who = not self.verifier.asks(peer.domain), ""
-        if counts:
-            who = self._who_waits(peer, ours)
-            place = peer.places[ours] = self._slots.acquire(who)
-            counts = await place
-            del peer.places[ours]
-        try:
-            if self._is_wanted(peer) and self._stopping is None:
-                await self._dial(peer, ours)
-            else:
-                peer.opening.pop(ours, None)
-        finally:
-            if counts:
-                self._slots.release(who)
-
-    @staticmethod
-    def _who_waits(peer: Peer, ours: str) -> str:
-        """For whom an attempt is made: the bare JID of the first sender."""
-        route = peer.routes.get(ours)
-        return route.queue[0].stanza.from_.bare if route is not None and route.queue else ours
-
-    def _is_wanted(self, peer: Peer) -> bool:
-        waiting = any(route.queue for route in peer.routes.values())
-        return waiting or self.verifier.asks(peer.domain)
-
-    async def _dial(self, peer: Peer, ours: str) -> None:
-        if not self.room.has_one_more():
-            text = "too many other servers are connected"
-            self._ended(peer, ours, StanzaError("resource-constraint", text, type="wait"))
-            return
-        make = partial(self._make, peer, ours)
-        try:
-            link = await self.service.dialer.connect(peer.domain, make)
-        except DialFailed as failed:
-            error = StanzaError(failed.condition, failed.told)
-            self._ended(peer, ours, error, failed.text)
-            return
-        link.adopted = True
-        if not link.open:
-            self._link_failed(peer, link, "lost")
-        elif not link.settled.called:
-            await link.settled
-
-    def _make(self, peer: Peer, ours: str, target: Target) -> OutgoingConnection:
-        external = self.now >= peer.without_external_until
-        link = OutgoingConnection(self, ours, peer.domain, target, external=external)
-        peer.opening[ours] = link
-        return link
-
-    def _crashed(self, failure: Failure, peer: Peer, ours: str) -> None:
-        log.failure("Connecting to another server failed", failure=failure)
-        self._ended(peer, ours, StanzaError("internal-server-error"))
-
-    def _ended(self, peer: Peer, ours: str, error: StanzaError, why: str = "") -> None:
-        """An attempt came to nothing. Senders are told `error`, the operator `why`."""
-        peer.opening.pop(ours, None)
-        text = why or error.text
-        why = f"{error.condition}: {text}" if text else error.condition
-        peer.last_failure = why[:SHOWN]
-        peer.backoff.failed(self.now, error)
-        log.info("s2s to {peer}: not reached: {why}", peer=peer.domain, why=why[: 2 * SHOWN])
+    def unreachable(self, peer: Peer, error: StanzaError) -> None:
+        """An attempt came to nothing: what no other connection may carry goes back."""
         if not peer.opening and not any(self._usable(link) for link in peer.links):
             self.verifier.unreachable(peer.domain, error)
         for route in list(peer.routes.values()):
@@ -307,17 +133,15 @@ class Federation:
 
     def _fail(self, route: Route, error: StanzaError) -> None:
         """What waits for the route goes back to its senders."""
-        while route.queue:
-            self.bounce(self._pop(route), error)
-        self._flush(route)
+        self.queues.give_back(route, error)
         if route.link is None and route.asking is None and self.now >= route.backoff.until:
-            self._drop(route)
+            self.peers.drop(route)
 
     # Told by the connections
 
     def negotiated(self, link: OutgoingConnection) -> None:
         """A connection of ours is there: it may be asked for whatever waits."""
-        peer = self.peer(link.theirs)
+        peer = self.peers.entry(link.theirs)
         peer.opening.pop(link.ours, None)
         self._link(peer, link)
         self._hear(peer, link)
@@ -353,7 +177,7 @@ class Federation:
         if route.link is None:
             route.link = link
             link.routes.add(route)
-            self._flush(route)
+            self.queues.flush(route)
 
     @staticmethod
     def _link(peer: Peer, link: PeerConnection) -> None:
@@ -371,7 +195,7 @@ class Federation:
     def peer_may_send(self, link: PeerConnection, pair: Pair) -> None:
         """The peer is alive: whoever waits to call it may do so now."""
         try:
-            peer = self.peer(pair.sender)
+            peer = self.peers.entry(pair.sender)
         except StanzaError:
             return
         self._hear(peer, link)
@@ -420,8 +244,8 @@ class Federation:
     def _move(self, route: Route) -> None:
         """It has no connection any more: what waits takes another."""
         if not route.queue:
-            self._relieve(route.peer)
-            self._drop(route)
+            self.queues.relieve(route.peer)
+            self.peers.drop(route)
         elif self.stopping:
             self._fail(route, StanzaError("remote-server-timeout", STOPS))
         else:
@@ -447,29 +271,13 @@ class Federation:
                 peer.links.remove(link)
         link.peers.clear()
         if isinstance(link, OutgoingConnection):
-            self.room.leave(link)
             self.verifier.lost(link)
-            known = self.peers.get(link.theirs)
-            if known is not None and link.hung_up_on_external:  # dialback may do, without
-                known.without_external_until = self.now + EXTERNAL_AGAIN_S
-            if not link.negotiated:
-                if link.adopted:
-                    self._link_failed(self.peer(link.theirs), link, why)
-            else:
-                link.say("closed: {why}", why=why)
-        else:
+            self.attempts.lost(self.peers.get(link.theirs), link)
+        if not isinstance(link, OutgoingConnection) or link.negotiated:
             link.say("closed: {why}", why=why)
         self._give_back(link, why)
         for route in self._routes_of(link):
             self._lost_route(route, link, why)
-
-    def _link_failed(self, peer: Peer, link: OutgoingConnection, why: str) -> None:
-        if link.hung_up_on_external:
-            peer.opening.pop(link.ours, None)
-            self._open(peer, link.ours)
-            return
-        error = link.failure or StanzaError("remote-server-timeout", f"connection lost: {why}")
-        self._ended(peer, link.ours, error)
 
     def _give_back(self, link: PeerConnection, why: str) -> None:
         managed = link.stream.management
@@ -495,7 +303,7 @@ class Federation:
             for pair in link.stream.our_pairs:
                 route = self._routes.get(pair)
                 if route is not None and route.link is link and route.queue:
-                    self._flush(route)
+                    self.queues.flush(route)
 
     # Asked by connections and the verifier
 
@@ -515,16 +323,15 @@ class Federation:
     def link_for_questions(self, theirs: str, ours: str) -> OutgoingConnection | None:
         """A connection of ours to that server; None: one is begun, and `negotiated` is told."""
         try:
-            peer = self.peer(theirs)
+            peer = self.peers.entry(theirs)
         except StanzaError:
             return None
         for link in peer.links:
             if isinstance(link, OutgoingConnection) and self._usable(link):
                 return link
         if not peer.opening:
-            self._open(peer, ours)
-        for place in list(peer.places.values()):
-            self._slots.hurry(place)
+            self.attempts.begin(peer, ours)
+        self.attempts.hurry(peer)
         return None
 
     # The whole
@@ -532,9 +339,8 @@ class Federation:
     def configure(self, options: S2SOptions) -> None:
         """Take new options; connections that they forbid are closed."""
         self.service.configure(options)
-        self.room.configure(options.limits)
-        self._slots.resize(options.limits.attempts)
-        self._shares.most = options.limits.queue_total
+        self.attempts.configure(options.limits)
+        self.queues.configure(options.limits)
         for link in list(self.connections):
             if any(self.service.policy.rules(*pair).refused for pair in pairs_of(link)):
                 link.end(StreamError("policy-violation"))

@@ -17,6 +17,27 @@ if TYPE_CHECKING:
 
 # What the senders are told when the peer ends the stream before it took anything.
 _TOLD = {"host-gone": "gone", "host-unknown": "remote-server-not-found"}
+# Stream errors (RFC 6120 §4.9.3) about us, or about what we say: each of the domain's servers
+# would say the same.
+_FINAL = frozenset(
+    (
+        "bad-format",
+        "bad-namespace-prefix",
+        "conflict",
+        "improper-addressing",
+        "invalid-from",
+        "invalid-namespace",
+        "invalid-xml",
+        "not-authorized",
+        "not-well-formed",
+        "policy-violation",
+        "restricted-xml",
+        "unsupported-encoding",
+        "unsupported-feature",
+        "unsupported-stanza-type",
+        "unsupported-version",
+    )
+)
 
 
 class OutgoingConnection(PeerConnection):
@@ -46,9 +67,11 @@ class OutgoingConnection(PeerConnection):
         super().__init__(federation, stream)
         self.target = target
         self.negotiated = False
-        self.adopted = False  # the dialer has handed it over
         self.settled: Deferred[None] = Deferred()
         self.failure: StanzaError | None = None  # for who waits to send
+        self.final = False  # another server of the domain would say the same
+        self.proven = False  # the certificate proves who it is
+        self.other = ""  # where it sends us instead
         if target.direct_tls:
             self.direct_tls = service.contexts.client(ours, theirs, direct=True)
 
@@ -66,7 +89,7 @@ class OutgoingConnection(PeerConnection):
 
     def opened(self) -> None:
         super().opened()
-        if not self.federation.room.enter(self):
+        if not self.federation.attempts.room.enter(self):
             self.abort("too many connections to that address")
         elif not self.target.direct_tls:
             self.stream.open()
@@ -87,6 +110,7 @@ class OutgoingConnection(PeerConnection):
             self.engine, self.theirs, Role.TLS_SERVER, self.target
         )
         self.judged(verdict)
+        self.proven = verdict.proves
         if not verdict.proves and self._must_prove():
             text = f"its certificate does not prove that it is {self.theirs}: {verdict.why}"
             self.failure = StanzaError("remote-server-not-found", text)
@@ -145,10 +169,21 @@ class OutgoingConnection(PeerConnection):
         if event.error is not None and self.failure is None:
             self.failure = StanzaError("remote-server-timeout", str(event.error))
         elif event.peer_error is not None:
-            condition = _TOLD.get(event.peer_error.partition(" ")[0], "remote-server-timeout")
-            self.failure = StanzaError(condition, f"the server there says: {event.peer_error}")
+            self._told(event.peer_error, event.other)
+
+    def _told(self, error: str, other: str) -> None:
+        """A stream error before it took anything. Only a server that has proven who it is may
+        send us somewhere else (§4.9.3.19 b).
+        """
+        named = error.partition(" ")[0]
+        condition = _TOLD.get(named, "remote-server-timeout")
+        self.failure = StanzaError(condition, f"the server there says: {error}")
+        self.final = named in _FINAL
+        self.other = other if self.proven else ""
 
     def lost(self, why: str) -> None:
+        if self.failure is None:
+            self.failure = StanzaError("remote-server-timeout", f"connection lost: {why}")
         super().lost(why)
         self._tell_settled()
 

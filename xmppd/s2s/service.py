@@ -1,9 +1,9 @@
 """What all connections with other servers have in common."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from xmppd.clock import Clock
 from xmppd.config.outgoing import OutgoingOptions
@@ -26,7 +26,12 @@ C = TypeVar("C", bound=StreamTransport)
 class Dials(Protocol):
     """`xmppd.resolve.Dialer`, as the federation sees it."""
 
-    async def connect(self, domain: str, make_connection: Callable[[Target], C]) -> C:
+    async def connect(
+        self,
+        domain: str,
+        make_connection: Callable[[Target], C],
+        negotiated: Callable[[C], Coroutine[Any, Any, None]] | None = None,
+    ) -> C:
         """Raises DialFailed."""
 
     def configure(self, options: OutgoingOptions) -> None: ...

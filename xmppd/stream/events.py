@@ -113,13 +113,14 @@ class Closed:
     """The stream is over: send `farewell` after all else and close the connection.
 
     `error` is what we say in it, or None; `by_peer` whether the client ended the stream,
-    `peer_error` with which stream error.
+    `peer_error` with which stream error; `other` is where it says to go instead (see-other-host).
     """
 
     farewell: bytes = field(repr=False)
     error: StreamError | None = None
     by_peer: bool = False
     peer_error: str | None = None
+    other: str = ""
 
 
 Event = (

@@ -162,27 +162,49 @@ def zone() -> Zone:
 
 @pytest.fixture
 def connect(network: Network, zone: Zone) -> Callable[..., Any]:
-    """Begin to connect to a domain; options as in the file."""
+    """Begin to connect to a domain; options as in the file. With `negotiates` it is done when
+    `judges(n, problem)` was told of a connection; None means that it serves.
+    """
 
-    def connect(domain: str, **options: Any) -> Any:
+    def connect(domain: str, negotiates: bool = False, **options: Any) -> Any:
         own = options.pop("own", ())
+        verdicts: list[Any] = []
+
+        async def negotiated(connection: Connection) -> None:
+            verdicts.append(Deferred())
+            await verdicts[-1]
+
+        def judges(number: int, problem: Exception | None) -> None:
+            if problem is None:
+                verdicts[number].callback(None)
+            else:
+                verdicts[number].errback(problem)
+
         dialer = Dialer(
             network, zone, OutgoingOptions(**options), is_own=lambda address: address in own
         )
-        result: Any = Result(connected(dialer, domain, network, made))
-        result.made = made
+        check = negotiated if negotiates else None
+        result: Any = Result(connected(dialer, domain, network, made, check))
+        result.made, result.judges = made, judges
         return result
 
     made: list[Connection] = []
     return connect
 
 
-async def connected(dialer: Dialer, domain: str, network: Network, made: list[Connection]) -> Any:
+@pytest.fixture
+def outcome() -> type[Result]:
+    return Result
+
+
+async def connected(
+    dialer: Dialer, domain: str, network: Network, made: list[Connection], check: Any
+) -> Any:
     def make(target: Target) -> Connection:
         made.append(Connection(network, target))
         return made[-1]
 
-    return await dialer.connect(domain, make)
+    return await dialer.connect(domain, make, check)
 
 
 def srv(target: str, priority: int = 0, weight: int = 0, port: int = 5269) -> Service:

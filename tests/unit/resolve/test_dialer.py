@@ -10,8 +10,10 @@ from twisted.internet.defer import Deferred
 
 from xmppd.config.outgoing import OutgoingOptions
 from xmppd.resolve.dialer import Dialer
-from xmppd.resolve.errors import DialFailed
+from xmppd.resolve.discovery import find_others
+from xmppd.resolve.errors import DialFailed, NotServed
 from xmppd.resolve.records import Kind, Records
+from xmppd.resolve.targets import Service, Target
 
 STARTTLS, DIRECT = "_xmpp-server._tcp.example.net", "_xmpps-server._tcp.example.net"
 ONE, TWO, THREE = "8.8.8.1", "8.8.8.2", "8.8.8.3"
@@ -466,3 +468,130 @@ def test_what_fails_to_make_a_connection_fails_the_attempt(network: Any, zone: A
     Deferred.fromCoroutine(dialer.connect("example.net", make)).addErrback(failures.append)
     assert network.lines[0].answers() is None
     assert failures[0].type is ZeroDivisionError
+
+
+# Until one serves
+
+
+@pytest.fixture
+def served(connect: Connect, network: Any, zone: Any, srv: Any) -> Any:
+    """Of two targets, each of which is negotiated with when it was reached."""
+    zone.add(STARTTLS, srv("a.example.net", 1), srv("b.example.net", 2))
+    zone.add("a.example.net", ONE)
+    zone.add("b.example.net", TWO)
+    return connect("example.net", negotiates=True)
+
+
+def answers(network: Any) -> None:
+    network.lines[-1].answers()
+    network.advance(0)
+
+
+def test_a_connection_is_waited_for_until_it_is_negotiated(served: Any, network: Any) -> None:
+    answers(network)
+    assert served.pending
+    served.judges(0, None)
+    assert served.value is served.made[0]
+    assert network.tried == [ONE]
+
+
+def test_one_that_does_not_serve_is_followed_by_the_next(served: Any, network: Any) -> None:
+    answers(network)
+    served.judges(0, NotServed("gone", "it left"))
+    assert network.tried == [ONE, TWO]
+    answers(network)
+    served.judges(1, NotServed("remote-server-not-found", "who?"))
+    error = error_of(served)
+    assert (error.condition, error.told) == ("gone", "it left")
+    assert error.tried == ("a.example.net:5269: it left", "b.example.net:5269: who?")
+
+
+def test_a_failure_that_may_pass_counts_more(served: Any, network: Any) -> None:
+    answers(network)
+    served.judges(0, NotServed("gone", "it left"))
+    network.lines[-1].fails()
+    error = error_of(served)
+    assert (error.condition, error.told) == (
+        "remote-server-timeout",
+        "no connection to example.net",
+    )
+
+
+def test_one_that_says_nothing_has_its_share_of_the_time(served: Any, network: Any) -> None:
+    answers(network)
+    network.advance(14.9)
+    assert network.tried == [ONE]
+    network.advance(0.2)
+    assert network.tried == [ONE, TWO]
+    assert served.made[0].events == ["opened", "lost"]
+
+
+def test_the_last_one_is_not_hurried(served: Any, network: Any) -> None:
+    network.lines[-1].fails()
+    answers(network)
+    network.advance(100)
+    assert served.pending
+    served.judges(0, None)
+    assert served.value.peer_address == TWO
+
+
+def test_when_the_time_is_over_no_other_is_tried(
+    connect: Connect, served: Any, network: Any
+) -> None:
+    again = connect("example.net", negotiates=True, connect_timeout=5.0)
+    answers(network)
+    network.advance(10)
+    assert error_of(again).condition == "remote-server-timeout"
+    assert network.tried == [ONE, ONE]
+
+
+def test_where_a_server_sends_us_is_tried_first(served: Any, network: Any, zone: Any) -> None:
+    zone.add("c.example.com", THREE)
+    answers(network)
+    served.judges(0, NotServed("remote-server-timeout", "there", other="c.example.com:5300"))
+    assert (network.lines[-1].host, network.lines[-1].port) == (THREE, 5300)
+    network.lines[-1].fails()
+    assert network.tried == [ONE, THREE, TWO]
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:5300", "[::1]:22", "localhost:80", "10.1.2.3"])
+def test_nobody_sends_us_to_private_addresses(served: Any, network: Any, place: str) -> None:
+    answers(network)
+    served.judges(0, NotServed("remote-server-timeout", "there", other=place))
+    assert network.tried == [ONE, TWO]
+
+
+def test_a_place_that_was_tried_is_not_tried_again(served: Any, network: Any) -> None:
+    answers(network)
+    served.judges(0, NotServed("remote-server-timeout", "me", other="a.example.net:5269"))
+    assert network.tried == [ONE, TWO]
+
+
+PLACES = [
+    ("x.example", []),
+    ("a.example.net", [Target("a.example.net")]),  # where we are
+    ("a.example.net:5300", [Target("a.example.net", 5300)]),
+    ("bücher.example:1", [Target("xn--bcher-kva.example", 1)]),
+    ("192.0.2.1", [Target("192.0.2.1")]),
+    ("192.0.2.1:5300", [Target("192.0.2.1", 5300)]),
+    ("[2001:db8::1]", [Target("2001:db8::1")]),
+    ("[2001:db8::1]:5300", [Target("2001:db8::1", 5300)]),
+    ("x.example:0", []),
+    ("x.example:65536", []),
+    ("x.example:", []),
+    ("x.example:٥", []),
+    (":5269", []),
+    ("a b:5269", []),
+    ("ü" * 200_000, []),
+]
+
+
+@pytest.mark.parametrize(("place", "wanted"), PLACES)
+def test_a_place_is_a_domain_or_an_address_with_or_without_a_port(
+    zone: Any, outcome: Any, place: str, wanted: list[Target]
+) -> None:
+    zone.add(STARTTLS.replace("example.net", "x.example"), Service(0, 0, 1, "."))
+    here = Target("a.example.net", 5269)
+    found = outcome(find_others(place, zone, here))
+    assert (found.value or []) == wanted
+    assert found.error is None or isinstance(found.error, DialFailed)

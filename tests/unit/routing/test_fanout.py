@@ -28,7 +28,7 @@ from xmppd.api import (
     on,
 )
 from xmppd.ns import CARBONS, CLIENT, CSI, SM
-from xmppd.testing import Client, Talk, like, message, result
+from xmppd.testing import Client, Talk, error, like, message, result
 from xmppd.xml import to_xml
 
 ROMEO = jid("romeo@example.org/orchard")
@@ -407,3 +407,27 @@ def test_a_way_that_fails_does_not_keep_copies_from_the_other_domains() -> None:
     said = Message(ROMEO, ROMEO, "groupchat", "m", raw=BODY)
     talk.router.route_copies(said.copies([jid("a@far.example"), one.jid]))
     one.receives(message(id="m"))
+
+
+class Reader(Module):
+    """Concerned with one session, which it cannot bear."""
+
+    name = "reader"
+
+    def _concerns(self, stanza: Stanza) -> Those:
+        return Those(lambda session: session.user.local == "stopped")
+
+    @on(events.session_receives, concerns=_concerns)
+    def read(self, stanza: Stanza, session: Session) -> None:
+        if session.user.local == "stopped":
+            raise ZeroDivisionError
+
+
+def test_a_handler_of_one_session_that_fails_costs_nobody_else_the_copy() -> None:
+    talk = Talk(Reader, only=[])
+    romeo = talk.bind(ROMEO)
+    one, stopped, three = to_all(talk)
+    one.receives(message(id="m"))
+    stopped.receives_nothing()
+    three.receives(message(id="m"))
+    romeo.receives(error("m", "cancel", "internal-server-error", kind="message"))

@@ -18,7 +18,7 @@ from tests.support.verona import (
     Verona,
 )
 from xmppd.resolve import DialFailed
-from xmppd.s2s import FederationCommands, federation
+from xmppd.s2s import FederationCommands, peers
 from xmppd.s2s.connection import PeerConnection
 from xmppd.s2s.outgoing import OutgoingConnection
 from xmppd.s2s.slots import Slots
@@ -148,7 +148,7 @@ def test_connections_to_one_address_and_in_all_are_bounded(share: float) -> None
             if isinstance(link, OutgoingConnection)
         ]
         assert len(held) <= most
-    assert len(verona.capulet.federation.room) == len(held)
+    assert len(verona.capulet.federation.attempts.room) == len(held)
     assert links_to(verona, domains[-1])
     assert not links_to(verona, domains[0])
     juliet.forget()
@@ -170,14 +170,14 @@ def test_where_all_connections_are_in_use_there_are_no_more() -> None:
     juliet.sends(TO.format(domains[4]))
     verona.settles()
     juliet.receives(error("m", "wait", "remote-server-timeout", kind="message"))
-    assert len(verona.capulet.federation.room) <= 4
+    assert len(verona.capulet.federation.attempts.room) <= 4
 
 
 def test_what_is_remembered_of_servers_is_bounded_and_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(federation, "PEERS", 10)
-    monkeypatch.setattr(federation, "LOOKED_AT", 3)
+    monkeypatch.setattr(peers, "PEERS", 10)
+    monkeypatch.setattr(peers, "LOOKED_AT", 3)
     verona = Verona()
     juliet, romeo = talks(verona)
     for number in range(9):
@@ -318,7 +318,7 @@ def test_what_waits_for_a_slow_link_goes_back_when_the_server_ends() -> None:
     link.stream.management = Management(1)
     for _ in range(3):
         juliet.sends(HI)
-    assert verona.capulet.federation.peer(MONTAGUE).stanzas == 2
+    assert verona.capulet.federation.peers[MONTAGUE].stanzas == 2
     verona.capulet.federation.shutdown()
     verona.advances(3)  # what was sent might still be acknowledged
     for _ in range(3):

@@ -253,7 +253,7 @@ def test_what_waits_is_bounded(limits: dict[str, int], count: int) -> None:
         juliet.sends(f"<message to='{ROMEO}' id='m'><body>{body}</body></message>")
     refused = len(juliet.inbox)
     assert 20 - count - 2 <= refused <= 20 - count
-    assert verona.capulet.federation.peer(MONTAGUE).stanzas == 20 - refused
+    assert verona.capulet.federation.peers[MONTAGUE].stanzas == 20 - refused
 
 
 def test_errors_are_not_answered_and_broadcast_presence_is_not_either() -> None:
@@ -474,7 +474,7 @@ def test_who_writes_to_a_peer_that_takes_nothing_is_held_back_until_it_does() ->
     link.stream.management.drain()
     verona.capulet.federation.drained(link)
     assert held.called
-    assert verona.capulet.federation.peer(MONTAGUE).stanzas == 0
+    assert verona.capulet.federation.peers[MONTAGUE].stanzas == 0
 
 
 def test_the_commands_list_links_and_servers_that_cannot_be_reached() -> None:

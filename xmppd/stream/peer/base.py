@@ -165,7 +165,8 @@ class PeerStream(HoldingStream[PeerEvent]):
         named = condition_of(element)
         text = element.child_text(STREAM_ERRORS, "text")
         said = f"{named} ({text.strip()[:200]!r})" if text else named
-        return self._end(Closed(END, by_peer=True, peer_error=said))
+        other = (element.child_text(STREAM_ERRORS, "see-other-host") or "").strip()
+        return self._end(Closed(END, by_peer=True, peer_error=said, other=other))
 
     def _tls(self, element: Element) -> list[PeerEvent]:
         raise StreamError("unsupported-stanza-type")
