@@ -138,8 +138,10 @@ class ClientStream(AuthenticatingStream):
         """Give memory back that is not needed until the client says something: 10 kB of expat's,
         and 0.4 of the parser around it. In the middle of a stanza it is needed.
         """
-        context = None if self._parser is None else self._parser.rest()
-        if context is not None and self._full is not None:
+        parser = self._parser
+        context = None if parser is None else parser.rest()
+        if parser is not None and context is not None and self._full is not None:
+            parser.close()  # it and expat hold each other: the collector would find that too late
             self._context, self._parser = context, None
 
     def _wake(self) -> StreamParser[Read]:

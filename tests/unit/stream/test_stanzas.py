@@ -1,5 +1,6 @@
 """Stanzas on a bound stream: addresses, language, what else may come (RFC 6120 §8.1, §4.9.3)."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from xmppd.ns import STREAMS
 from xmppd.stanza import Message, Presence
 from xmppd.stream.events import Closed, StreamNonza
 from xmppd.stream.states import State
-from xmppd.xml import StreamError
+from xmppd.xml import StreamError, StreamParser
 
 FORGED = [
     "",
@@ -230,6 +231,22 @@ def test_a_stream_that_dozed_goes_on_and_keeps_the_limits_of_the_bound(bound: An
     stream.doze()
     bound.sends("</stream:stream>")
     assert isinstance(bound.events[-1], Closed)
+
+
+def test_a_stream_that_dozes_leaves_nothing_for_the_collector(bound: Any) -> None:
+    """It runs when thousands of objects were made: for a crowd that is idle, never."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = _parsers()
+        bound.stream.doze()
+        assert _parsers() == before - 1
+    finally:
+        gc.enable()
+
+
+def _parsers() -> int:
+    return sum(isinstance(each, StreamParser) for each in gc.get_objects())
 
 
 def test_a_stream_does_not_doze_in_the_middle_of_a_stanza(bound: Any) -> None:
